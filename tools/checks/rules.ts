@@ -1,0 +1,150 @@
+// Everything that the checks know about this repository and that may need a reviewed change.
+
+/** Which packages a package may depend on. Whoever is missing here has no place yet. */
+const siblings = ['peers', 'rpc', 'gossip', 'discovery', 'nat', 'metrics'];
+const below = ['core', 'codec', 'identity'];
+export const layers: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  codec: ['core'],
+  identity: ['core', 'codec'],
+  peers: ['core'],
+  rpc: ['core', 'codec'],
+  gossip: ['core', 'codec'],
+  discovery: ['core', 'codec'],
+  nat: ['core'],
+  metrics: ['core'],
+  behaviour: [...below, ...siblings],
+  simkit: ['core'],
+  simulator: [...below, 'simkit', 'behaviour'],
+  inspector: [],
+  cli: [...below, 'behaviour', 'simulator', 'inspector'],
+};
+
+/** What tests, examples and benchmarks of any package may use besides its own layers. */
+export const testLayers = [...below, 'simkit', 'inspector'];
+
+/** Packages that meet in one place only. */
+export const peersOfEachOther = siblings;
+
+/** Files of behaviour that may join several of those packages at run time. */
+export const joiners = ['index.ts', 'wiring.ts', 'config.ts', 'machines/index.ts'];
+
+/** Modules that speak libp2p. */
+export const libp2pModule = /^(?:libp2p|@libp2p\/.*|@multiformats\/.*|@chainsafe\/libp2p-.*)$/;
+
+/** What a room of a package may hold and import. `own` lists the package's own rooms. */
+export interface Room {
+  /** Globs of files under src. `$` stands for the package's name. */
+  readonly files: readonly string[];
+  /** Own rooms that may be imported; all of them when absent. */
+  readonly own?: readonly string[];
+  readonly xstate?: boolean;
+  /** `types` allows type-only imports. */
+  readonly libp2p?: 'types' | 'run time';
+  readonly node?: boolean;
+  /** No clock, timers, randomness or output: everything comes in from outside. */
+  readonly pure?: boolean;
+  /** Imports and exports joined without decisions. */
+  readonly noLogic?: boolean;
+  /** Packages besides the workspace's own that may be imported, all when absent. */
+  readonly modules?: readonly string[];
+  readonly lines?: number;
+}
+
+const quiet = ['internal', 'types', 'events', 'errors', 'ports', 'config'];
+
+const machines: Room = {
+  files: ['machines/*.machine.ts'],
+  own: ['internal', 'types', 'errors', 'machines'],
+  xstate: true,
+  pure: true,
+  modules: ['xstate'],
+  lines: 200,
+};
+
+/** The rooms of a package with machines: the same everywhere. */
+const machinePackage: Readonly<Record<string, Room>> = {
+  index: { files: ['index.ts'], libp2p: 'types', noLogic: true },
+  service: { files: ['$.ts'], own: [...quiet, 'machines'], xstate: true, libp2p: 'types', lines: 300 },
+  config: { files: ['config.ts'], own: quiet, libp2p: 'types', pure: true },
+  events: { files: ['events.ts'], own: quiet, libp2p: 'types', pure: true },
+  errors: { files: ['errors.ts'], own: quiet, libp2p: 'types', pure: true },
+  ports: { files: ['ports.ts'], own: quiet, libp2p: 'types', pure: true },
+  types: { files: ['types.ts'], own: quiet, libp2p: 'types', pure: true },
+  machinesIndex: { files: ['machines/index.ts'], own: ['machines'], noLogic: true },
+  machines,
+  internal: { files: ['internal/*.ts'], own: quiet, libp2p: 'types', pure: true },
+  adapters: { files: ['adapters/*.ts'], own: [...quiet, 'adapters'], libp2p: 'run time', node: true },
+};
+
+/** Packages whose rooms differ. */
+const ownTables: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
+  rpc: {
+    ...machinePackage,
+    // The service is split by lifecycle: one file a direction, and what both share.
+    service: {
+      files: ['$.ts', 'outbound.ts', 'inbound.ts'],
+      own: [...quiet, 'runtime', 'machines', 'service'],
+      xstate: true,
+      libp2p: 'types',
+      lines: 300,
+    },
+    runtime: { files: ['runtime.ts'], own: quiet, libp2p: 'types', pure: true },
+  },
+  core: {
+    index: { files: ['index.ts'], noLogic: true },
+    vocabulary: { files: ['*.ts', 'internal/*.ts'], libp2p: 'run time' },
+  },
+  codec: {
+    index: { files: ['index.ts'], noLogic: true },
+    wire: { files: ['*.ts', 'internal/*.ts', 'messages/*.ts', 'generated/*'], pure: true },
+  },
+  identity: {
+    index: { files: ['index.ts'], noLogic: true },
+    keys: { files: ['*.ts', 'internal/*.ts'], libp2p: 'run time', node: true },
+    adapters: { files: ['adapters/*.ts'], libp2p: 'run time', node: true },
+  },
+  behaviour: {
+    index: { files: ['index.ts'], noLogic: true },
+    machinesIndex: { files: ['machines/index.ts'], noLogic: true },
+    machines,
+    service: { files: ['$.ts'], xstate: true, libp2p: 'types', lines: 300 },
+    wiring: { files: ['wiring.ts'], libp2p: 'types' },
+    surface: { files: ['surface/*.ts'], libp2p: 'types' },
+    presets: { files: ['presets/*.ts'], libp2p: 'types' },
+    data: {
+      files: ['config.ts', 'events.ts', 'errors.ts', 'ports.ts', 'types.ts'],
+      libp2p: 'types',
+      pure: true,
+    },
+    internal: { files: ['internal/*.ts'], libp2p: 'types' },
+    adapters: { files: ['adapters/*.ts'], libp2p: 'run time', node: true },
+  },
+  inspector: {
+    index: { files: ['index.ts', 'vitest.ts'], noLogic: true },
+    recorder: { files: ['*.ts', 'internal/*.ts', 'vitest/*.ts'], xstate: true, node: true },
+  },
+  cli: {
+    index: { files: ['index.ts'], noLogic: true },
+    entry: { files: ['bin.ts'], node: true },
+    commands: {
+      files: ['*.ts', 'commands/*.ts', 'demo/*.ts', 'web/*.ts', 'internal/*.ts', 'backends/*.ts'],
+      node: true,
+    },
+  },
+};
+
+/** Packages that are about XState, so that their types may name it. */
+export const namesXState = ['inspector'];
+
+export const roomsOf = (name: string): Readonly<Record<string, Room>> => ownTables[name] ?? machinePackage;
+
+/** Code lines, without comments and blank lines, of any file. */
+export const fileBudget = 400;
+
+/** Exported names of a front door; the exceptions are reviewed one by one. */
+export const frontDoor = { packages: siblings, names: 12 };
+export const frontDoorExceptions: Readonly<Record<string, { readonly names: number; readonly why: string }>> =
+  {
+    rpc: { names: 26, why: 'users write handlers and read answers, so they name the shapes of both' },
+  };

@@ -1,0 +1,44 @@
+import { readdirSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+
+import { Tally } from './tools/vitest/tally.ts';
+
+// Tests run on the sources: no build is needed, and a failure points at the line that was written.
+const conditions = ['@lloom/source', 'module', 'node', 'development|production'];
+const seconds = 1_000;
+
+/** `vitest --mode long` runs the `*.long.test.ts` files, every other mode all the rest. */
+export default defineConfig(({ mode }) => {
+  const long = mode === 'long';
+  const suffix = long ? 'long.test.ts' : 'test.ts';
+  const files = {
+    include: [`src/**/*.${suffix}`, `test/**/*.${suffix}`],
+    exclude: long ? [] : ['**/*.long.test.ts'],
+  };
+  const packages = readdirSync('packages').map((name) => ({
+    extends: true as const,
+    root: `packages/${name}`,
+    test: { name, ...files },
+  }));
+  const tools = {
+    extends: true as const,
+    root: 'tools',
+    test: {
+      ...files,
+      name: 'tools',
+      include: [`**/*.${suffix}`],
+      exclude: [...files.exclude, '**/node_modules/**'],
+    },
+  };
+  return {
+    resolve: { conditions },
+    ssr: { resolve: { conditions } },
+    test: {
+      projects: [...packages, tools],
+      reporters: ['default', new Tally()],
+      passWithNoTests: long,
+      testTimeout: (long ? 600 : 20) * seconds,
+      hookTimeout: 30 * seconds,
+    },
+  };
+});
