@@ -1,0 +1,25 @@
+/** The bounds of the format. Each side refuses what is beyond them, before storing it. */
+export const limits = Object.freeze({
+  /** A message in its frame, unless the caller sets another limit: 10 MiB. */
+  messageBytes: 10 * 1024 * 1024,
+  /** All metadata of one request, names and values together. */
+  metadataBytes: 4 * 1024,
+  /** One gossip message. */
+  gossipBytes: 64 * 1024,
+  /** One service descriptor, also in its envelope. */
+  descriptorBytes: 64 * 1024,
+  /** The JSON text of `LlmRequest.extra`. */
+  extraBytes: 64 * 1024,
+  /** Objects and lists within one another in `LlmRequest.extra`, itself included. */
+  extraDepth: 64,
+  /** Fields of one message, those of its parts included: twice what the largest one needs. */
+  fields: 65_536,
+  /** Messages of one request. */
+  chatMessages: 10_000,
+  /** Models, features and prices of one service. */
+  listEntries: 1_024,
+  /** Names: models, roles, regions, features, peer ids, codes. */
+  nameBytes: 256,
+  /** Texts for people inside error frames. */
+  reasonBytes: 4 * 1024,
+});

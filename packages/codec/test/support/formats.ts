@@ -1,0 +1,79 @@
+import type fc from 'fast-check';
+
+import {
+  decodeDescriptorFrame,
+  decodeDescriptorRequest,
+  decodeGossipMessage,
+  decodePayload,
+  decodeRequestFrame,
+  decodeResponseFrame,
+  encodeDescriptorFrame,
+  encodeDescriptorRequest,
+  encodeGossipMessage,
+  encodePayload,
+  encodeRequestFrame,
+  encodeResponseFrame,
+} from '../../src/index.ts';
+import type { PayloadType, PayloadTypes } from '../../src/index.ts';
+import * as any from './arbitraries.ts';
+
+/** Both directions of one message type. */
+export interface Format {
+  readonly encode: (value: unknown) => Uint8Array;
+  readonly decode: (bytes: Uint8Array) => unknown;
+}
+
+function format<T>(encode: (value: T) => Uint8Array, decode: (bytes: Uint8Array) => T): Format {
+  return { encode: (value) => encode(value as T), decode };
+}
+
+const payload = <K extends PayloadType>(type: K): Format =>
+  format<PayloadTypes[K]>(
+    (value) => encodePayload(type, value),
+    (bytes) => decodePayload(type, bytes),
+  );
+
+/** Every message type by its name on the wire. */
+export const formats = {
+  LlmRequest: payload('LlmRequest'),
+  LlmResponse: payload('LlmResponse'),
+  AnswerSegment: payload('AnswerSegment'),
+  ServiceDescriptor: payload('ServiceDescriptor'),
+  RequestFrame: format(encodeRequestFrame, decodeRequestFrame),
+  ResponseFrame: format(encodeResponseFrame, decodeResponseFrame),
+  GossipMessage: format(encodeGossipMessage, decodeGossipMessage),
+  DescriptorRequest: format<void>(encodeDescriptorRequest, decodeDescriptorRequest),
+  DescriptorFrame: format(encodeDescriptorFrame, decodeDescriptorFrame),
+};
+
+export type FormatName = keyof typeof formats;
+
+/** Values of every message type and of each kind that it comes in. */
+export const kinds: readonly {
+  readonly title: string;
+  readonly name: FormatName;
+  readonly values: fc.Arbitrary<unknown>;
+}[] = [
+  { title: 'LlmRequest', name: 'LlmRequest', values: any.llmRequest },
+  { title: 'LlmResponse', name: 'LlmResponse', values: any.llmResponse },
+  { title: 'AnswerSegment', name: 'AnswerSegment', values: any.answerSegment },
+  { title: 'ServiceDescriptor', name: 'ServiceDescriptor', values: any.serviceDescriptor },
+  { title: 'RequestFrame of a model request', name: 'RequestFrame', values: any.llmRequestFrame },
+  { title: 'RequestFrame of a ping', name: 'RequestFrame', values: any.pingFrame },
+  { title: 'ResponseFrame with a chunk', name: 'ResponseFrame', values: any.chunkFrame },
+  { title: 'ResponseFrame at the end', name: 'ResponseFrame', values: any.endFrame },
+  { title: 'ResponseFrame with an error', name: 'ResponseFrame', values: any.errorFrame },
+  { title: 'DescriptorFrame', name: 'DescriptorFrame', values: any.descriptorFrame },
+  ...Object.entries(any.gossip).map(([type, values]) => ({
+    title: `GossipMessage ${type}`,
+    name: 'GossipMessage' as const,
+    values,
+  })),
+];
+
+/** A name from a table of vectors. */
+export function formatOf(name: string): Format {
+  const found = Object.hasOwn(formats, name) ? formats[name as FormatName] : undefined;
+  if (found === undefined) throw new Error(`There is no message "${name}"`);
+  return found;
+}

@@ -1,0 +1,60 @@
+/**
+ * The words that every Lloom package shares: errors with closed codes, ports for time, chance, signing and
+ * inspection, checked configuration, bounded events, and addresses that explain what is wrong with them.
+ *
+ * @packageDocumentation
+ */
+export { toMultiaddr, toPeerAddress, toPeerId, withPeerId } from './addresses.ts';
+export {
+  boolean,
+  integer,
+  listOf,
+  oneOf,
+  optional,
+  resolveConfig,
+  text,
+  type Check,
+  type Checks,
+} from './config.ts';
+export {
+  AddressError,
+  ConfigError,
+  LloomError,
+  errorText,
+  isCodedError,
+  type AddressErrorCode,
+  type AddressErrorData,
+  type CodeEntry,
+  type CodeTable,
+  type ConfigErrorData,
+  type ConfigProblem,
+  type ErrorJson,
+} from './errors.ts';
+export {
+  EventHub,
+  type EventIterable,
+  type EventListener,
+  type EventMap,
+  type EventOf,
+  type EventSink,
+  type EventSource,
+  type EventsConfig,
+  type ListenConfig,
+} from './eventHub.ts';
+export { fromHex, toHex } from './hex.ts';
+export type {
+  Clock,
+  CommonPorts,
+  EnvelopeDraft,
+  EnvelopeExpectation,
+  InspectionEvent,
+  Inspector,
+  Random,
+  RunningDigest,
+  SignedEnvelope,
+  Signer,
+  Verifier,
+} from './ports.ts';
+export { safe } from './safe.ts';
+export { systemClock, systemRandom } from './system.ts';
+export { zeroAddress, zeroDigest, type EvmAddress, type Hex } from './types.ts';
