@@ -1,0 +1,109 @@
+import { safe } from '@lloom/core';
+import type { Stream } from '@libp2p/interface';
+import type { Uint8ArrayList } from 'uint8arraylist';
+import type { ByteStream } from '../ports.ts';
+
+/** Bytes held for a slow reader before the sender is stopped; the muxer's window comes on top. */
+const maxQueuedBytes = 64 * 1024;
+/** A large message is handed over in slices, so that a slow reader stops it early. */
+const sliceBytes = 256 * 1024;
+
+/**
+ * A libp2p stream as bytes that are pulled. It listens from its construction on, so nothing is lost when reading
+ * begins late, and it pauses the stream while its queue is full.
+ */
+export class Libp2pByteStream implements ByteStream {
+  readonly closed: Promise<void>;
+  readonly #stream: Stream;
+  readonly #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #ended = false;
+  #failure: Error | undefined;
+  #wake: (() => void) | undefined;
+
+  /** Construct it before the first `await` after the stream was given: bytes that arrive earlier may be lost. */
+  constructor(stream: Stream) {
+    this.#stream = stream;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    const fail = (error: unknown): void =>
+      this.abort(error instanceof Error ? error : new Error(String(error)));
+    stream.addEventListener(
+      'message',
+      safe((event: { data: Uint8Array | Uint8ArrayList }) => this.#take(event.data.subarray()), fail),
+    );
+    stream.addEventListener(
+      'remoteCloseWrite',
+      safe(() => this.#end(), fail),
+    );
+    const onClose = (error: Error | undefined): void => {
+      this.#flushPaused();
+      this.#failure ??= error;
+      this.#end();
+      resolve();
+    };
+    stream.addEventListener(
+      'close',
+      safe((event: { error?: Error }) => onClose(event.error), fail),
+    );
+    if (stream.status !== 'open') onClose(new Error(`the stream is ${stream.status}`));
+    else if (stream.remoteWriteStatus === 'closed') this.#end();
+  }
+
+  async read(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      const bytes = this.#queue.shift();
+      if (bytes !== undefined) {
+        this.#queuedBytes -= bytes.length;
+        return bytes;
+      }
+      if (this.#stream.readStatus === 'paused') {
+        this.#flushPaused();
+        if (this.#queue.length > 0) continue;
+      }
+      if (this.#failure !== undefined) throw this.#failure;
+      // Bytes that came before this listened are given in a later turn, the end of the peer's side may be known at once.
+      if (this.#ended && this.#stream.readBufferLength === 0) return undefined;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  async write(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    for (let offset = 0; offset < bytes.length; offset += sliceBytes) {
+      signal?.throwIfAborted();
+      const canTakeMore = this.#stream.send(bytes.subarray(offset, offset + sliceBytes));
+      if (!canTakeMore) await this.#stream.onDrain(signal && { signal });
+    }
+  }
+
+  async closeWrite(signal?: AbortSignal): Promise<void> {
+    await this.#stream.close(signal && { signal });
+  }
+
+  abort(reason: Error): void {
+    this.#failure ??= reason;
+    this.#stream.abort(reason);
+  }
+
+  #take(bytes: Uint8Array): void {
+    this.#queue.push(bytes);
+    this.#queuedBytes += bytes.length;
+    if (this.#queuedBytes >= maxQueuedBytes && this.#stream.readStatus === 'readable') this.#stream.pause();
+    this.#notify();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#notify();
+  }
+
+  #notify(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  /** Moves what libp2p held back into the queue. */
+  #flushPaused(): void {
+    if (this.#stream.readStatus === 'paused') this.#stream.resume();
+  }
+}

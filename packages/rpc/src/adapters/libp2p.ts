@@ -1,0 +1,125 @@
+import type { ComponentLogger, Connection, Logger, PeerId, Stream } from '@libp2p/interface';
+import type { ConnectionManager, Registrar } from '@libp2p/interface-internal';
+import { AddressError, errorText, toPeerId } from '@lloom/core';
+import { RpcError, type RpcErrorCode } from '../errors.ts';
+import type { ByteStream, Network } from '../ports.ts';
+import { Libp2pByteStream } from './byteStream.ts';
+
+/** The protocol: one request a stream. */
+export const reqRespProtocol = '/lloom/req-resp/1.0.0';
+
+/** What the node lends to the service. */
+export interface RpcComponents {
+  readonly peerId: PeerId;
+  readonly registrar: Pick<Registrar, 'handle' | 'unhandle'>;
+  readonly connectionManager: Pick<ConnectionManager, 'openConnection'>;
+  readonly logger: ComponentLogger;
+}
+
+/**
+ * Streams of one protocol and connection. Far above libp2p's 32 and 64, which fail without a word; the service has
+ * limits of its own that answer `BUSY`, and the muxer ends at 1,000.
+ */
+const maxStreams = 900;
+
+/** The network through libp2p. */
+export class Libp2pNetwork implements Network {
+  readonly peerId: string;
+  readonly #components: RpcComponents;
+  readonly #log: Logger;
+  /** For each connection, the end of the negotiation of its first stream. */
+  readonly #firstStreams = new WeakMap<Connection, Promise<void>>();
+
+  constructor(components: RpcComponents) {
+    this.#components = components;
+    this.#log = components.logger.forComponent('lloom:rpc');
+    this.peerId = components.peerId.toString();
+  }
+
+  log(message: string, error: unknown): void {
+    this.#log.error('%s - %e', message, error instanceof Error ? error : new Error(String(error)));
+  }
+
+  async open(
+    peerId: string,
+    { requestId, signal }: { readonly requestId: string; readonly signal: AbortSignal },
+  ): Promise<ByteStream> {
+    const fail = (
+      code: 'DIAL_FAILED' | 'CONNECTION_CLOSED' | 'UNSUPPORTED_PROTOCOL',
+      cause: unknown,
+    ): RpcError => {
+      const data = {
+        requestId,
+        peerId,
+        reason: explain(cause),
+        stage: 'dialing',
+        outcome: 'not sent',
+      } as const;
+      return new RpcError<RpcErrorCode>(code, { ...data, protocol: reqRespProtocol }, { cause });
+    };
+    let connection: Connection;
+    try {
+      connection = await this.#components.connectionManager.openConnection(toPeerId(peerId), { signal });
+    } catch (error) {
+      if (AddressError.is(error)) throw error;
+      throw fail('DIAL_FAILED', error);
+    }
+    try {
+      const stream = await this.#openStream(connection, signal);
+      // A stream may be given that the peer has reset already; its `close` event is past.
+      if (stream.status !== 'open') throw new Error(`the peer ${stream.status} the stream at once`);
+      return new Libp2pByteStream(stream);
+    } catch (error) {
+      const name = error instanceof Error ? error.name : '';
+      if (name === 'TooManyOutboundProtocolStreamsError')
+        throw new RpcError('PENDING_LIMIT', { limit: maxStreams });
+      throw fail(name === 'UnsupportedProtocolError' ? 'UNSUPPORTED_PROTOCOL' : 'CONNECTION_CLOSED', error);
+    }
+  }
+
+  /**
+   * A connection that is new here may not be ready at the peer, which then resets all but a few streams without a
+   * word. So the first stream goes alone; its answer shows that the peer is ready.
+   */
+  async #openStream(connection: Connection, signal: AbortSignal): Promise<Stream> {
+    const open = (): Promise<Stream> =>
+      connection.newStream(reqRespProtocol, {
+        signal,
+        maxOutboundStreams: maxStreams,
+        runOnLimitedConnection: true,
+      });
+    const first = this.#firstStreams.get(connection);
+    if (first !== undefined) {
+      await first;
+      return open();
+    }
+    const stream = open();
+    const settled = stream.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#firstStreams.set(connection, settled);
+    return stream;
+  }
+
+  async serve(onStream: (stream: ByteStream, peerId: string) => void): Promise<void> {
+    await this.#components.registrar.handle(
+      reqRespProtocol,
+      (stream: Stream, connection: Connection) => {
+        onStream(new Libp2pByteStream(stream), connection.remotePeer.toString());
+      },
+      { maxInboundStreams: maxStreams, maxOutboundStreams: maxStreams, runOnLimitedConnection: true },
+    );
+  }
+
+  async unserve(): Promise<void> {
+    await this.#components.registrar.unhandle(reqRespProtocol);
+  }
+}
+
+/** What libp2p says went wrong; one reason per address when several were tried. */
+function explain(error: unknown): string {
+  const causes = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
+  const texts = causes.map((cause) => errorText(cause, 160) || 'no reason given');
+  return [...new Set(texts)].slice(0, 4).join('; ');
+}

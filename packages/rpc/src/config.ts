@@ -1,0 +1,90 @@
+import { integer, oneOf, optional, resolveConfig, text, type Check, type Checks } from '@lloom/core';
+import type { CallConfig } from './types.ts';
+
+/** How requests are sent and served. Every field is optional for users. */
+export interface RpcConfig {
+  /**
+   * How long one request may take, in ms, from the call to the last byte.
+   * @default 120_000 - the specification's `request_timeout`
+   */
+  readonly timeoutMs?: number;
+  /**
+   * The largest request that is sent or read, in bytes, as encoded in its frame.
+   * @default 10_485_760 - the specification's `max_request_size`, 10 MiB
+   */
+  readonly maxRequestSizeBytes?: number;
+  /**
+   * The largest answer that is written or read, in bytes, all its frames together.
+   * @default 10_485_760 - as large as a request
+   */
+  readonly maxResponseSizeBytes?: number;
+  /**
+   * How long a client may take to send its request, in ms. A slower one is refused.
+   * @default 30_000 - 10 MiB at 350 kB/s
+   */
+  readonly requestReadTimeoutMs?: number;
+  /**
+   * How many requests this node may have under way.
+   * @default 1_000 - bounds memory; about 4 KiB each beside their bodies
+   */
+  readonly maxPendingRequests?: number;
+  /**
+   * How many requests are read and handled at the same time; more are told `BUSY`.
+   * @default 128 - bounds memory to 128 bodies
+   */
+  readonly maxInboundRequests?: number;
+  /**
+   * Whether signed requests and answers are verified. `ignore` is for tests of other things.
+   * @default 'require' - an unproven answer must not be paid for
+   */
+  readonly signatures?: 'require' | 'ignore';
+}
+
+/** What holds when a field is not given; each has its source beside it in {@link RpcConfig}. */
+export const rpcDefaults: Required<RpcConfig> = Object.freeze({
+  timeoutMs: 120_000,
+  maxRequestSizeBytes: 10 * 1024 * 1024,
+  maxResponseSizeBytes: 10 * 1024 * 1024,
+  requestReadTimeoutMs: 30_000,
+  maxPendingRequests: 1_000,
+  maxInboundRequests: 128,
+  signatures: 'require',
+});
+
+const dayMs = 86_400_000;
+const maxFrameBytes = 2 ** 28 - 1;
+
+const checks: Checks<Required<RpcConfig>> = {
+  timeoutMs: integer(1, dayMs),
+  maxRequestSizeBytes: integer(1, maxFrameBytes),
+  maxResponseSizeBytes: integer(1, maxFrameBytes),
+  requestReadTimeoutMs: integer(1, dayMs),
+  maxPendingRequests: integer(1, 1_000_000),
+  maxInboundRequests: integer(1, 100_000),
+  signatures: oneOf('require', 'ignore'),
+};
+
+/**
+ * A complete configuration from a partial one.
+ * @throws {ConfigError} listing every problem
+ */
+export function resolveRpcConfig(config: RpcConfig = {}): Readonly<Required<RpcConfig>> {
+  return resolveConfig('rpc', { checks, defaults: rpcDefaults }, config);
+}
+
+const anything: Check = () => undefined;
+
+const callChecks: Checks<CallConfig> = {
+  signal: anything,
+  timeoutMs: optional(integer(1, dayMs)),
+  traceparent: optional(text(/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/, 'a W3C traceparent')),
+  metadata: anything,
+};
+
+/**
+ * The configuration of one call, checked. Metadata is checked when it is encoded.
+ * @throws {ConfigError} listing every problem
+ */
+export function resolveCall(call: CallConfig): Readonly<CallConfig> {
+  return resolveConfig<CallConfig>('call', { checks: callChecks, defaults: {} }, call);
+}

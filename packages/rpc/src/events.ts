@@ -1,0 +1,29 @@
+import type { RequestMessage, ResponseMessage } from '@lloom/codec';
+import type { RpcError } from './errors.ts';
+import type { Answer, RequestId, ResponseChannel } from './types.ts';
+
+/** What the rpc service tells. */
+export type RpcEvents = {
+  /** A peer asks. Signed requests have been verified. Answer through `channel`, or leave it to the handler. */
+  'request:received': {
+    readonly peerId: string;
+    readonly request: RequestMessage;
+    readonly channel: ResponseChannel;
+  };
+  /** A request of ours was answered, and what was signed is proven. */
+  'response:received': {
+    readonly peerId: string;
+    readonly requestId: RequestId;
+    readonly response: ResponseMessage | { readonly type: 'llmAnswer'; readonly answer: Answer };
+  };
+  /** A request of ours failed for good. Once, and last. */
+  'request:failed': { readonly peerId: string; readonly requestId: RequestId; readonly error: RpcError };
+  /** An attempt failed and another follows. */
+  'request:retrying': {
+    readonly peerId: string;
+    readonly requestId: RequestId;
+    readonly attempt: number;
+    readonly delayMs: number;
+    readonly error: RpcError;
+  };
+};

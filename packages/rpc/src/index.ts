@@ -1,0 +1,57 @@
+/**
+ * Requests between libp2p peers that always end: with a proven answer, or with one error that says what is not known.
+ *
+ * @packageDocumentation
+ */
+import { Libp2pNetwork, type RpcComponents } from './adapters/libp2p.ts';
+import { resolveRpcConfig, type RpcConfig } from './config.ts';
+import type { RpcPorts } from './ports.ts';
+import { RpcService, type Rpc } from './rpc.ts';
+
+/**
+ * The rpc service for `createLibp2p({ services })`.
+ *
+ * @param config every field is optional; ports for signing and inspection may stand beside it
+ * @throws {ConfigError} listing every problem
+ * @example
+ * ```ts
+ * const identity = Identity.generate();
+ * const node = await createLibp2p({
+ *   privateKey: identity.libp2pKey,
+ *   services: { rpc: rpc({ timeoutMs: 30_000, signer: identity.signer(), verifier: identity.verifier() }) },
+ * });
+ * ```
+ */
+export function rpc(config: RpcConfig & RpcPorts = {}): (components: RpcComponents) => Rpc {
+  const { inspect, clock, random, signer, verifier, ...data } = config;
+  const resolved = resolveRpcConfig(data);
+  const given = Object.entries({ inspect, clock, random, signer, verifier }).filter(
+    ([, port]) => port !== undefined,
+  );
+  const ports: RpcPorts = Object.fromEntries(given);
+  return (components) => new RpcService(new Libp2pNetwork(components), resolved, ports);
+}
+
+export type { RpcComponents } from './adapters/libp2p.ts';
+export type { RpcConfig } from './config.ts';
+export { Refusal, RpcError, type RpcErrorCode, type RpcErrorData, type SaidCode } from './errors.ts';
+export type { RpcEvents } from './events.ts';
+export type { RpcPorts } from './ports.ts';
+export type { Rpc } from './rpc.ts';
+export type {
+  Answer,
+  AnswerChunk,
+  AnswerMessage,
+  AnswerPiece,
+  AnswerStream,
+  AnswerTotals,
+  CallConfig,
+  Handler,
+  HandlerContext,
+  HandlerResult,
+  LlmRequestMessage,
+  PendingRequest,
+  RequestId,
+  ResponseChannel,
+  ResponseTo,
+} from './types.ts';

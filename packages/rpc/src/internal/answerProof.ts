@@ -1,0 +1,162 @@
+import type {
+  AnswerPart,
+  AnswerSegment,
+  ChunkFrame,
+  EndFrame,
+  LlmRequest,
+  LlmResponse,
+  SignedMessage,
+} from '@lloom/codec';
+import { errorText, type EvmAddress, type Hex, type RunningDigest, type Verifier } from '@lloom/core';
+import { RpcError } from '../errors.ts';
+import type { Answer, AnswerChunk, RequestId } from '../types.ts';
+
+/** What an answer has to fit. */
+export interface AnswerExpectation {
+  readonly requestId: RequestId;
+  readonly peerId: string;
+  readonly request: SignedMessage<LlmRequest>;
+  readonly verifier: Verifier;
+  /** Who must have signed it. */
+  readonly executor: EvmAddress;
+  /** Whether signatures are verified, or only read. */
+  readonly verify: boolean;
+  readonly maxBytes: number;
+}
+
+const utf8 = new TextEncoder();
+
+/** Gathers one executor's answer and proves that it is signed, belongs to the request, and costs what was agreed. */
+export class AnswerProof {
+  readonly requestDigest: Hex;
+  readonly #expected: AnswerExpectation;
+  readonly #running: RunningDigest;
+  readonly #emptyDigest: Hex;
+  readonly #parts: AnswerPart[] = [];
+  #pendingText = '';
+  #bytes = 0;
+  #chunks = 0;
+  #signedTokens = 0;
+
+  constructor(expected: AnswerExpectation) {
+    this.#expected = expected;
+    this.requestDigest = expected.verifier.digest(expected.request.payloadBytes);
+    this.#running = expected.verifier.startDigest();
+    this.#emptyDigest = this.#running.digest();
+  }
+
+  /** Takes the next chunk, and proves it when it carries a signature. */
+  async add(chunk: ChunkFrame): Promise<AnswerChunk> {
+    const { sequence, text, tokens, segment } = chunk;
+    if (sequence !== this.#chunks++)
+      throw this.#unreadable(`chunk ${sequence} came when ${this.#chunks - 1} was due`);
+    const bytes = utf8.encode(text);
+    this.#bytes += bytes.length;
+    const { maxBytes: limitBytes, requestId, peerId } = this.#expected;
+    if (this.#bytes > limitBytes) {
+      const data = {
+        requestId,
+        peerId,
+        what: 'response',
+        by: 'this node',
+        sizeBytes: this.#bytes,
+        limitBytes,
+      } as const;
+      throw new RpcError('TOO_LARGE', data);
+    }
+    this.#running.update(bytes);
+    this.#pendingText += text;
+    if (segment !== undefined) await this.#addSegment(segment);
+    return { sequence, text, tokens };
+  }
+
+  /** Takes the end of the answer and gives the proven whole. */
+  async end(frame: EndFrame): Promise<Answer> {
+    if (frame.response?.type === 'llmResponse' && this.#chunks === 0)
+      return this.#single(frame.response.response);
+    if (frame.segment === undefined) throw this.#unreadable('it ends without a signed segment');
+    await this.#addSegment(frame.segment);
+    const { finishReason, inboundTokens, outboundTokens, totalCost, modelUsed } = frame.segment.payload;
+    if (finishReason === undefined) throw this.#unproven('its last segment does not say that it is the last');
+    return { ...this.#whole(), finishReason, inboundTokens, outboundTokens, totalCost, modelUsed };
+  }
+
+  /**
+   * Proves an answer that came in one piece.
+   * @throws {RpcError} `SIGNATURE_INVALID`, `INVALID_RESPONSE`
+   */
+  async proveResponse(response: SignedMessage<LlmResponse>): Promise<void> {
+    await this.#prove(response, 'LlmResponse');
+    if (response.payload.requestDigest !== this.requestDigest)
+      throw this.#unproven('it answers another request');
+    this.#checkCost(response.payload.totalCost);
+  }
+
+  async #single(response: SignedMessage<LlmResponse>): Promise<Answer> {
+    await this.proveResponse(response);
+    const { content, requestDigest: _, ...totals } = response.payload;
+    this.#parts.push({ executor: response.signer, text: content, tokens: totals.outboundTokens });
+    return { ...this.#whole(), ...totals, response };
+  }
+
+  async #addSegment(segment: SignedMessage<AnswerSegment>): Promise<void> {
+    const { payload } = segment;
+    await this.#prove(segment, 'AnswerSegment');
+    if (payload.requestDigest !== this.requestDigest)
+      throw this.#unproven('a segment answers another request');
+    if (payload.index !== this.#parts.length)
+      throw this.#unproven(`segment ${payload.index} is out of order`);
+    if (payload.prefixDigest !== this.#emptyDigest) throw this.#unproven('a segment continues another text');
+    if (payload.runningDigest !== this.#running.digest())
+      throw this.#unproven('a segment signs another text');
+    this.#signedTokens += payload.tokens;
+    if (payload.outboundTokens !== this.#signedTokens)
+      throw this.#unproven('its token counts contradict one another');
+    this.#checkCost(payload.totalCost);
+    const part = {
+      executor: segment.signer,
+      text: this.#pendingText,
+      tokens: payload.tokens,
+      signed: segment,
+    };
+    this.#parts.push(part);
+    this.#pendingText = '';
+  }
+
+  async #prove(message: SignedMessage, payloadType: string): Promise<void> {
+    const { verifier, executor, request, verify } = this.#expected;
+    if (!verify) return;
+    try {
+      await verifier.verify(message, {
+        payloadType,
+        signer: executor,
+        audience: [request.signer],
+        inReplyTo: this.requestDigest,
+      });
+    } catch (error) {
+      throw this.#unproven(errorText(error, 160), error);
+    }
+  }
+
+  #checkCost(totalCost: string): void {
+    const { maxPrice } = this.#expected.request.payload;
+    if (maxPrice === undefined || BigInt(totalCost) <= BigInt(maxPrice)) return;
+    throw this.#unreadable(`it asks for ${totalCost} wei, maxPrice is ${maxPrice}`);
+  }
+
+  #whole(): Pick<Answer, 'requestId' | 'peerId' | 'content' | 'parts' | 'requestDigest'> {
+    const { requestId, peerId } = this.#expected;
+    const content = this.#parts.map((part) => part.text).join('');
+    return { requestId, peerId, content, parts: this.#parts, requestDigest: this.requestDigest };
+  }
+
+  #unproven(reason: string, cause?: unknown): RpcError {
+    const { requestId, peerId } = this.#expected;
+    return new RpcError('SIGNATURE_INVALID', { requestId, peerId, reason }, { cause });
+  }
+
+  #unreadable(reason: string): RpcError {
+    const { requestId, peerId } = this.#expected;
+    return new RpcError('INVALID_RESPONSE', { requestId, peerId, reason });
+  }
+}

@@ -1,0 +1,93 @@
+import { CodecError, type ErrorFrame } from '@lloom/codec';
+import { LloomError, errorText } from '@lloom/core';
+import { Refusal, RpcError, saidCodes, type RequestStage, type SaidCode } from '../errors.ts';
+
+/** Which request a failure belongs to, and how far it had come. */
+export interface FailureContext {
+  readonly requestId: string;
+  readonly peerId: string;
+  readonly stage: RequestStage;
+}
+
+const maxRemoteText = 256;
+
+/** The error that a peer's error frame stands for. */
+export function saidError(frame: ErrorFrame, { requestId, peerId }: FailureContext): RpcError {
+  const remoteMessage = frame.message.slice(0, maxRemoteText).toWellFormed();
+  const said = { requestId, peerId, remoteMessage };
+  const code = (saidCodes as readonly string[]).includes(frame.code) ? (frame.code as SaidCode) : 'REMOTE';
+  switch (code) {
+    case 'BUSY':
+      return new RpcError(code, { ...said, ...pick(frame, 'retryAfterMs'), ...pick(frame, 'queueDepth') });
+    case 'RATE_LIMITED':
+      return new RpcError(code, { ...said, ...pick(frame, 'retryAfterMs') });
+    case 'SIGNATURE_REFUSED':
+      return new RpcError(code, { ...said, reason: frame.reason ?? 'no reason given' });
+    case 'OMITTED':
+      return new RpcError(code, { requestId, peerId });
+    case 'TOO_LARGE':
+      return new RpcError(code, {
+        requestId,
+        peerId,
+        what: frame.reason === 'response' ? 'response' : 'request',
+        by: 'the peer',
+      });
+    default:
+      return new RpcError(code, said);
+  }
+}
+
+/** What went wrong on this side of an exchange, as an `RpcError`. */
+export function exchangeError(error: unknown, context: FailureContext): RpcError {
+  if (RpcError.is(error)) return error;
+  const { requestId, peerId, stage } = context;
+  if (CodecError.is(error, 'TOO_LARGE')) {
+    const { sizeBytes, limitBytes } = error.data;
+    const data = { requestId, peerId, what: 'response', by: 'this node', sizeBytes, limitBytes } as const;
+    return new RpcError('TOO_LARGE', data, { cause: error });
+  }
+  if (CodecError.is(error)) {
+    return new RpcError('INVALID_RESPONSE', { requestId, peerId, reason: error.message }, { cause: error });
+  }
+  const outcome = stage === 'dialing' ? 'not sent' : 'unknown';
+  const reason = errorText(error, 160) || 'no reason given';
+  return new RpcError('CONNECTION_CLOSED', { requestId, peerId, stage, outcome, reason }, { cause: error });
+}
+
+/** What a client is told when its request could not be read or was not proven. */
+export function refusalFrame(error: unknown): ErrorFrame {
+  if (CodecError.is(error, 'TOO_LARGE')) {
+    return { type: 'error', code: 'TOO_LARGE', message: error.message, reason: 'request' };
+  }
+  if (CodecError.is(error, 'UNKNOWN_VARIANT'))
+    return { type: 'error', code: 'UNSUPPORTED_MESSAGE', message: error.message };
+  if (CodecError.is(error)) return { type: 'error', code: 'INVALID_REQUEST', message: error.message };
+  if (error instanceof Refusal) return handlerFrame(error);
+  if (LloomError.isLloomError(error)) {
+    const code = error.retryable ? 'BUSY' : 'SIGNATURE_REFUSED';
+    return { type: 'error', code, message: error.message, reason: error.code };
+  }
+  return { type: 'error', code: 'INVALID_REQUEST', message: 'the request could not be read' };
+}
+
+/** What a client is told when a handler threw. Only a {@link Refusal} is quoted: other errors may hold secrets. */
+export function handlerFrame(error: unknown): ErrorFrame {
+  if (!(error instanceof Refusal)) return { type: 'error', code: 'REMOTE', message: 'the handler failed' };
+  const message = error.message.slice(0, 1_024).toWellFormed();
+  const { code } = error;
+  return {
+    type: 'error',
+    code,
+    message,
+    ...pick(error, 'reason'),
+    ...pick(error, 'retryAfterMs'),
+    ...pick(error, 'queueDepth'),
+  };
+}
+
+function pick<T extends object, K extends keyof T>(
+  from: T,
+  key: K,
+): { [P in K]: Exclude<T[P], undefined> } | object {
+  return from[key] === undefined ? {} : { [key]: from[key] };
+}

@@ -1,0 +1,62 @@
+import type { ResponseMessage } from '@lloom/codec';
+import type { Answer, AnswerChunk, AnswerStream, PendingRequest, RequestId } from '../types.ts';
+
+/** The request behind an answer, as far as reading needs it. */
+export interface PulledRequest {
+  readonly pending: PendingRequest;
+  readonly outcome: Promise<ResponseMessage | { readonly type: 'llmAnswer'; readonly answer: Answer }>;
+  next(): Promise<AnswerChunk | undefined>;
+  cancel(): void;
+}
+
+/**
+ * An answer that is read as fast as somebody wants it. Whoever awaits `result` without iterating makes it read by
+ * itself; chunks that are read that way wait for an iteration that begins later.
+ */
+export class PulledAnswer implements AnswerStream {
+  readonly requestId: RequestId;
+  readonly #request: PulledRequest;
+  readonly #backlog: AnswerChunk[] = [];
+  #isIterated = false;
+  #reading: Promise<void> | undefined;
+
+  constructor(request: PulledRequest) {
+    this.#request = request;
+    this.requestId = request.pending.requestId;
+  }
+
+  get result(): Promise<Answer> {
+    if (!this.#isIterated) this.#reading ??= this.#readAhead();
+    return this.#request.outcome.then((outcome) => {
+      if (outcome.type !== 'llmAnswer') throw new TypeError('The request was not one for a streamed answer');
+      return outcome.answer;
+    });
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<AnswerChunk> {
+    if (this.#isIterated) throw new TypeError('Cannot iterate over an answer twice');
+    this.#isIterated = true;
+    let hasEnded = false;
+    try {
+      await this.#reading;
+      yield* this.#backlog.splice(0);
+      for (let chunk = await this.#request.next(); chunk !== undefined; chunk = await this.#request.next())
+        yield chunk;
+      hasEnded = true;
+    } finally {
+      if (!hasEnded) this.#request.cancel();
+    }
+  }
+
+  async #readAhead(): Promise<void> {
+    try {
+      while (!this.#isIterated) {
+        const chunk = await this.#request.next();
+        if (chunk === undefined) return;
+        this.#backlog.push(chunk);
+      }
+    } catch {
+      // `outcome` has it, and so will the next call of `next`.
+    }
+  }
+}
