@@ -1,0 +1,81 @@
+import { noise } from '@libp2p/noise';
+import { yamux } from '@libp2p/yamux';
+import { identify, identifyPush, type Identify, type IdentifyPush } from '@libp2p/identify';
+import { kadDHT, passthroughMapper, removePrivateAddressesMapper, type KadDHT } from '@libp2p/kad-dht';
+import { ping, type Ping } from '@libp2p/ping';
+import { tcp } from '@libp2p/tcp';
+import { createLibp2p } from 'libp2p';
+import type { Libp2p, PrivateKey } from '@libp2p/interface';
+import type { Datastore } from 'interface-datastore';
+import { packageConfigs, type ResolvedNetworkConfig } from '../config.ts';
+import { version } from '../internal/version.ts';
+import { packageServices, type Ports, type Services } from '../wiring.ts';
+
+/** The libp2p services of a node. */
+export type NodeServices = Services & {
+  readonly identify: Identify;
+  readonly identifyPush: IdentifyPush;
+  readonly ping: Ping;
+  readonly dht: KadDHT;
+};
+
+/** What a node is built from. */
+export interface NodeParts {
+  readonly privateKey: PrivateKey;
+  readonly config: ResolvedNetworkConfig;
+  readonly ports: Ports;
+  readonly datastore: Datastore;
+}
+
+/** How long the peer store keeps an address that nobody confirms, and a peer without one. */
+const maxAddressAgeMs = 7 * 86_400_000;
+const maxPeerAgeMs = 30 * 86_400_000;
+
+/** A libp2p node with all packages; it listens when the promise resolves. */
+export function startLibp2p({
+  privateKey,
+  config,
+  ports,
+  datastore,
+}: NodeParts): Promise<Libp2p<NodeServices>> {
+  const isLocal = config.addressPolicy !== 'public';
+  return createLibp2p<NodeServices>({
+    privateKey,
+    datastore,
+    nodeInfo: { name: 'lloom', version, userAgent: `lloom/${version}` },
+    addresses: { listen: [...config.listenAddresses], announce: [...config.announceAddresses] },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    connectionManager: {
+      maxConnections: config.maxConnections,
+      // libp2p's 5 connections a second from one address turn whole offices and every local network away.
+      inboundConnectionThreshold: isLocal ? 1_000 : 50,
+      maxIncomingPendingConnections: 100,
+    },
+    // A peer that computes for seconds does not answer pings; it is not dead.
+    connectionMonitor: { abortConnectionOnPingFailure: false },
+    peerStore: { maxAddressAge: maxAddressAgeMs, maxPeerAge: maxPeerAgeMs },
+    connectionGater: {},
+    services: {
+      identify: identify(),
+      identifyPush: identifyPush(),
+      ping: ping(),
+      dht: kadDHT({
+        protocol: config.kadProtocol,
+        kBucketSize: config.kadReplicationFactor,
+        // In client mode, the default without a public address, a local network would have no DHT at all.
+        clientMode: false,
+        peerInfoMapper: isLocal ? passthroughMapper : removePrivateAddressesMapper,
+        alpha: 3,
+        disjointPaths: 3,
+        initialQuerySelfInterval: 1,
+        // Without this a query on an empty routing table waits for three minutes.
+        allowQueryWithZeroPeers: true,
+        // Holders forget an address after an hour, so provide three times within it.
+        reprovide: { validity: 40 * 60_000, threshold: 20 * 60_000, interval: 5 * 60_000 },
+      }),
+      ...packageServices(packageConfigs(config), ports),
+    },
+  });
+}

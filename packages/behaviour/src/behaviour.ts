@@ -1,0 +1,200 @@
+import { createActor, fromPromise, waitFor, type ActorRefFrom } from 'xstate';
+import type { Libp2p } from '@libp2p/interface';
+import { errorText, EventHub, LloomError, systemClock, type EventSource } from '@lloom/core';
+import { createReplayGuard, type Identity, type OpenReplayGuard } from '@lloom/identity';
+import type { Rpc } from '@lloom/rpc';
+import { openDatastore, type OpenDatastore } from './adapters/datastore.ts';
+import { startLibp2p, type NodeServices } from './adapters/libp2p.ts';
+import {
+  resolveNetworkConfig,
+  type NetworkConfig,
+  type NodePorts,
+  type ResolvedNetworkConfig,
+} from './config.ts';
+import { BehaviourError } from './errors.ts';
+import type { LloomEvents } from './events.ts';
+import { checkRuntime } from './internal/runtime.ts';
+import { nodeMachine } from './machines/node.machine.ts';
+import { discoverySurface, type DiscoverySurface } from './surface/discovery.ts';
+import { peersSurface, type PeersSurface } from './surface/peers.ts';
+import { rpcSurface, type RpcSurface } from './surface/rpc.ts';
+import { wire } from './wiring.ts';
+
+/** How to stop a node. */
+export interface StopConfig {
+  /** How long requests under way may take to end, in ms. @default 5_000 */
+  readonly drainMs?: number;
+}
+
+/** A node of the network: every package composed, under the names of the specification. */
+export interface LloomBehaviour extends PeersSurface, RpcSurface, DiscoverySurface, EventSource<LloomEvents> {
+  /** The node's own peer id. */
+  readonly peerId: string;
+  /** The libp2p node underneath. */
+  readonly libp2p: Libp2p;
+  /** The DHT service underneath. */
+  readonly kad: NodeServices['dht'];
+  /** The rpc service underneath. */
+  readonly requestResponse: Rpc;
+  /**
+   * Stops the node for good: withdraws its offers, refuses new requests with `BUSY`, lets those under way end for
+   * `drainMs`, and closes everything. May be called again, and by several callers.
+   *
+   * @throws {BehaviourError} `STOP_FAILED`: it is stopped, but not in an orderly way
+   */
+  stop(config?: StopConfig): Promise<void>;
+}
+
+const defaultDrainMs = 5_000;
+
+/** The composition behind {@link LloomBehaviour}. */
+class Node extends EventHub<LloomEvents> {
+  readonly #identity: Identity;
+  readonly #config: ResolvedNetworkConfig;
+  readonly #ports: NodePorts;
+  readonly #actor: ActorRefFrom<typeof nodeMachine>;
+  #datastore: OpenDatastore | undefined;
+  #replayGuard: OpenReplayGuard | undefined;
+  #libp2p: Libp2p<NodeServices> | undefined;
+  #error: unknown;
+
+  constructor(identity: Identity, config: ResolvedNetworkConfig, ports: NodePorts) {
+    super((error, type) => this.#log(`a listener of ${type} failed`, error));
+    this.#identity = identity;
+    this.#config = config;
+    this.#ports = ports;
+    const noteError = async (act: () => Promise<void>): Promise<void> => {
+      try {
+        await act();
+      } catch (error) {
+        this.#error = error;
+        throw error;
+      }
+    };
+    const machine = nodeMachine.provide({
+      actors: {
+        startNode: fromPromise(() => noteError(() => this.#start())),
+        drainNode: fromPromise(({ input }: { input: { drainMs: number } }) => this.#drain(input.drainMs)),
+        stopNode: fromPromise(() => noteError(() => this.#stop())),
+      },
+    });
+    const { clock = systemClock, inspect } = ports;
+    this.#actor = createActor(machine, { id: `node ${identity.peerId}`, clock, ...(inspect && { inspect }) });
+  }
+
+  async start(): Promise<LloomBehaviour> {
+    this.#actor.start();
+    const { value } = await waitFor(this.#actor, (snapshot) => !snapshot.matches('starting'));
+    if (value === 'failed' || this.#libp2p === undefined) throw startError(this.#error, this.#config);
+    const libp2p = this.#libp2p;
+    const { dht, peers, rpc, discovery } = libp2p.services;
+    return Object.assign(this, rpcSurface(rpc), peersSurface(peers), discoverySurface(discovery), {
+      peerId: this.#identity.peerId,
+      libp2p,
+      kad: dht,
+      requestResponse: rpc,
+    });
+  }
+
+  async stop({ drainMs = defaultDrainMs }: StopConfig = {}): Promise<void> {
+    if (this.#actor.getSnapshot().status === 'active') this.#actor.send({ type: 'node.stop', drainMs });
+    const { value } = await waitFor(this.#actor, (snapshot) => snapshot.status === 'done');
+    if (value === 'failed') {
+      throw new BehaviourError('STOP_FAILED', { reason: errorText(this.#error) }, { cause: this.#error });
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { datastorePath, chainId } = this.#config;
+    const clock = this.#ports.clock && { clock: this.#ports.clock };
+    this.#datastore = await openDatastore(datastorePath);
+    const { datastore } = this.#datastore;
+    try {
+      // Nonces that are kept in memory do not survive a restart, and the guard must know.
+      const kept = datastorePath === undefined ? {} : { datastore };
+      this.#replayGuard = await createReplayGuard({ ...kept, ...clock });
+      const signing = {
+        signer: this.#identity.signer({ chainId }, this.#ports),
+        verifier: this.#identity.verifier({ chainId }, { ...clock, replayGuard: this.#replayGuard }),
+      };
+      const ports = wire(signing, () => this.#services(), this.#ports);
+      const parts = { privateKey: this.#identity.libp2pKey, config: this.#config, ports, datastore };
+      this.#libp2p = await startLibp2p(parts);
+      const { peers, rpc, discovery } = this.#services();
+      peers.forwardTo(this);
+      rpc.forwardTo(this);
+      discovery.forwardTo(this);
+    } catch (error) {
+      await this.#stop();
+      throw error;
+    }
+  }
+
+  async #drain(drainMs: number): Promise<void> {
+    const { rpc, discovery } = this.#services();
+    await Promise.all([
+      discovery.withdrawService('executor'),
+      discovery.withdrawService('validator'),
+      rpc.drain(drainMs),
+    ]);
+  }
+
+  async #stop(): Promise<void> {
+    try {
+      await this.#libp2p?.stop();
+    } finally {
+      this.close();
+      await this.#replayGuard?.close();
+      await this.#datastore?.close();
+    }
+  }
+
+  #services(): NodeServices {
+    if (this.#libp2p === undefined)
+      throw new BehaviourError('START_FAILED', { reason: 'its services are not there yet' });
+    return this.#libp2p.services;
+  }
+
+  #log(message: string, error: unknown): void {
+    this.#libp2p?.logger.forComponent('lloom:behaviour').error('%s - %e', message, error);
+  }
+}
+
+function startError(error: unknown, { listenAddresses }: ResolvedNetworkConfig): unknown {
+  if (LloomError.isLloomError(error)) return error;
+  const reason = errorText(error);
+  const name = error instanceof Error ? error.name : '';
+  const isListen =
+    name === 'UnsupportedListenAddressesError' || /EADDRINUSE|EADDRNOTAVAIL|EACCES/.test(reason);
+  return isListen
+    ? new BehaviourError('LISTEN_FAILED', { addresses: listenAddresses, reason }, { cause: error })
+    : new BehaviourError('START_FAILED', { reason }, { cause: error });
+}
+
+/** Nodes of the network. */
+export const LloomBehaviour = {
+  /**
+   * Starts a node. When the promise resolves it listens; it joins the network through its bootstrap peers by itself.
+   *
+   * @param identity who the node is
+   * @param config every field is optional; ports for time, chance and inspection may stand beside it
+   * @throws {ConfigError} listing every problem
+   * @throws {BehaviourError} `UNSUPPORTED_RUNTIME`, `LISTEN_FAILED`, `DATASTORE_FAILED`, `START_FAILED`
+   * @throws {AddressError} for a bootstrap address that cannot be used
+   * @example
+   * ```ts
+   * const behaviour = await LloomBehaviour.create(Identity.generate(), { addressPolicy: 'loopback' });
+   * try {
+   *   console.log(behaviour.listenedAddresses());
+   * } finally {
+   *   await behaviour.stop();
+   * }
+   * ```
+   */
+  async create(identity: Identity, config: NetworkConfig & NodePorts = {}): Promise<LloomBehaviour> {
+    checkRuntime(process.versions.node);
+    const { inspect, clock, random, ...network } = config;
+    const ports = { ...(inspect && { inspect }), ...(clock && { clock }), ...(random && { random }) };
+    return new Node(identity, resolveNetworkConfig(network), ports).start();
+  },
+};

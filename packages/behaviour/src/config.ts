@@ -1,0 +1,190 @@
+import {
+  integer,
+  listOf,
+  oneOf,
+  optional,
+  resolveConfig,
+  text,
+  type Check,
+  type Checks,
+  type CommonPorts,
+} from '@lloom/core';
+import type { DiscoveryConfig } from '@lloom/discovery';
+import type { PeersConfig } from '@lloom/peers';
+import type { RpcConfig } from '@lloom/rpc';
+
+/** Configuration of single packages. What stands here wins over the fields of {@link NetworkConfig}. */
+export interface PackagesConfig {
+  readonly rpc?: RpcConfig;
+  readonly peers?: PeersConfig;
+  readonly discovery?: DiscoveryConfig;
+}
+
+/** How a node is set up. Every field is optional for users. */
+export interface NetworkConfig {
+  /**
+   * Where to listen, as multiaddrs. `[]` for a node that only dials.
+   * @default any free TCP port, on 127.0.0.1 under the policy `loopback`, else on all interfaces
+   */
+  readonly listenAddresses?: readonly string[];
+  /**
+   * Where others are told to dial, instead of the listen addresses.
+   * @default [] - the listen addresses
+   */
+  readonly announceAddresses?: readonly string[];
+  /**
+   * Peers through which the network is joined, each ending in `/p2p/<peer id>`.
+   * @default [] - nobody
+   */
+  readonly bootstrapPeers?: readonly string[];
+  /**
+   * Where peers, DHT records and used nonces are kept over restarts: a folder, for one process at a time.
+   * @default in memory
+   */
+  readonly datastorePath?: string | undefined;
+  /**
+   * Which addresses may be dialled: `public` refuses private ones that others tell us, `lan` takes all, `loopback`
+   * takes 127.0.0.0/8 and ::1 only.
+   * @default 'public'
+   */
+  readonly addressPolicy?: NonNullable<PeersConfig['addressPolicy']>;
+  /**
+   * Protocol id of the DHT: nodes with another one do not see this network.
+   * @default '/lloom/kad/1.0.0' - the specification's `kad_protocol`
+   */
+  readonly kadProtocol?: string;
+  /**
+   * On how many peers a DHT record is put.
+   * @default 20 - the specification's `kad_replication_factor`
+   */
+  readonly kadReplicationFactor?: number;
+  /**
+   * How long a query of the DHT may take, in ms.
+   * @default 60_000 - the specification's `kad_query_timeout`
+   */
+  readonly kadQueryTimeoutMs?: number;
+  /**
+   * How long a request may take, in ms, from the call to the last byte.
+   * @default 120_000 - the specification's `request_timeout`
+   */
+  readonly requestTimeoutMs?: number;
+  /**
+   * The largest request that is sent or read, in bytes.
+   * @default 10_485_760 - the specification's `max_request_size`, 10 MiB
+   */
+  readonly maxRequestSizeBytes?: number;
+  /**
+   * How many connections this node keeps.
+   * @default 200 - the specification's `max_connections`
+   */
+  readonly maxConnections?: number;
+  /**
+   * How many connections it keeps to one peer.
+   * @default 3 - the specification's `max_connections_per_peer`
+   */
+  readonly maxConnectionsPerPeer?: number;
+  /**
+   * How often services are looked for again, in ms, give or take a tenth.
+   * @default 300_000 - the specification's continuous discovery
+   */
+  readonly discoveryIntervalMs?: number;
+  /**
+   * The chain that signatures are bound to. Nodes of one network have the same.
+   * @default 1 - Ethereum
+   */
+  readonly chainId?: number;
+  /** Configuration of single packages; wins over the fields above. */
+  readonly packages?: PackagesConfig;
+}
+
+/** What a node may be given beside its configuration. */
+export type NodePorts = CommonPorts;
+
+/** A complete configuration. */
+export type ResolvedNetworkConfig = Readonly<Required<NetworkConfig>>;
+
+/** What holds when a field is not given; each has its source beside it in {@link NetworkConfig}. */
+export const networkDefaults: ResolvedNetworkConfig = Object.freeze({
+  listenAddresses: [],
+  announceAddresses: [],
+  bootstrapPeers: [],
+  datastorePath: undefined,
+  addressPolicy: 'public',
+  kadProtocol: '/lloom/kad/1.0.0',
+  kadReplicationFactor: 20,
+  kadQueryTimeoutMs: 60_000,
+  requestTimeoutMs: 120_000,
+  maxRequestSizeBytes: 10 * 1024 * 1024,
+  maxConnections: 200,
+  maxConnectionsPerPeer: 3,
+  discoveryIntervalMs: 300_000,
+  chainId: 1,
+  packages: {},
+});
+
+const dayMs = 86_400_000;
+const address = text(/^\//, 'an address that begins with "/"');
+const packagesObject: Check = (value) => {
+  const known = ['rpc', 'peers', 'discovery'];
+  const isKnown =
+    typeof value === 'object' && value !== null && Object.keys(value).every((key) => known.includes(key));
+  return isKnown ? undefined : `an object with ${known.join(', ')}`;
+};
+
+const checks: Checks<Required<NetworkConfig>> = {
+  listenAddresses: listOf(address, 64),
+  announceAddresses: listOf(address, 64),
+  bootstrapPeers: listOf(address, 256),
+  datastorePath: optional(text(/./, 'a path')),
+  addressPolicy: oneOf('public', 'lan', 'loopback'),
+  kadProtocol: text(/^\/.{1,255}$/, 'a protocol id that begins with "/"'),
+  kadReplicationFactor: integer(1, 100),
+  kadQueryTimeoutMs: integer(1, dayMs),
+  requestTimeoutMs: integer(1, dayMs),
+  maxRequestSizeBytes: integer(1, 2 ** 28 - 1),
+  maxConnections: integer(1, 100_000),
+  maxConnectionsPerPeer: integer(1, 1_000),
+  discoveryIntervalMs: integer(1, dayMs),
+  chainId: integer(1),
+  packages: packagesObject,
+};
+
+/**
+ * A complete configuration from a partial one.
+ * @throws {ConfigError} listing every problem
+ */
+export function resolveNetworkConfig(input: NetworkConfig = {}): ResolvedNetworkConfig {
+  const resolved = resolveConfig<Required<NetworkConfig>>(
+    'network',
+    { checks, defaults: networkDefaults },
+    input,
+  );
+  if (input.listenAddresses !== undefined) return resolved;
+  const host = resolved.addressPolicy === 'loopback' ? '127.0.0.1' : '0.0.0.0';
+  return Object.freeze({ ...resolved, listenAddresses: [`/ip4/${host}/tcp/0`] });
+}
+
+/** What each package is told: the node's fields under the package's names, and what the user gave for it on top. */
+export function packageConfigs(config: ResolvedNetworkConfig): Required<PackagesConfig> {
+  const { packages } = config;
+  return {
+    rpc: {
+      timeoutMs: config.requestTimeoutMs,
+      maxRequestSizeBytes: config.maxRequestSizeBytes,
+      ...packages.rpc,
+    },
+    peers: {
+      addressPolicy: config.addressPolicy,
+      maxConnections: config.maxConnections,
+      maxConnectionsPerPeer: config.maxConnectionsPerPeer,
+      ...packages.peers,
+    },
+    discovery: {
+      bootstrapPeers: config.bootstrapPeers,
+      kadProtocol: config.kadProtocol,
+      queryTimeoutMs: config.kadQueryTimeoutMs,
+      discoveryIntervalMs: config.discoveryIntervalMs,
+      ...packages.discovery,
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * A node of the Lloom network: connections, requests and discovery composed over libp2p, under the names of the
+ * specification. Re-exports every name that an application needs, so that one import serves.
+ *
+ * @packageDocumentation
+ */
+export { LloomBehaviour, type StopConfig } from './behaviour.ts';
+export type { NetworkConfig, NodePorts, PackagesConfig } from './config.ts';
+export { BehaviourError, type BehaviourErrorCode, type BehaviourErrorData } from './errors.ts';
+export type { GossipEvents, LloomEvent, LloomEvents } from './events.ts';
+
+export {
+  AddressError,
+  ConfigError,
+  LloomError,
+  type Clock,
+  type EventIterable,
+  type EvmAddress,
+  type Hex,
+  type Inspector,
+  type Random,
+} from '@lloom/core';
+export {
+  CodecError,
+  costOf,
+  type AnswerPart,
+  type AnswerSegment,
+  type ChatMessage,
+  type GossipMessage,
+  type LlmRequest,
+  type LlmRequestInput,
+  type LlmResponse,
+  type PricingInfo,
+  type RequestMessage,
+  type ResponseMessage,
+  type ServiceDescriptor,
+  type ServiceType,
+  type SignedMessage,
+} from '@lloom/codec';
+export { evmAddressOf, Identity, IdentityError, signMessage, verifySignedMessage } from '@lloom/identity';
+export { DiscoveryError, type FindConfig, type Provider, type ServiceQuery } from '@lloom/discovery';
+export { PeersError, type ConnectionInfo, type ConnectionLimits, type PeerInfo } from '@lloom/peers';
+export {
+  Refusal,
+  RpcError,
+  type Answer,
+  type AnswerChunk,
+  type AnswerMessage,
+  type AnswerPiece,
+  type AnswerStream,
+  type AnswerTotals,
+  type CallConfig,
+  type Handler,
+  type HandlerContext,
+  type LlmRequestMessage,
+  type PendingRequest,
+  type RequestId,
+  type ResponseChannel,
+  type RpcErrorCode,
+} from '@lloom/rpc';

@@ -1,0 +1,54 @@
+import { assign, fromPromise, setup } from 'xstate';
+
+interface NodeContext {
+  readonly drainMs: number;
+}
+
+/** What a node is told. */
+export type NodeEvent = { readonly type: 'node.stop'; readonly drainMs: number };
+
+const notProvided = (name: string): Promise<never> => Promise.reject(new Error(`Provide ${name}`));
+
+/** A node from its start to its end. It starts once; to start again, create another. */
+export const nodeMachine = setup({
+  types: {} as { context: NodeContext; events: NodeEvent },
+  actors: {
+    startNode: fromPromise<void>(() => notProvided('startNode')),
+    drainNode: fromPromise<void, { drainMs: number }>(() => notProvided('drainNode')),
+    stopNode: fromPromise<void>(() => notProvided('stopNode')),
+  },
+  actions: {
+    noteDrain: assign((_, params: { drainMs: number }) => params),
+  },
+}).createMachine({
+  id: 'node',
+  context: { drainMs: 0 },
+  initial: 'starting',
+  states: {
+    starting: { invoke: { id: 'startNode', src: 'startNode', onDone: 'running', onError: 'failed' } },
+    running: {
+      on: {
+        'node.stop': {
+          target: 'draining',
+          actions: { type: 'noteDrain', params: ({ event }) => ({ drainMs: event.drainMs }) },
+        },
+      },
+    },
+    draining: {
+      description: 'Offers are withdrawn, new requests are refused, those under way may end.',
+      invoke: {
+        id: 'drainNode',
+        src: 'drainNode',
+        input: ({ context }) => ({ drainMs: context.drainMs }),
+        onDone: 'stopping',
+        onError: 'stopping',
+      },
+    },
+    stopping: { invoke: { id: 'stopNode', src: 'stopNode', onDone: 'stopped', onError: 'failed' } },
+    stopped: { type: 'final' },
+    failed: {
+      type: 'final',
+      description: 'It could not be started, or not stopped in an orderly way. Nothing runs.',
+    },
+  },
+});

@@ -1,0 +1,57 @@
+import type { CommonPorts, Signer, Verifier } from '@lloom/core';
+import { discovery, type Discovery, type DiscoveryPorts } from '@lloom/discovery';
+import { peers, type Peers, type PeersPorts } from '@lloom/peers';
+import { rpc, type Rpc, type RpcPorts } from '@lloom/rpc';
+import type { PackagesConfig } from './config.ts';
+
+/** The services of a node that is being built: there when they are called, not when they are wired. */
+export type Services = {
+  readonly peers: Peers;
+  readonly rpc: Rpc;
+  readonly discovery: Discovery;
+};
+
+/** The ports of every package. */
+export interface Ports {
+  readonly peers: PeersPorts;
+  readonly rpc: RpcPorts;
+  readonly discovery: DiscoveryPorts;
+}
+
+/** What signing takes. */
+export interface Signing {
+  readonly signer: Signer;
+  readonly verifier: Verifier;
+}
+
+/** Who serves whom: the packages meet here and nowhere else, one line a wire. */
+export function wire(signing: Signing, services: () => Services, common: CommonPorts): Ports {
+  return {
+    // identity -> rpc: Signer, Verifier
+    rpc: { ...common, ...signing },
+    discovery: {
+      ...common,
+      // identity -> discovery: Signer, Verifier
+      ...signing,
+      // peers -> discovery: Dialer
+      dialer: {
+        dial: async (peerId, addresses, call) =>
+          void (await services().peers.dialPeer(peerId, addresses, call)),
+      },
+    },
+    peers: {
+      ...common,
+      // discovery -> peers: ServiceSource
+      services: () => [],
+    },
+  };
+}
+
+/** The factories of all packages, in the order in which libp2p starts them. */
+export function packageServices(configs: Required<PackagesConfig>, ports: Ports) {
+  return {
+    peers: peers({ ...configs.peers, ...ports.peers }),
+    rpc: rpc({ ...configs.rpc, ...ports.rpc }),
+    discovery: discovery({ ...configs.discovery, ...ports.discovery }),
+  };
+}
