@@ -1,5 +1,5 @@
 // A whole network in one process: a validator that everybody knows, an executor, and a client that finds it.
-import { evmAddressOf, Identity, LloomBehaviour } from '@lloom/behaviour';
+import { Identity, LloomBehaviour } from '@lloom/behaviour';
 
 const validator = await LloomBehaviour.create(Identity.generate(), { addressPolicy: 'loopback' });
 const network = {
@@ -24,9 +24,8 @@ try {
   await client.bootstrap();
   const [provider] = await client.requireModelProviders('demo-small');
   if (provider === undefined) throw new Error('Nobody serves the model');
-  const to = evmAddressOf(provider.peerId);
   const question = { model: 'demo-small', prompt: 'What is a loom?', maxPrice: '10000' };
-  const request = await clientIdentity.sign(question, to === undefined ? {} : { to });
+  const request = await clientIdentity.sign(question, { to: provider.peerId });
   const answer = client.stream(provider.peerId, { type: 'llmRequest', request });
   for await (const { text } of answer) process.stdout.write(text);
   const { totalCost } = await answer.result;

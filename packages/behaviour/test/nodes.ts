@@ -1,6 +1,5 @@
 import { onTestFinished } from 'vitest';
 import {
-  evmAddressOf,
   Identity,
   LloomBehaviour,
   type LlmRequestInput,
@@ -28,11 +27,7 @@ export async function createNetwork(count: number, config: NetworkConfig = {}) {
 
 /** A question, signed by `from` for the peer `to`. */
 export async function question(from: Identity, to: string, input: Partial<LlmRequestInput> = {}) {
-  const address = evmAddressOf(to);
-  const request = await from.sign(
-    { model: 'demo-small', prompt: 'Hello', ...input },
-    address === undefined ? {} : { to: address },
-  );
+  const request = await from.sign({ model: 'demo-small', prompt: 'Hello', ...input }, { to });
   return { type: 'llmRequest', request } as const;
 }
 

@@ -172,8 +172,8 @@ export interface SignedMessage<T extends Payload = Payload> extends SignedEnvelo
 
 /** A run of an answer's text by one executor, with what it signed of it. Text that nobody signed costs nothing. */
 export interface AnswerPart {
-  /** Address of who produced it. */
-  readonly executor: EvmAddress;
+  /** EVM address or peer id of who produced it. */
+  readonly executor: string;
   readonly text: string;
   readonly tokens: number;
   readonly signed?: SignedMessage<AnswerSegment>;

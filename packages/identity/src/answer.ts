@@ -1,4 +1,4 @@
-import type { AnswerSegment } from '@lloom/codec';
+import type { AnswerPart, AnswerSegment } from '@lloom/codec';
 import { toHex, zeroDigest, type EvmAddress, type Hex, type SignedEnvelope } from '@lloom/core';
 
 import { selectBackend } from './adapters/backend.ts';
@@ -10,7 +10,7 @@ import { breathe, proveSigner } from './internal/envelope.ts';
 import { signedPayloadOf } from './internal/payload.ts';
 import { evmAddressOf } from './peerAddress.ts';
 import type { RunningKeccak } from './ports.ts';
-import type { AnswerPart, AnswerShare, VerifiedAnswer } from './types.ts';
+import type { AnswerShare, VerifiedAnswer } from './types.ts';
 
 // Others get their turn after so many parts, of which a signed one counts as many: about every 20 ms in JavaScript.
 const workBetweenBreaths = 1_024;

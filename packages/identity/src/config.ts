@@ -30,8 +30,11 @@ export interface SignerConfig extends DomainConfig {
 
 /** How one message is signed. */
 export interface SignConfig extends SignerConfig {
-  /** Who may act on it. @default the zero address: anybody the payload admits */
-  readonly to?: EvmAddress;
+  /**
+   * Who may act on it: an EVM address, or the peer id of a node whose key is secp256k1.
+   * @default the zero address: anybody the payload admits
+   */
+  readonly to?: string;
   /** Digest of the payload that this one answers. @default 32 zero bytes: nothing */
   readonly inReplyTo?: Hex;
 }
@@ -59,6 +62,10 @@ export interface ReplayGuardLimits {
 }
 
 const address = text(/^0x[0-9a-fA-F]{40}$/, '"0x" and 40 hexadecimal digits');
+const recipient = text(
+  /^(?:0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{40,120})$/,
+  '"0x" and 40 hexadecimal digits, or a peer id',
+);
 const digest = text(/^0x[0-9a-fA-F]{64}$/, '"0x" and 64 hexadecimal digits');
 
 /** What is accepted as the lifetime of an envelope. */
@@ -85,7 +92,7 @@ export type ResolvedVerifierConfig = Readonly<Resolved<VerifierConfig, 'verifyin
 // and forgive a sender's clock that is five minutes behind.
 const signDefaults: ResolvedSignerConfig = { chainId: 1, crypto: 'auto', ttlMs: 300_000 };
 const signerChecks = { ...domain, ttlMs: lifetime };
-const signChecks = { ...signerChecks, to: optional(address), inReplyTo: optional(digest) };
+const signChecks = { ...signerChecks, to: optional(recipient), inReplyTo: optional(digest) };
 
 // A minute is what clocks without NTP are usually off by.
 const verifierDefaults: ResolvedVerifierConfig = {

@@ -56,6 +56,8 @@ export interface IdentityErrorData {
   WRONG_ANSWER: { readonly part: number; readonly reason: AnswerProblem };
   /** The private key cannot be used. The key is never part of the error. */
   INVALID_KEY: { readonly reason: 'format' | 'range' };
+  /** The peer's key is not secp256k1, so nothing can be signed for it alone. */
+  NO_ADDRESS: { readonly peerId: string };
   /** There is no such file. */
   FILE_NOT_FOUND: { readonly path: string };
   /** There is a file already, and it was not to be overwritten. */
@@ -185,6 +187,12 @@ const table: CodeTable<IdentityErrorData> = {
       `Cannot use private key: ${reason === 'format' ? 'want 64 hexadecimal digits, with or without 0x' : 'it is zero or beyond the order of the curve'}`,
     retryable: false,
     hint: 'Check that the whole key was copied; create a new one with Identity.generate().',
+  },
+  NO_ADDRESS: {
+    message: ({ peerId }) =>
+      `Cannot sign for peer "${peerId}": its key is not secp256k1, so it has no EVM address`,
+    retryable: false,
+    hint: 'Sign for everybody by leaving out `to`, or for the address that the peer names.',
   },
   FILE_NOT_FOUND: {
     message: ({ path }) => `Cannot load key from "${path}": there is no such file`,

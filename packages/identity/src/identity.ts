@@ -26,7 +26,7 @@ import { createVerifier } from './verify.ts';
  * ```ts
  * const identity = Identity.generate();
  * await identity.save('node.key', { passphrase: 'correct horse battery staple' });
- * const message = await identity.sign({ model: 'demo-small', prompt: 'Hello' }, { to: executorAddress });
+ * const message = await identity.sign({ model: 'demo-small', prompt: 'Hello' }, { to: executorPeerId });
  * ```
  */
 export class Identity {

@@ -20,7 +20,6 @@ export type { GuardedEnvelope, ReplayGuard, SigningPorts, VerifyingPorts } from 
 export { createReplayGuard, type OpenReplayGuard, type ReplayGuardConfig } from './replayGuard.ts';
 export { signMessage, type Wallet } from './sign.ts';
 export type {
-  AnswerPart,
   AnswerShare,
   CryptoInfo,
   LoadConfig,

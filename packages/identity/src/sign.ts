@@ -16,6 +16,7 @@ import { addressOfKey, sameAddress } from './internal/addresses.ts';
 import { typedDataOf, type EnvelopeTypedData } from './internal/eip712.ts';
 import { sealDraft, type Seal } from './internal/seal.ts';
 import { acceptedForm, signatureProblem, withBareRecoveryId } from './internal/signature.ts';
+import { evmAddressOf } from './peerAddress.ts';
 import type { DigestSigner, SigningPorts } from './ports.ts';
 import type { Signable, SignedPayload } from './types.ts';
 
@@ -38,13 +39,15 @@ export function registerWallet(wallet: Wallet, key: DigestSigner): void {
  * Signs a payload, or a request in its short form, with a wallet.
  *
  * @param wallet a viem account, such as `identity.wallet`; what it returns is checked
- * @throws {IdentityError} `MALFORMED`, or `BAD_SIGNATURE` when the wallet signed with another key or something else
+ * @throws {IdentityError} `NO_ADDRESS` for a peer id without an EVM address; `MALFORMED`, or `BAD_SIGNATURE` when the
+ *   wallet signed with another key or something else
+ * @throws {AddressError} `INVALID_PEER_ID`
  * @throws {CodecError} `INVALID_FIELD` when the payload cannot be encoded
  * @throws {ConfigError} `INVALID_CONFIG`
  * @example
  * ```ts
  * const request = { model: 'demo-small', prompt: 'Hello' };
- * const message = await signMessage(request, privateKeyToAccount('0x…'), { to: executorAddress });
+ * const message = await signMessage(request, privateKeyToAccount('0x…'), { to: executorPeerId });
  * ```
  */
 export function signMessage<T extends Signable>(
@@ -64,7 +67,8 @@ export async function signPayload<T extends Signable>(
   { config, ports }: { readonly config: SignConfig; readonly ports: SigningPorts },
 ): Promise<SignedMessage<SignedPayload<T>>> {
   const resolved = resolveSignConfig(config);
-  const { to, inReplyTo } = resolved;
+  const { inReplyTo } = resolved;
+  const to = resolved.to === undefined ? undefined : audienceOf(resolved.to);
   const payload = isRequest(input) ? completeLlmRequest(input, uuid(ports.random ?? systemRandom)) : input;
   const payloadType = payloadTypeOf(payload);
   const payloadBytes = encodePayload(payloadType, payload);
@@ -73,6 +77,13 @@ export async function signPayload<T extends Signable>(
   // What the receiver will see, not what was passed: some values have several spellings.
   const decoded: Payload = decodePayload(payloadType, payloadBytes);
   return { ...envelope, payloadType, payload: decoded as SignedPayload<T> };
+}
+
+function audienceOf(to: string): EvmAddress {
+  if (to.startsWith('0x')) return to as EvmAddress;
+  const address = evmAddressOf(to);
+  if (address === undefined) throw new IdentityError('NO_ADDRESS', { peerId: to });
+  return address;
 }
 
 /**

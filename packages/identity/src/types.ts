@@ -21,17 +21,6 @@ export type SignedPayload<T extends Signable> = T extends LlmResponse
       ? ServiceDescriptor
       : LlmRequest;
 
-/** Some text of a streamed answer, as it arrived. */
-export interface AnswerPart {
-  /** Peer id or EVM address of who produced it. */
-  readonly executor: string;
-  readonly text: string;
-  /** How many tokens the executor said it has. */
-  readonly tokens: number;
-  /** Signs all text up to the end of this part. */
-  readonly signed?: SignedMessage<AnswerSegment>;
-}
-
 /** What one executor has signed of an answer. */
 export interface AnswerShare {
   readonly signer: EvmAddress;

@@ -1,4 +1,4 @@
-import type { PayloadType, SignedMessage } from '@lloom/codec';
+import type { AnswerPart, PayloadType, SignedMessage } from '@lloom/codec';
 import {
   systemClock,
   toHex,
@@ -20,7 +20,7 @@ import { signedPayloadOf } from './internal/payload.ts';
 import { evmAddressOf } from './peerAddress.ts';
 import type { ReplayGuard, VerifyingPorts } from './ports.ts';
 import { memoryGuard } from './replayGuard.ts';
-import type { AnswerPart, VerifiedAnswer } from './types.ts';
+import type { VerifiedAnswer } from './types.ts';
 
 /** What {@link verifySignedMessage} accepts and expects. An absent expectation is not checked. */
 export interface VerifyConfig extends VerifierConfig, Omit<EnvelopeExpectation, 'once'> {

@@ -1,18 +1,12 @@
 import { fc } from '@fast-check/vitest';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
-import type { AnswerSegment, SignedMessage } from '@lloom/codec';
+import type { AnswerPart, AnswerSegment, SignedMessage } from '@lloom/codec';
 import { zeroDigest, type EvmAddress, type Hex } from '@lloom/core';
 import { keccak256, stringToBytes } from 'viem';
 import { describe, expect, test } from 'vitest';
 
-import {
-  IdentityError,
-  verifyAnswer,
-  verifySignedMessage,
-  type AnswerPart,
-  type Identity,
-} from '../src/index.ts';
+import { IdentityError, verifyAnswer, verifySignedMessage, type Identity } from '../src/index.ts';
 import { codeOf, createWorld, failureOf } from './support/world.ts';
 
 const digestOf = (text: string): Hex => keccak256(stringToBytes(text));

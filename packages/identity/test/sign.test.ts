@@ -28,6 +28,14 @@ const response: LlmResponse = {
 };
 
 describe('signing a payload', () => {
+  test('takes the peer id of a node as its audience, and refuses one without an address', async () => {
+    const [from, to] = [Identity.generate(), Identity.generate()];
+    const message = await from.sign(input, { to: to.peerId });
+    expect(message.to).toBe(to.evmAddress.toLowerCase());
+    const ed25519 = '12D3KooWH3uVF6wv47WnArKHk5ZDVmGb6CVbEDqVyemfPnCaQnQM';
+    expect(await codeOf(() => from.sign(input, { to: ed25519 }))).toBe('NO_ADDRESS');
+  });
+
   const { client, executor, clock } = createWorld();
 
   test('completes a request in its short form and names it', async () => {

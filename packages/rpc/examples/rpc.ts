@@ -35,7 +35,7 @@ try {
 
   await client.dial(executor.getMultiaddrs());
   const question = { model: 'demo-small', prompt: 'What is a loom?', maxPrice: '10000' };
-  const request = await clientIdentity.sign(question, { to: executorIdentity.evmAddress });
+  const request = await clientIdentity.sign(question, { to: executorIdentity.peerId });
   const answer = client.services.rpc.stream(executorIdentity.peerId, { type: 'llmRequest', request });
   for await (const { text } of answer) process.stdout.write(text);
 

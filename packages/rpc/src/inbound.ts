@@ -1,4 +1,4 @@
-import { createActor, fromCallback, type ActorRefFrom } from 'xstate';
+import { createActor, type ActorRefFrom } from 'xstate';
 import { decodeRequestFrame, type ErrorFrame, type RequestFrame, type RequestMessage } from '@lloom/codec';
 import { LloomError, zeroAddress } from '@lloom/core';
 import { Refusal, RpcError, type ChannelClosedReason } from './errors.ts';
@@ -6,12 +6,7 @@ import { AnswerWriter } from './internal/answerWriter.ts';
 import { handlerFrame, refusalFrame } from './internal/failures.ts';
 import { readRequest } from './internal/frames.ts';
 import { partWith } from './internal/partWith.ts';
-import {
-  inboundMachine,
-  type InboundEvent,
-  type InboundInput,
-  type InboundOutcome,
-} from './machines/inbound.machine.ts';
+import type { inboundMachine, InboundEvent, InboundOutcome } from './machines/inbound.machine.ts';
 import type { ByteStream } from './ports.ts';
 import type { RpcRuntime } from './runtime.ts';
 import type { AnswerMessage, AnswerPiece, Handler, RequestId, ResponseChannel } from './types.ts';
@@ -53,16 +48,13 @@ export class InboundRequest {
     this.#writer = this.#createWriter();
     const { requestId, peerId, stream } = incoming;
     const { requestReadTimeoutMs: readTimeoutMs, timeoutMs: handleTimeoutMs } = runtime.config;
-    const machine = inboundMachine.provide({
-      actors: {
-        exchange: fromCallback<InboundEvent, InboundInput>(({ sendBack }) => {
-          void this.#exchange(sendBack);
-          void stream.closed.then(() => sendBack({ type: 'client.gone' }));
-        }),
-      },
+    runtime.machines.inbound.set(requestId, (tell) => {
+      void this.#exchange(tell);
+      void stream.closed.then(() => tell({ type: 'client.gone' }));
+      return () => undefined;
     });
     const input = { requestId, peerId, readTimeoutMs, handleTimeoutMs };
-    this.#actor = createActor(machine, { ...runtime.actorConfig, id: requestId, input });
+    this.#actor = createActor(runtime.machines.served, { ...runtime.actorConfig, id: requestId, input });
     this.ended = new Promise((resolve) => {
       const end = (): void => resolve(this.#end());
       this.#actor.subscribe({ complete: end, error: end });

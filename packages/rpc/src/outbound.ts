@@ -1,4 +1,4 @@
-import { createActor, fromCallback, type ActorRefFrom } from 'xstate';
+import { createActor, type ActorRefFrom } from 'xstate';
 import {
   encodeFrame,
   encodeRequestFrame,
@@ -13,7 +13,7 @@ import { AnswerProof } from './internal/answerProof.ts';
 import { exchangeError, saidError, type FailureContext } from './internal/failures.ts';
 import { readAnswer } from './internal/frames.ts';
 import { partWith } from './internal/partWith.ts';
-import { requestMachine, type RequestEvent, type RequestInput } from './machines/request.machine.ts';
+import type { requestMachine, RequestEvent } from './machines/request.machine.ts';
 import type { ByteStream } from './ports.ts';
 import type { RpcRuntime } from './runtime.ts';
 import type { Answer, AnswerChunk, CallConfig, PendingRequest, RequestId } from './types.ts';
@@ -71,15 +71,11 @@ export class OutboundRequest {
     // Both are awaited elsewhere, or by nobody: a failure must not end the process.
     this.outcome.catch(() => undefined);
     this.#opened.promise.catch(() => undefined);
-    const machine = requestMachine.provide({
-      actors: {
-        exchange: fromCallback<RequestEvent, RequestInput>(({ sendBack }) => {
-          void this.#exchange(sendBack);
-          return () => this.#release();
-        }),
-      },
+    runtime.machines.outbound.set(requestId, (tell) => {
+      void this.#exchange(tell);
+      return () => this.#release();
     });
-    this.#actor = createActor(machine, {
+    this.#actor = createActor(runtime.machines.request, {
       ...runtime.actorConfig,
       id: requestId,
       input: { requestId, peerId, timeoutMs },

@@ -10,7 +10,7 @@ import { partWith } from './internal/partWith.ts';
 import { InboundRequest, type Dispatch } from './inbound.ts';
 import { OutboundRequest } from './outbound.ts';
 import type { ByteStream, Network, RpcPorts } from './ports.ts';
-import type { RpcRuntime } from './runtime.ts';
+import { createMachines, type RpcRuntime } from './runtime.ts';
 import type {
   AnswerMessage,
   AnswerStream,
@@ -111,7 +111,17 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
     super((error, type) => network.log(`a listener of ${type} failed`, error));
     const { clock = systemClock, random = systemRandom, signer, verifier, inspect } = ports;
     const actorConfig = { clock, ...(inspect && { inspect }) };
-    this.#runtime = { config, network, events: this, clock, random, signer, verifier, actorConfig };
+    this.#runtime = {
+      config,
+      network,
+      events: this,
+      clock,
+      random,
+      signer,
+      verifier,
+      machines: createMachines(),
+      actorConfig,
+    };
     this.#idPrefix = toHex(random.bytes(4)).slice(2);
   }
 

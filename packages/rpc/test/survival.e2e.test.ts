@@ -208,7 +208,8 @@ test.each<[string, (stream: Stream) => void | Promise<void>, string]>([
 test('sixty-four clients that send a byte now and then are all ended by the deadline, in bounded memory', async () => {
   const [victim, attacker] = await Promise.all([createNode({ requestReadTimeoutMs: 500 }), createBareNode()]);
   await introduce(attacker, victim);
-  await attacker.node.dial(victim.node.getMultiaddrs());
+  // The first stream shows that the victim is ready for more.
+  (await attacker.node.dialProtocol(victim.node.peerId, protocol)).abort(new Error('enough'));
   const before = process.memoryUsage().arrayBuffers;
   const streams = await Promise.all(
     Array.from({ length: 64 }, () =>

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 import {
   decodeRequestFrame,
   decodeResponseFrame,
@@ -14,13 +16,12 @@ import { fromHex, systemClock, toHex, type Clock, type EvmAddress, type Hex } fr
 import { Identity, verifySignedMessage } from '@lloom/identity';
 import { describe, expect, test } from 'vitest';
 import { resolveRpcConfig } from '../src/config.ts';
-import type { Handler, Rpc } from '../src/index.ts';
+import type { Handler, LlmRequestMessage, Rpc } from '../src/index.ts';
 import type { ByteStream, Network } from '../src/ports.ts';
 import { RpcService } from '../src/rpc.ts';
 import golden from './vectors/req-resp.json' with { type: 'json' };
 
 type Party = keyof typeof golden.keys;
-type Frame = RequestFrame | ResponseFrame;
 
 /** One party at one moment, with a chance that always says the same. */
 function party(name: Party, at: { readonly timestampMs: number; readonly nonce: string }): Identity {
@@ -42,12 +43,15 @@ async function signed(name: string): Promise<SignedMessage> {
 const messages = new Map<string, SignedMessage>();
 for (const { name } of golden.envelopes) messages.set(name, await signed(name));
 
-/** A frame of the vectors, with the signed messages where their names stand. */
-function frameOf<F extends Frame>(value: unknown): F {
-  if (typeof value !== 'object' || value === null) return value as F;
-  if ('envelope' in value) return messages.get(value.envelope as string) as unknown as F;
-  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, frameOf(entry)])) as unknown as F;
+/** A value of the vectors, with the signed messages where their names stand. */
+function filled(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if ('envelope' in value) return messages.get(value.envelope as string);
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, filled(part)]));
 }
+
+const requestOf = (value: unknown): RequestFrame => filled(value) as RequestFrame;
+const answerOf = (value: unknown): ResponseFrame => filled(value) as ResponseFrame;
 
 const bodiesIn = (bytes: string): Uint8Array[] => [...new FrameDecoder().push(fromHex(bytes))];
 
@@ -70,14 +74,14 @@ describe.each(golden.envelopes)('the envelope "$name"', (vector) => {
 
 describe.each(golden.exchanges)('the exchange "$name"', ({ request, answer }) => {
   test('has a request of the golden bytes, which read back as the same', () => {
-    const frame = frameOf<RequestFrame>(request.frame);
+    const frame = requestOf(request.frame);
     expect(toHex(encodeFrame(encodeRequestFrame(frame)))).toBe(request.bytes);
     expect(bodiesIn(request.bytes).map(decodeRequestFrame)).toEqual([frame]);
   });
 
   test('has an answer of the golden bytes, which read back as the same', () => {
     for (const { frame: written, bytes } of answer) {
-      const frame = frameOf<ResponseFrame>(written);
+      const frame = answerOf(written);
       expect(toHex(encodeFrame(encodeResponseFrame(frame)))).toBe(bytes);
       expect(bodiesIn(bytes).map(decodeResponseFrame)).toEqual([frame]);
     }
@@ -125,14 +129,20 @@ function streamOver(reads: Pipe, writes: Pipe): ByteStream {
 }
 
 /** Two services with nothing but two pipes between them. */
-async function talk(handler: Handler): Promise<{ client: Rpc; there: Pipe; back: Pipe; pass(ms: number): void }> {
+async function talk(
+  handler: Handler,
+): Promise<{ client: Rpc; there: Pipe; back: Pipe; pass: (ms: number) => void }> {
   const [question, response] = golden.envelopes;
   let nowMs = question!.timestampMs;
   const clock: Clock = { ...systemClock, now: () => nowMs };
   const [there, back] = [new Pipe(), new Pipe()];
   const create = (name: Party, nonce: string, network: Partial<Network>): RpcService => {
     const identity = party(name, { timestampMs: 0, nonce });
-    const ports = { clock, signer: identity.signer({}, { clock }), verifier: identity.verifier({}, { clock }) };
+    const ports = {
+      clock,
+      signer: identity.signer({}, { clock }),
+      verifier: identity.verifier({}, { clock }),
+    };
     const none = { peerId: identity.peerId, serve: async () => {}, unserve: async () => {}, log: () => {} };
     const open = (): never => expect.unreachable('only the client opens streams');
     return new RpcService({ open, ...none, ...network }, resolveRpcConfig(), ports);
@@ -163,10 +173,26 @@ test('a node that streams writes exactly these bytes, and so does the one that a
     yield { inboundTokens: 1, totalCost: '5' };
   });
   pass(response!.timestampMs - question!.timestampMs);
-  const { request } = frameOf<RequestFrame>(exchange.request.frame);
-  if (request.type !== 'llmRequest') expect.unreachable('the vector asks a model');
+  const request = requestOf(exchange.request.frame).request as LlmRequestMessage;
   const answer = await client.stream(golden.keys.executor.peerId, request).result;
   expect(answer.content).toBe('Hi there!');
   expect(there.hex).toBe(exchange.request.bytes);
   expect(back.hex).toBe(`0x${exchange.answer.map(({ bytes }) => bytes.slice(2)).join('')}`);
+});
+
+test('the page of the protocol shows these bytes and no others', () => {
+  const page = readFileSync(new URL('../../../docs/protocol/req-resp.md', import.meta.url), 'utf8');
+  const blocks = [...page.matchAll(/^```text\n(?<block>.*?)^```$/gms)].map(
+    (match) => match.groups?.['block'] ?? '',
+  );
+  const shown = blocks.map((block) => `0x${block.replaceAll(/;.*$/gm, '').replaceAll(/\s/g, '')}`);
+  const bytesOf = (name: string): string[] => {
+    const { request, answer } = golden.exchanges.find((each) => each.name === name)!;
+    return [request.bytes, ...answer.map(({ bytes }) => bytes)];
+  };
+  expect(shown).toEqual([
+    ...bytesOf('ping'),
+    ...bytesOf('a streamed answer'),
+    ...bytesOf('a refusal').slice(1),
+  ]);
 });

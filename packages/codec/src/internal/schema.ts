@@ -153,15 +153,19 @@ const serviceType: Field<ExecutorService | ValidatorService> = mapped(taggedServ
   from: ({ value }) => value,
 });
 
-const services = list(serviceType, 16);
+const maxServices = 16;
 
 /** Services of a kind that is not known here are skipped: a newer peer may offer more than we can use. */
 const knownServices: Field<readonly (ExecutorService | ValidatorService)[]> = {
-  toWire: (value) => services.toWire(value),
+  toWire: (value) => list(serviceType, maxServices).toWire(value),
   fromWire: (wire) => {
     const isKnown = (entry: unknown): boolean =>
       isPresent(entry, 'executor') || isPresent(entry, 'validator');
-    return services.fromWire((wire as unknown[]).filter(isKnown));
+    const known = [...(wire as unknown[]).entries()].filter(([, entry]) => isKnown(entry));
+    if (known.length > maxServices) {
+      throw new FieldProblem(describe(known), `a list of 0 to ${maxServices} known services`);
+    }
+    return known.map(([index, entry]) => within(`[${index}]`, () => serviceType.fromWire(entry)));
   },
 };
 

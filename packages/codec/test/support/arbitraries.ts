@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Hex, SignedEnvelope } from '@lloom/core';
 import { toHex } from '@lloom/core';
 

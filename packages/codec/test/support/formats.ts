@@ -1,4 +1,4 @@
-import type fc from 'fast-check';
+import type * as fc from 'fast-check';
 
 import {
   decodeDescriptorFrame,
@@ -14,7 +14,7 @@ import {
   encodeRequestFrame,
   encodeResponseFrame,
 } from '../../src/index.ts';
-import type { PayloadType, PayloadTypes } from '../../src/index.ts';
+import type { Payload, PayloadType } from '../../src/index.ts';
 import * as any from './arbitraries.ts';
 
 /** Both directions of one message type. */
@@ -27,8 +27,8 @@ function format<T>(encode: (value: T) => Uint8Array, decode: (bytes: Uint8Array)
   return { encode: (value) => encode(value as T), decode };
 }
 
-const payload = <K extends PayloadType>(type: K): Format =>
-  format<PayloadTypes[K]>(
+const payload = (type: PayloadType): Format =>
+  format<Payload>(
     (value) => encodePayload(type, value),
     (bytes) => decodePayload(type, bytes),
   );

@@ -9,7 +9,8 @@ export interface InboundInput {
   readonly handleTimeoutMs: number;
 }
 
-type InboundContext = InboundInput;
+/** What an inbound request holds. */
+export type InboundContext = InboundInput;
 
 /** What happens to an inbound request. */
 export type InboundEvent =

@@ -10,7 +10,8 @@ export interface RequestInput {
 /** Why a request ended without an answer, as far as the machine decides it. */
 export type RequestFailure = 'timeout' | 'cancelled' | 'exchange';
 
-interface RequestContext extends RequestInput {
+/** What a request holds. */
+export interface RequestContext extends RequestInput {
   /** The stage in which it failed. */
   readonly stage: string;
   readonly failure: RequestFailure | undefined;

@@ -1,0 +1,19 @@
+// npm run bench -- <suite> [--json FILE]: measures against a peer in the same run and prints the ratios.
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { printTable, type Row } from './report.ts';
+import { rpcSuite } from './rpc.ts';
+
+const suites: Readonly<Record<string, () => Promise<Row[]>>> = { rpc: rpcSuite };
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
+const [name = ''] = positionals;
+const suite = Object.hasOwn(suites, name) ? suites[name] : undefined;
+if (suite === undefined) {
+  process.stderr.write(`Usage: npm run bench -- <suite> [--json FILE]\nSuites: ${Object.keys(suites).join(', ')}\n`);
+  process.exitCode = 2;
+} else {
+  const rows = await suite();
+  printTable(rows);
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);
+}
