@@ -1,0 +1,93 @@
+import type { CloseCause, CloseCode } from '../events.ts';
+import type { NetworkConnection } from '../ports.ts';
+import type { ConnectionInfo } from '../types.ts';
+import { closeCauseOf } from './closeCause.ts';
+import { surplusOf, type ConnectionRule, type HeldConnection } from './connectionPlan.ts';
+
+const messages = {
+  DISCONNECTED: 'disconnectPeer was called',
+  LIMIT: 'there are more connections to this peer than maxConnectionsPerPeer',
+  STOPPED: 'this node stops',
+} satisfies Partial<Record<CloseCode, string>>;
+
+/** Why this node closes a connection. */
+export const ownCause = (code: keyof typeof messages): CloseCause => ({ code, message: messages[code] });
+
+/** The connections to one peer, and why this node is closing some of them. */
+export class HeldConnections {
+  readonly #connections = new Map<string, NetworkConnection>();
+  readonly #causes = new Map<string, CloseCause>();
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** Whether it is a new one. */
+  add(connection: NetworkConnection): boolean {
+    if (this.#connections.has(connection.id)) return false;
+    this.#connections.set(connection.id, connection);
+    return true;
+  }
+
+  /** Takes a closed one out and says why it ended; `undefined` when it was not held. */
+  remove(id: string, error: unknown): { readonly cause: CloseCause | undefined } | undefined {
+    if (!this.#connections.delete(id)) return undefined;
+    const cause = this.#causes.get(id) ?? closeCauseOf(error);
+    this.#causes.delete(id);
+    return { cause };
+  }
+
+  /** Takes all out; how many they were. */
+  clear(): number {
+    const { size } = this.#connections;
+    this.#connections.clear();
+    this.#causes.clear();
+    return size;
+  }
+
+  /** From now on none of them counts as open. */
+  markAll(cause: CloseCause): void {
+    for (const id of this.#connections.keys()) this.#causes.set(id, cause);
+  }
+
+  /** What was marked could not be closed. */
+  unmarkAll(): void {
+    this.#causes.clear();
+  }
+
+  /** Ends those that are being closed by somebody else and take their time, so that the peer can be dialled anew. */
+  finish(): void {
+    for (const connection of this.#connections.values()) {
+      if (!connection.isOpen) void connection.close();
+    }
+  }
+
+  /** Closes those that are too many. */
+  trim(rule: ConnectionRule): void {
+    for (const id of surplusOf(this.held(), rule)) {
+      this.#causes.set(id, ownCause(rule.limit === 0 ? 'DISCONNECTED' : 'LIMIT'));
+      void this.#connections.get(id)?.close();
+    }
+  }
+
+  /** Those that are open, the best first: direct ones before relayed ones. */
+  open(): ConnectionInfo[] {
+    return this.#usable()
+      .map(({ info }) => info)
+      .toSorted((a, b) => Number(a.relayed) - Number(b.relayed));
+  }
+
+  /** Those that are open, as far as their worth is concerned. */
+  held(): HeldConnection[] {
+    return this.#usable().map(({ id, info: { direction, relayed, openedAt } }) => ({
+      id,
+      direction,
+      relayed,
+      openedAt,
+    }));
+  }
+
+  #usable(): NetworkConnection[] {
+    return [...this.#connections.values()].filter(({ id, isOpen }) => isOpen && !this.#causes.has(id));
+  }
+}
