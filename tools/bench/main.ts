@@ -10,7 +10,9 @@ const { values, positionals } = parseArgs({ allowPositionals: true, options: { j
 const [name = ''] = positionals;
 const suite = Object.hasOwn(suites, name) ? suites[name] : undefined;
 if (suite === undefined) {
-  process.stderr.write(`Usage: npm run bench -- <suite> [--json FILE]\nSuites: ${Object.keys(suites).join(', ')}\n`);
+  process.stderr.write(
+    `Usage: npm run bench -- <suite> [--json FILE]\nSuites: ${Object.keys(suites).join(', ')}\n`,
+  );
   process.exitCode = 2;
 } else {
   const rows = await suite();

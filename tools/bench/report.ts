@@ -17,7 +17,12 @@ export interface Row {
 /** A row of two rates or, with `lessIsBetter`, of two times. */
 export function row(
   metric: string,
-  measured: { readonly value: number; readonly baseline: number; readonly unit: string; readonly against: string },
+  measured: {
+    readonly value: number;
+    readonly baseline: number;
+    readonly unit: string;
+    readonly against: string;
+  },
   goal: number | null = null,
 ): Row {
   const { value, baseline, unit, against } = measured;
@@ -25,12 +30,21 @@ export function row(
   const ratio = lessIsBetter ? baseline / value : value / baseline;
   const round = (n: number): number => Number(n.toPrecision(4));
   const met = goal === null ? null : ratio >= goal;
-  return { metric, value: round(value), unit, against, baseline: round(baseline), ratio: round(ratio), goal, met };
+  return {
+    metric,
+    value: round(value),
+    unit,
+    against,
+    baseline: round(baseline),
+    ratio: round(ratio),
+    goal,
+    met,
+  };
 }
 
 /** The middle of some figures. */
 export function median(figures: readonly number[]): number {
-  const sorted = [...figures].sort((a, b) => a - b);
+  const sorted = figures.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
@@ -45,6 +59,11 @@ export function printTable(rows: readonly Row[]): void {
   ]);
   const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...cells.map((line) => line[column]!.length)));
   for (const line of cells) {
-    process.stdout.write(`${line.map((cell, i) => cell.padEnd(widths[i]!)).join('  ').trimEnd()}\n`);
+    process.stdout.write(
+      `${line
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join('  ')
+        .trimEnd()}\n`,
+    );
   }
 }

@@ -66,7 +66,11 @@ async function pings(): Promise<Row> {
       await stream.close();
     };
     const figures = await compare(rate, ours, theirs);
-    return row('rpc.ping16.vs-libp2p-stream', { ...figures, unit: '1/s', against: 'libp2p, a stream per message' });
+    return row('rpc.ping16.vs-libp2p-stream', {
+      ...figures,
+      unit: '1/s',
+      against: 'libp2p, a stream per message',
+    });
   } finally {
     await node.stop();
     server.stdin.end();

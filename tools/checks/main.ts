@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import { checkDocs, checkFences } from './docs.ts';
 import { checkExamples } from './examples.ts';
+import { checkGenerated } from './generated.ts';
 import { checkLayers } from './layers.ts';
 import { checkPackages } from './packages.ts';
 import { checkRooms, checkToolBudget } from './rooms.ts';
@@ -49,7 +50,10 @@ const check =
     return { ok: findings.length === 0, output: findings.map(show).join('\n') };
   };
 
-if (write) checkFences(root, true);
+if (write) {
+  checkGenerated(root, true);
+  checkFences(root, true);
+}
 
 const build = command('turbo', 'run', 'build', '--continue', '--output-logs=errors-only');
 
@@ -63,7 +67,7 @@ const steps: Readonly<Record<string, Step>> = {
   format: command('oxfmt', ...(write ? [] : ['--check'])),
   rooms: check(checkRooms, checkToolBudget),
   layers: check(checkLayers),
-  docs: check(checkDocs, checkLinks, checkPlaces),
+  docs: check(checkDocs, checkLinks, checkPlaces, checkGenerated),
   boundaries: command('turbo', 'boundaries'),
   manifests: command('sherif', '--fail-on-warnings', ...(write ? ['--fix'] : [])),
 };

@@ -46,8 +46,8 @@ test('a client that knows one address finds an executor, asks it, and proves its
   for await (const chunk of answer) text += chunk.text;
   const whole = await answer.result;
   expect([text, whole.totalCost]).toEqual(['to be or not', '8']);
-  await expect(verifySignedMessage(whole.parts[0]!.signed!)).resolves.toMatchObject({
-    signer: serving.identity.evmAddress,
+  await expect(verifySignedMessage(whole.parts)).resolves.toMatchObject({
+    signers: [serving.identity.evmAddress],
   });
 });
 

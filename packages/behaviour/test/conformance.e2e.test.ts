@@ -7,7 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   evmAddressOf,
   Identity,
-  LloomBehaviour,
+  type LloomBehaviour,
   signMessage,
   verifySignedMessage,
   type LloomEvent,

@@ -1,4 +1,4 @@
-import type { EvmAddress, Hex, SignedEnvelope } from '@lloom/core';
+import type { Hex, SignedEnvelope } from '@lloom/core';
 
 /** A value that JSON can carry. */
 export type JsonValue =

@@ -5,7 +5,6 @@ import type {
   LlmResponse,
   Payload,
   ServiceDescriptor,
-  SignedMessage,
 } from '@lloom/codec';
 import type { EvmAddress, Hex } from '@lloom/core';
 

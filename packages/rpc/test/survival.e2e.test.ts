@@ -20,7 +20,7 @@ import type { RpcConfig } from '../src/index.ts';
 import { createBareNode, createNode, failure, introduce, protocol, question } from './nodes.ts';
 
 /** A client, and a peer that does with each stream what a test wants. */
-async function against(misbehave: (stream: Stream) => void | Promise<void>, config: RpcConfig = {}) {
+async function against(misbehave: Misbehaviour, config: RpcConfig = {}) {
   const [bad, asker] = await Promise.all([createBareNode(), createNode(config)]);
   await bad.node.handle(protocol, misbehave);
   await introduce(asker, bad);
@@ -69,43 +69,27 @@ test('a peer without the protocol ends in UNSUPPORTED_PROTOCOL', async () => {
   });
 });
 
-test.each<[string, (stream: Stream) => void | Promise<void>, string]>([
+test.each<[string, Misbehaviour, string]>([
   ['resets at once', (stream) => stream.abort(new Error('no')), 'CONNECTION_CLOSED'],
   ['throws in its handler', () => Promise.reject(new Error('no')), 'CONNECTION_CLOSED'],
   ['ends its side without an answer', (stream) => stream.close(), 'OMITTED'],
-  ['answers garbage', (stream) => void stream.send(new Uint8Array(200).fill(0x41)), 'INVALID_RESPONSE'],
-  [
-    'answers a frame of garbage',
-    (stream) => void stream.send(encodeFrame(new Uint8Array(8).fill(0xff))),
-    'INVALID_RESPONSE',
-  ],
-  [
-    'announces a frame beyond the limit',
-    (stream) => void stream.send(new Uint8Array([0xff, 0xff, 0xff, 0x7f])),
-    'TOO_LARGE',
-  ],
-  [
-    'ends in the middle of a frame',
-    async (stream) => void (stream.send(pong.subarray(0, 3)), await stream.close()),
-    'INVALID_RESPONSE',
-  ],
-  [
-    'resets in the middle of a frame',
-    (stream) => void (stream.send(pong.subarray(0, 3)), stream.abort(new Error('no'))),
-    'CONNECTION_CLOSED',
-  ],
+  ['answers garbage', says(new Uint8Array(200).fill(0x41)), 'INVALID_RESPONSE'],
+  ['answers a frame of garbage', says(encodeFrame(new Uint8Array(8).fill(0xff))), 'INVALID_RESPONSE'],
+  ['announces a frame beyond the limit', says(new Uint8Array([0xff, 0xff, 0xff, 0x7f])), 'TOO_LARGE'],
+  ['ends in the middle of a frame', saysAndEnds(pong.subarray(0, 3)), 'INVALID_RESPONSE'],
+  ['resets in the middle of a frame', saysAndResets(pong.subarray(0, 3)), 'CONNECTION_CLOSED'],
   [
     'answers another kind of request',
-    (stream) => void stream.send(frame({ type: 'chunk', sequence: 0, text: 'x', tokens: 1 })),
+    says(frame({ type: 'chunk', sequence: 0, text: 'x', tokens: 1 })),
     'INVALID_RESPONSE',
   ],
   [
     'says a code that nobody knows',
-    (stream) => void stream.send(frame({ type: 'error', code: 'TEAPOT', message: 'x'.repeat(999) })),
+    says(frame({ type: 'error', code: 'TEAPOT', message: 'x'.repeat(999) })),
     'REMOTE',
   ],
   ['answers nothing', () => undefined, 'TIMEOUT'],
-  ['answers one byte and no more', (stream) => void stream.send(pong.subarray(0, 1)), 'TIMEOUT'],
+  ['answers one byte and no more', says(pong.subarray(0, 1)), 'TIMEOUT'],
 ])('a peer that %s ends in one typed error, and the node lives', async (_name, misbehave, code) => {
   const { bad, asker } = await against(misbehave, { timeoutMs: 400 });
   const failures: string[] = [];
@@ -167,31 +151,19 @@ async function attack(config: RpcConfig = {}) {
   return { victim, attacker, stream, answer: () => readFrames(stream) };
 }
 
-test.each<[string, (stream: Stream) => void | Promise<void>, string]>([
-  [
-    'declares ten MiB and a byte',
-    (stream) => void stream.send(new Uint8Array([0x81, 0x80, 0x80, 0x05])),
-    'TOO_LARGE',
-  ],
-  ['sends garbage', (stream) => void stream.send(new Uint8Array(64).fill(0xff)), 'INVALID_REQUEST'],
-  [
-    'sends a frame of garbage',
-    (stream) => void stream.send(encodeFrame(new Uint8Array(9).fill(0xff))),
-    'INVALID_REQUEST',
-  ],
-  ['sends an empty frame', (stream) => void stream.send(new Uint8Array([0])), 'INVALID_REQUEST'],
+test.each<[string, Misbehaviour, string]>([
+  ['declares ten MiB and a byte', says(new Uint8Array([0x81, 0x80, 0x80, 0x05])), 'TOO_LARGE'],
+  ['sends garbage', says(new Uint8Array(64).fill(0xff)), 'INVALID_REQUEST'],
+  ['sends a frame of garbage', says(encodeFrame(new Uint8Array(9).fill(0xff))), 'INVALID_REQUEST'],
+  ['sends an empty frame', says(new Uint8Array([0])), 'INVALID_REQUEST'],
   [
     'sends a kind of request from the future',
-    (stream) => void stream.send(encodeFrame(new Uint8Array([8, 1, 0x3a, 3, 0x7a, 1, 1]))),
+    says(encodeFrame(new Uint8Array([8, 1, 0x3a, 3, 0x7a, 1, 1]))),
     'UNSUPPORTED_MESSAGE',
   ],
-  [
-    'ends its side in the middle of a frame',
-    async (stream) => void (stream.send(new Uint8Array([0x20, 1, 2])), await stream.close()),
-    'INVALID_REQUEST',
-  ],
+  ['ends its side in the middle of a frame', saysAndEnds(new Uint8Array([0x20, 1, 2])), 'INVALID_REQUEST'],
   ['ends its side at once', (stream) => stream.close(), 'INVALID_REQUEST'],
-  ['sends one byte and waits', (stream) => void stream.send(new Uint8Array([0x20])), 'INVALID_REQUEST'],
+  ['sends one byte and waits', says(new Uint8Array([0x20])), 'INVALID_REQUEST'],
   ['sends nothing', () => undefined, 'INVALID_REQUEST'],
 ])('a client that %s is told so, and the node lives', async (_name, misbehave, code) => {
   const { victim, attacker, stream, answer } = await attack({ requestReadTimeoutMs: 300 });
@@ -279,14 +251,11 @@ test.each<
 });
 
 test('a request that is sent again is refused as replayed', async () => {
-  const { executor, asker } = await (async () => {
-    const [executor, asker] = await Promise.all([
-      createNode({ serve: (_request, { channel }) => channel.fail('once') }),
-      createNode(),
-    ]);
-    await introduce(asker, executor);
-    return { executor, asker };
-  })();
+  const [executor, asker] = await Promise.all([
+    createNode({ serve: (_request, { channel }) => channel.fail('once') }),
+    createNode(),
+  ]);
+  await introduce(asker, executor);
   const message = await question(asker.identity, executor.identity);
   expect(await failure(asker.rpc.request(executor.peerId, message))).toMatchObject({ code: 'REMOTE' });
   expect(await failure(asker.rpc.request(executor.peerId, message))).toMatchObject({
@@ -370,6 +339,28 @@ test('a request that is signed for another peer is not sent', async () => {
     code: 'AUDIENCE_MISMATCH',
   });
 });
+
+type Misbehaviour = (stream: Stream) => void | Promise<void>;
+
+function says(bytes: Uint8Array): Misbehaviour {
+  return (stream) => {
+    stream.send(bytes);
+  };
+}
+
+function saysAndEnds(bytes: Uint8Array): Misbehaviour {
+  return (stream) => {
+    stream.send(bytes);
+    return stream.close();
+  };
+}
+
+function saysAndResets(bytes: Uint8Array): Misbehaviour {
+  return (stream) => {
+    stream.send(bytes);
+    stream.abort(new Error('no'));
+  };
+}
 
 function frame(value: ResponseFrame): Uint8Array {
   return encodeFrame(encodeResponseFrame(value));

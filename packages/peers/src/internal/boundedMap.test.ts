@@ -3,11 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { BoundedMap } from './boundedMap.ts';
 
 const filled = (map: BoundedMap<number>, keys: string): BoundedMap<number> => {
-  for (const [index, key] of [...keys].entries()) map.set(key, index);
+  for (const [index, key] of keys.split('').entries()) map.set(key, index);
   return map;
 };
 const kept = (map: BoundedMap<number>): string =>
-  [...'abcd'].filter((key) => map.get(key) !== undefined).join('');
+  'abcd'.split('').filter((key) => map.get(key) !== undefined).join('');
 
 describe('BoundedMap', () => {
   it('forgets the oldest', () => {

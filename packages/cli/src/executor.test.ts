@@ -1,0 +1,318 @@
+import type { AnswerPiece, AnswerTotals, Handler, HandlerContext } from '@lloom/behaviour';
+import type { LlmRequest } from '@lloom/codec';
+import { describe, expect, test } from 'vitest';
+import type { Backend, BackendChunk, BackendEnd } from './backends/backend.ts';
+import { BackendError, type BackendErrorCode, type BackendErrorData } from './backends/errors.ts';
+import { offlineBackend } from './backends/offline.ts';
+import { executorHandler, type ExecutorConfig, type RequestReport } from './executor.ts';
+
+const pricing = { inboundPrice: '10', outboundPrice: '100' };
+const question: LlmRequest = {
+  model: 'demo-small',
+  messages: [{ role: 'user', content: 'one two three' }],
+  idempotencyKey: 'key',
+};
+
+/** A backend that gives these pieces and remembers what it was asked. */
+function scripted(
+  pieces: readonly (BackendChunk | BackendEnd | Error)[],
+): Backend & { readonly asked: LlmRequest[] } {
+  const asked: LlmRequest[] = [];
+  return {
+    name: 'scripted',
+    asked,
+    models: () => ['demo-small'],
+    async *generate(request) {
+      asked.push(request);
+      for (const piece of pieces) {
+        if (piece instanceof Error) throw piece;
+        yield piece;
+      }
+    },
+  };
+}
+
+const words = (count: number): BackendChunk[] =>
+  Array.from({ length: count }, () => ({ text: 'word ', tokens: 1 }));
+
+function start(config: Partial<ExecutorConfig> = {}): { handler: Handler; reports: RequestReport[] } {
+  const reports: RequestReport[] = [];
+  const backend = offlineBackend({ models: ['demo-small'], executorId: 'executor-A', paceMs: 0 });
+  const handler = executorHandler({
+    backend,
+    pricing,
+    onRequest: (report) => reports.push(report),
+    ...config,
+  });
+  return { handler, reports };
+}
+
+function call(
+  handler: Handler,
+  request: Partial<LlmRequest> = {},
+  signal: AbortSignal = new AbortController().signal,
+): AsyncIterable<AnswerPiece> {
+  const message = { type: 'llmRequest', request: { payload: { ...question, ...request } } };
+  const context = {
+    peerId: 'client-1',
+    signal,
+    channel: { requestId: 'request-1' },
+    stream: true,
+    metadata: {},
+  };
+  return handler(
+    message as Parameters<Handler>[0],
+    context as unknown as HandlerContext,
+  ) as AsyncIterable<AnswerPiece>;
+}
+
+async function gather(
+  pieces: AsyncIterable<AnswerPiece>,
+): Promise<{ text: string; totals: AnswerTotals | undefined }> {
+  let text = '';
+  let totals: AnswerTotals | undefined;
+  for await (const piece of pieces) {
+    expect(totals).toBeUndefined();
+    if (typeof piece === 'string') text += piece;
+    else if ('text' in piece) text += piece.text;
+    else totals = piece;
+  }
+  return { text, totals };
+}
+
+describe('an answer', () => {
+  test('is streamed and counted', async () => {
+    const { handler, reports } = start({ backend: scripted([...words(5), { finishReason: 'stop' }]) });
+    expect(await gather(call(handler))).toEqual({
+      text: 'word word word word word ',
+      totals: {
+        finishReason: 'stop',
+        inboundTokens: 3,
+        outboundTokens: 5,
+        totalCost: '530',
+        modelUsed: 'demo-small',
+      },
+    });
+    expect(reports).toEqual([
+      {
+        requestId: 'request-1',
+        peerId: 'client-1',
+        model: 'demo-small',
+        outcome: 'answered',
+        finishReason: 'stop',
+        inboundTokens: 3,
+        outboundTokens: 5,
+        totalCost: '530',
+        durationMs: expect.any(Number) as number,
+      },
+    ]);
+  });
+
+  test('costs what the backend counted when it did', async () => {
+    const end = { finishReason: 'stop', inboundTokens: 7, outboundTokens: 9 };
+    const { handler } = start({ backend: scripted([...words(5), end]) });
+    expect((await gather(call(handler))).totals).toMatchObject({
+      inboundTokens: 7,
+      outboundTokens: 9,
+      totalCost: '970',
+    });
+  });
+
+  test('ends well when the backend does not say how', async () => {
+    const { handler } = start({ backend: scripted(words(2)) });
+    expect((await gather(call(handler))).totals).toMatchObject({ finishReason: 'stop', outboundTokens: 2 });
+  });
+
+  test('costs what its model costs', async () => {
+    const modelPricing = { 'demo-small': { inboundPrice: '1', outboundPrice: '2' } };
+    const { handler } = start({ backend: scripted(words(5)), modelPricing });
+    expect((await gather(call(handler))).totals).toMatchObject({ totalCost: '13' });
+  });
+
+  test('is not disturbed by whoever watches', async () => {
+    const onRequest = (): never => {
+      throw new Error('broken watcher');
+    };
+    const { handler } = start({ backend: scripted(words(1)), onRequest });
+    expect((await gather(call(handler))).text).toBe('word ');
+  });
+});
+
+describe('a model', () => {
+  test('that is not served is refused', () => {
+    const { handler, reports } = start();
+    expect(() => call(handler, { model: 'demo-large' })).toThrow(
+      expect.objectContaining({
+        name: 'Refusal',
+        code: 'MODEL_UNAVAILABLE',
+        message: 'this executor serves demo-small',
+      }) as Error,
+    );
+    expect(reports).toMatchObject([{ outcome: 'refused', model: 'demo-large', totalCost: '0' }]);
+  });
+});
+
+describe('a price cap', () => {
+  // Three tokens of question cost 30, each token of answer 100.
+  test.each(['0', '29', '30', '129'])('of %s wei pays for no answer and is refused', (maxPrice) => {
+    const backend = scripted(words(5));
+    const { handler } = start({ backend });
+    expect(() => call(handler, { maxPrice })).toThrow(
+      expect.objectContaining({
+        code: 'PRICE_EXCEEDED',
+        message: 'the question and one token of an answer cost 130 wei',
+      }) as Error,
+    );
+    expect(backend.asked).toEqual([]);
+  });
+
+  test.each([
+    ['130', 1, 'price'],
+    ['229', 1, 'price'],
+    ['230', 2, 'price'],
+    ['529', 4, 'price'],
+    ['530', 5, 'stop'],
+    ['999999999999999999999999', 5, 'stop'],
+  ])('of %s wei pays for %i tokens and ends with "%s"', async (maxPrice, outboundTokens, finishReason) => {
+    const { handler } = start({ backend: scripted([...words(5), { finishReason: 'stop' }]) });
+    const { totals } = await gather(call(handler, { maxPrice }));
+    const totalCost = String(30 + outboundTokens * 100);
+    expect(totals).toMatchObject({ outboundTokens, finishReason, totalCost });
+  });
+
+  test('keeps the backend from working on more than it pays for', async () => {
+    const backend = scripted(words(1));
+    const { handler } = start({ backend });
+    await gather(call(handler, { maxPrice: '330' }));
+    await gather(call(handler, { maxPrice: '330', maxTokens: 2 }));
+    await gather(call(handler, { maxPrice: '99999999' }));
+    expect(backend.asked.map((request) => request.maxTokens)).toEqual([3, 2, undefined]);
+  });
+
+  test('that ends an answer is told from the limit of the request', async () => {
+    const { handler } = start();
+    expect((await gather(call(handler, { maxPrice: '330' }))).totals).toMatchObject({
+      finishReason: 'price',
+      outboundTokens: 3,
+    });
+    const request = { maxPrice: '330', maxTokens: 2 };
+    expect((await gather(call(handler, request))).totals).toMatchObject({
+      finishReason: 'length',
+      outboundTokens: 2,
+    });
+  });
+
+  test('holds also when the backend counts more at the end', async () => {
+    const end = { finishReason: 'stop', inboundTokens: 50, outboundTokens: 50 };
+    const { handler } = start({ backend: scripted([...words(2), end]) });
+    expect((await gather(call(handler, { maxPrice: '400' }))).totals).toMatchObject({
+      totalCost: '400',
+      outboundTokens: 50,
+    });
+  });
+
+  test('does not matter where answers are free', async () => {
+    const free = { inboundPrice: '0', outboundPrice: '0' };
+    const { handler } = start({ backend: scripted(words(5)), pricing: free });
+    expect((await gather(call(handler, { maxPrice: '0' }))).totals).toMatchObject({
+      totalCost: '0',
+      outboundTokens: 5,
+    });
+  });
+});
+
+describe('capacity', () => {
+  test('is not exceeded, and comes back', async () => {
+    const { handler, reports } = start({ capacity: 2, retryAfterMs: 250 });
+    const first = call(handler);
+    const second = call(handler);
+    expect(() => call(handler)).toThrow(
+      expect.objectContaining({ code: 'BUSY', retryAfterMs: 250 }) as Error,
+    );
+    await gather(first);
+    const third = call(handler);
+    expect(() => call(handler)).toThrow(expect.objectContaining({ code: 'BUSY' }) as Error);
+    await Promise.all([gather(second), gather(third)]);
+    expect(reports.map((report) => report.outcome)).toEqual([
+      'refused',
+      'answered',
+      'refused',
+      'answered',
+      'answered',
+    ]);
+  });
+
+  test('comes back when the backend fails', async () => {
+    const { handler } = start({ capacity: 1, backend: scripted([new Error('out of memory')]) });
+    await expect(gather(call(handler))).rejects.toThrow('out of memory');
+    await expect(gather(call(handler))).rejects.toThrow('out of memory');
+  });
+
+  test('comes back when the reader leaves', async () => {
+    const { handler, reports } = start({ capacity: 1 });
+    for (let round = 0; round < 3; round++) for await (const _ of call(handler)) break;
+    expect(reports.map((report) => report.outcome)).toEqual(['cancelled', 'cancelled', 'cancelled']);
+    expect(reports[0]).toMatchObject({ inboundTokens: 3, outboundTokens: 1, totalCost: '0' });
+  });
+
+  test('comes back when the client leaves before the first token', () => {
+    const { handler } = start({ capacity: 1 });
+    const controller = new AbortController();
+    call(handler, {}, controller.signal);
+    controller.abort();
+    call(handler);
+  });
+
+  test('is not given back twice', async () => {
+    const { handler } = start({ capacity: 1 });
+    const controller = new AbortController();
+    const leaving = call(handler, {}, controller.signal)[Symbol.asyncIterator]();
+    await leaving.next();
+    controller.abort(new Error('gone'));
+    await expect(leaving.next()).rejects.toThrow('gone');
+    call(handler);
+    expect(() => call(handler)).toThrow(expect.objectContaining({ code: 'BUSY' }) as Error);
+  });
+});
+
+describe('a backend that fails', () => {
+  const failing = <C extends BackendErrorCode>(code: C, data: BackendErrorData[C]): Handler =>
+    start({ backend: scripted([{ text: 'word', tokens: 1 }, new BackendError(code, data)]) }).handler;
+  const said = { server: 'http://10.0.0.7:8000/v1', status: 500, remoteMessage: 'stack trace' };
+
+  test.each([
+    ['BUSY', failing('BUSY', { ...said, retryAfterMs: 7_000 }), { code: 'BUSY', retryAfterMs: 7_000 }],
+    ['MODEL_UNKNOWN', failing('MODEL_UNKNOWN', { ...said, model: 'x' }), { code: 'MODEL_UNAVAILABLE' }],
+    ['SERVER_FAILED', failing('SERVER_FAILED', said), { code: 'REMOTE', reason: 'SERVER_FAILED' }],
+    ['UNAUTHORIZED', failing('UNAUTHORIZED', said), { code: 'REMOTE', reason: 'UNAUTHORIZED' }],
+  ])('with %s gives a refusal that says nothing of the server', async (_, handler, wanted) => {
+    const error = await gather(call(handler)).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ name: 'Refusal', ...wanted });
+    const { message, reason = '' } = error as { message: string; reason?: string };
+    expect(`${message} ${reason}`).not.toMatch(/10\.0\.0\.7|stack/);
+  });
+
+  test('is reported with what the operator needs', async () => {
+    const error = new BackendError('SERVER_FAILED', said);
+    const { handler, reports } = start({ backend: scripted([...words(2), error]) });
+    await expect(gather(call(handler))).rejects.toThrow('the backend failed');
+    expect(reports).toMatchObject([{ outcome: 'failed', error, outboundTokens: 2, totalCost: '0' }]);
+  });
+
+  test('because the client left is not a failure', async () => {
+    const controller = new AbortController();
+    controller.abort(new Error('gone'));
+    const { handler, reports } = start();
+    await expect(gather(call(handler, {}, controller.signal))).rejects.toThrow('gone');
+    expect(reports).toMatchObject([{ outcome: 'cancelled' }]);
+  });
+});
+
+test('prices and capacity that cannot be used are refused', () => {
+  const wrong = {
+    pricing: { inboundPrice: '1.5', outboundPrice: '2' },
+    capacity: 0,
+    modelPricing: { a: pricing, b: {} as never },
+  };
+  expect(() => start(wrong)).toThrow(/"executor.pricing".*"executor.capacity".*"executor.modelPricing"/);
+});

@@ -1,0 +1,12 @@
+/**
+ * What turns a node into an executor: backends that produce text, and the handler that prices, counts and limits.
+ * The `lloom` command of this package is made of the same parts.
+ *
+ * @packageDocumentation
+ */
+export type { Backend, BackendChunk, BackendEnd, GenerateConfig } from './backends/backend.ts';
+export { BackendError, type BackendErrorCode, type BackendErrorData } from './backends/errors.ts';
+export { offlineBackend, type OfflineConfig } from './backends/offline.ts';
+export { openaiBackend, type OpenaiConfig, type OpenaiModel } from './backends/openai.ts';
+export { countChatTokens, countTokens, splitTokens } from './backends/tokens.ts';
+export { executorHandler, type ExecutorConfig, type RequestReport } from './executor.ts';

@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import { collect, decimal, durationMs, wei, wholeNumber } from './options.ts';
+
+const usage = expect.objectContaining({ name: 'CliError', code: 'USAGE' }) as Error;
+
+describe('durationMs', () => {
+  test.each([
+    ['500ms', 500],
+    ['30', 30_000],
+    ['30s', 30_000],
+    ['1.5s', 1_500],
+    ['2m', 120_000],
+    ['24h', 86_400_000],
+  ])('%s', (text, ms) => {
+    expect(durationMs(text)).toBe(ms);
+  });
+  test.each(['', '0', '-1', '0.1ms', '25h', '1d', 'soon', '1e3', '30 s'])('refuses "%s"', (text) => {
+    expect(() => durationMs(text)).toThrow(usage);
+  });
+});
+
+describe('wei', () => {
+  test.each([
+    ['0', '0'],
+    ['007', '7'],
+    ['1000000000000000000', '1000000000000000000'],
+  ])('%s', (text, value) => {
+    expect(wei(text)).toBe(value);
+  });
+  test.each(['', '-1', '1.5', '1gwei', '0x10', '1e18', '1'.repeat(79)])('refuses "%s"', (text) => {
+    expect(() => wei(text)).toThrow(usage);
+  });
+});
+
+describe('numbers', () => {
+  test('whole ones stay within their bounds', () => {
+    expect(wholeNumber(1, 5)('5')).toBe(5);
+    for (const text of ['0', '6', '1.5', '', 'x', '9'.repeat(30)])
+      expect(() => wholeNumber(1, 5)(text)).toThrow(usage);
+  });
+  test('decimal ones are not negative', () => {
+    expect(decimal('0.7')).toBe(0.7);
+    for (const text of ['-1', '.5', '', 'x', '1e9']) expect(() => decimal(text)).toThrow(usage);
+  });
+});
+
+test('collect gathers values and leaves its default alone', () => {
+  const before: string[] = [];
+  const add = collect((value) => value.toUpperCase());
+  expect(add('b', add('a', before))).toEqual(['A', 'B']);
+  expect(add('a', undefined)).toEqual(['A']);
+  expect(before).toEqual([]);
+});

@@ -1,0 +1,110 @@
+import { toMultiaddr, toPeerAddress } from '@lloom/core';
+import { Option, type Command } from 'commander';
+import { usageError } from './errors.ts';
+
+/** What every command takes. */
+export interface OutputOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** Which network a node is meant for: it decides which addresses may be listened on and dialled. */
+export type NetworkName = 'loopback' | 'lan' | 'public';
+
+/** What every command takes that starts a node. */
+export interface NodeOptions extends OutputOptions {
+  readonly bootstrap: readonly string[];
+  readonly listen?: readonly string[];
+  readonly network: NetworkName;
+  readonly identity?: string;
+  readonly passphraseFile?: string;
+  readonly timeout: number;
+}
+
+/** Adds `--json` and `--quiet`. */
+export function withOutputOptions(command: Command): Command {
+  return command
+    .option('--json', 'print one JSON object per line on stdout')
+    .option('--quiet', 'print nothing on stderr but errors');
+}
+
+/** Adds `--passphrase-file`. */
+export function withPassphraseOptions(command: Command): Command {
+  return command.option(
+    '--passphrase-file <file>',
+    'its first line is the passphrase of the identity; LLOOM_PASSPHRASE without it',
+  );
+}
+
+/**
+ * Adds what every node takes. A client has a positional argument, which an option with several values would swallow:
+ * there each value needs the option again. And a client listens nowhere unless it is told to.
+ */
+export function withNodeOptions(command: Command, role: 'server' | 'client'): Command {
+  const dots = role === 'server' ? '...' : '';
+  const needed = role === 'server' ? 'repeatable' : 'at least one, repeatable';
+  const listen =
+    role === 'server' ? '/ip4/127.0.0.1/tcp/0; with lan or public /ip4/0.0.0.0/tcp/0' : 'nowhere';
+  const option = (flags: string, description: string): Option => new Option(flags, description);
+  command
+    .addOption(
+      option(`--bootstrap <address${dots}>`, `peer to join through, ending in /p2p/<peer id>; ${needed}`)
+        .argParser(collect((value) => toPeerAddress(value).address.toString()))
+        .default([], 'none'),
+    )
+    .addOption(
+      option(`--listen <address${dots}>`, `where to listen; repeatable (default: ${listen})`).argParser(
+        collect((value) => toMultiaddr(value).toString()),
+      ),
+    )
+    .addOption(
+      option('--network <name>', 'which addresses may be used')
+        .choices(['loopback', 'lan', 'public'])
+        .default('loopback'),
+    )
+    .addOption(option('--identity <file>', 'key of this node (default: a throw-away key)'))
+    .addOption(
+      option('--timeout <time>', 'how long one request may take, such as 500ms, 30s or 2m')
+        .argParser(durationMs)
+        .default(120_000, '2m'),
+    );
+  return withOutputOptions(withPassphraseOptions(command));
+}
+
+/** Collects the values of an option that may be given more than once. */
+export function collect<T>(parse: (value: string) => T): (value: string, previous: unknown) => T[] {
+  // The list that holds the default must not be added to.
+  return (value, previous) => [...((previous as T[] | undefined) ?? []), parse(value)];
+}
+
+/** `500ms`, `30s`, `2m`, `1h`; a plain number is seconds. */
+export function durationMs(value: string): number {
+  const { amount, unit = 's' } = /^(?<amount>\d+(?:\.\d+)?)(?<unit>ms|s|m|h)?$/.exec(value)?.groups ?? {};
+  const ms = Math.round(Number(amount) * ({ ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit] ?? NaN));
+  if (ms >= 1 && ms <= 86_400_000) return ms;
+  throw usageError(`Cannot use time "${value}"`, 'Write it like 500ms, 30s or 2m; at most 24h.');
+}
+
+/** An amount of wei, as a decimal text. */
+export function wei(value: string): string {
+  if (/^\d{1,78}$/.test(value)) return BigInt(value).toString();
+  throw usageError(
+    `Cannot use price "${value}"`,
+    'Write it in wei, as a whole number without unit: 1 gwei is 1000000000.',
+  );
+}
+
+/** A whole number within bounds. */
+export function wholeNumber(min: number, max: number = Number.MAX_SAFE_INTEGER): (value: string) => number {
+  return (value) => {
+    const number = /^\d+$/.test(value) ? Number(value) : NaN;
+    if (number >= min && number <= max) return number;
+    throw usageError(`Cannot use number "${value}"`, `Write a whole number from ${min} to ${max}.`);
+  };
+}
+
+/** Any number that is not negative. */
+export function decimal(value: string): number {
+  if (/^\d+(?:\.\d+)?$/.test(value)) return Number(value);
+  throw usageError(`Cannot use number "${value}"`, 'Write it like 0.7.');
+}

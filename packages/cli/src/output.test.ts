@@ -1,0 +1,87 @@
+import { describe, expect, test } from 'vitest';
+import { Output, printable, type OutputConfig } from './output.ts';
+
+function setUp(config: Partial<OutputConfig> & { readonly isTTY?: boolean } = {}): {
+  output: Output;
+  written: { stdout: string; stderr: string };
+} {
+  const written = { stdout: '', stderr: '' };
+  const { isTTY = false, ...rest } = config;
+  const stdout = { isTTY, write: (text: string) => (written.stdout += text) };
+  const stderr = { isTTY, write: (text: string) => (written.stderr += text) };
+  return { output: new Output({ stdout, stderr, json: false, quiet: false, ...rest }), written };
+}
+
+const error = {
+  name: 'RpcError',
+  code: 'REMOTE',
+  message: 'It failed\u001b[2J',
+  data: { remoteMessage: 'because\u001b]0;owned\u0007' },
+  retryable: true,
+  hint: 'Try again.',
+};
+
+describe('for people', () => {
+  test('what was asked for goes to stdout, the rest to stderr', () => {
+    const { output, written } = setUp();
+    output.event('ready', { peerId: 'a' }, ['Ready.', 'Go on.']);
+    output.note('By the way.');
+    expect(written).toEqual({ stdout: 'Ready.\nGo on.\n', stderr: 'By the way.\n' });
+  });
+
+  test('an error begins on a line of its own and says what to do', () => {
+    const { output, written } = setUp();
+    output.text('half an');
+    output.error(error);
+    expect(written.stdout).toBe('half an\n');
+    expect(written.stderr).toBe('error REMOTE: It failed[2J\nit said: because]0;owned\nhint: Try again.\n');
+  });
+
+  test('a line is ended once', () => {
+    const { output, written } = setUp();
+    output.text('answer');
+    output.endLine();
+    output.endLine();
+    output.text('answer\n');
+    output.endLine();
+    expect(written.stdout).toBe('answer\nanswer\n');
+  });
+
+  test('text cannot drive a terminal, and a file gets it as it is', () => {
+    const text = 'a\u001b[31mb\u009bc\rd\u202ee\n\tf';
+    const terminal = setUp({ isTTY: true });
+    terminal.output.text(text);
+    expect(terminal.written.stdout).toBe('a[31mbcde\n\tf');
+    const file = setUp();
+    file.output.text(text);
+    expect(file.written.stdout).toBe(text);
+  });
+
+  test('quiet leaves errors', () => {
+    const { output, written } = setUp({ quiet: true });
+    output.note('By the way.');
+    output.error({ ...error, data: {}, hint: '' });
+    expect(written.stderr).toBe('error REMOTE: It failed[2J\n');
+  });
+});
+
+describe('for programs', () => {
+  test('stdout has one JSON object per line, whatever is in it', () => {
+    const { output, written } = setUp({ json: true });
+    output.event('chunk', { text: 'a\nb\u001b' }, ['not shown']);
+    output.text('not shown');
+    output.endLine();
+    output.error(error);
+    const lines = written.stdout.split('\n');
+    expect(lines.pop()).toBe('');
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+      { event: 'chunk', text: 'a\nb\u001b' },
+      { error },
+    ]);
+    expect(written.stderr).toBe('');
+  });
+});
+
+test('printable keeps letters of every language', () => {
+  expect(printable('Größe 日本語 👩‍🚀 עברית')).toBe('Größe 日本語 👩‍🚀 עברית');
+});

@@ -1,0 +1,88 @@
+import type { ErrorJson } from '@lloom/core';
+
+/** A place to write to, as `process.stdout` is one. */
+export interface Sink {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
+/** Where a command writes, and how. */
+export interface OutputConfig {
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  /** One JSON object per line on stdout instead of text for people. */
+  readonly json: boolean;
+  /** Nothing on stderr but errors. */
+  readonly quiet: boolean;
+}
+
+/**
+ * The only place of the command that writes. What was asked for goes to stdout, as text or as JSON lines; everything
+ * that merely accompanies it goes to stderr.
+ */
+export class Output {
+  readonly json: boolean;
+  readonly #config: OutputConfig;
+  #atLineStart = true;
+
+  constructor(config: OutputConfig) {
+    this.#config = config;
+    this.json = config.json;
+  }
+
+  /** Something happened: a JSON line, or the lines for people. */
+  event(name: string, data: object, lines: readonly string[] = []): void {
+    if (this.json) this.#config.stdout.write(`${JSON.stringify({ event: name, ...data })}\n`);
+    else for (const line of lines) this.#config.stdout.write(`${this.#shown(line)}\n`);
+  }
+
+  /** Text for people that is not a whole line yet, such as an answer as it arrives. */
+  text(text: string): void {
+    if (this.json || text === '') return;
+    this.#config.stdout.write(this.#shown(text));
+    this.#atLineStart = text.endsWith('\n');
+  }
+
+  /** Ends a line that was begun. */
+  endLine(): void {
+    if (!this.#atLineStart) this.#config.stdout.write('\n');
+    this.#atLineStart = true;
+  }
+
+  /** What goes on, for people who watch. */
+  note(line: string): void {
+    if (!this.#config.quiet) this.#config.stderr.write(`${printable(line)}\n`);
+  }
+
+  /** A failure, with what to do about it. */
+  error(error: ErrorJson): void {
+    if (this.json) {
+      this.#config.stdout.write(`${JSON.stringify({ error })}\n`);
+      return;
+    }
+    this.endLine();
+    // Libraries write messages of several lines; this one stays one.
+    this.#config.stderr.write(`error ${error.code}: ${printable(error.message).replaceAll(/\s+/g, ' ')}\n`);
+    const { remoteMessage } = (error.data ?? {}) as { remoteMessage?: unknown };
+    if (typeof remoteMessage === 'string' && remoteMessage !== '') {
+      this.#config.stderr.write(`it said: ${printable(remoteMessage)}\n`);
+    }
+    if (error.hint !== '') this.#config.stderr.write(`hint: ${printable(error.hint)}\n`);
+  }
+
+  /** Text from elsewhere must not drive a terminal; a file gets it as it is. */
+  #shown(text: string): string {
+    return this.#config.stdout.isTTY === true ? printable(text) : text;
+  }
+}
+
+/** Ends the process once everything is written. libp2p leaves timers behind that would keep it for seconds more. */
+export function exit(code: number): void {
+  process.stdout.write('', () => process.exit(code));
+}
+
+/** A text without the characters that drive a terminal; line breaks and tabs stay. */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- these are the characters in question
+  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '');
+}

@@ -1,0 +1,73 @@
+import type { BackendChoice, BackendOptions } from './backendOptions.ts';
+import { describeError } from './errors.ts';
+import { executorHandler, type RequestReport } from './executor.ts';
+import { obtainIdentity } from './identityFile.ts';
+import { fullAddresses, offer, runServer, startNode } from './node.ts';
+import type { NodeOptions } from './options.ts';
+import type { Session } from './session.ts';
+
+/** What `lloom executor` takes. */
+export interface ExecutorOptions extends NodeOptions, BackendOptions {
+  readonly inboundPrice: string;
+  readonly outboundPrice: string;
+  readonly capacity: number;
+}
+
+/** Runs an executor until it is asked to stop; gives the exit code. */
+export async function serveModels(
+  options: ExecutorOptions,
+  choice: BackendChoice,
+  session: Session,
+): Promise<number> {
+  const { model: models, inboundPrice, outboundPrice, capacity } = options;
+  const pricing = { inboundPrice, outboundPrice };
+  const { output } = session;
+  const identity = await obtainIdentity(options, session);
+  const backend = choice(identity.peerId);
+  const onRequest = (report: RequestReport): void => tell(report, session);
+  const handler = executorHandler({ backend, pricing, capacity, onRequest });
+  const node = await startNode(identity, options);
+  return runServer(node, session, async () => {
+    node.serve(handler);
+    const { peerId, evmAddress } = identity;
+    const addresses = fullAddresses(node);
+    const data = {
+      role: 'executor',
+      peerId,
+      evmAddress,
+      addresses,
+      models,
+      capacity,
+      pricing,
+      backend: backend.name,
+    };
+    output.event('ready', data, [
+      `Executor ${peerId} is ready at`,
+      ...addresses.map((address) => `  ${address}`),
+      `It serves ${models.join(', ')} through the backend "${backend.name}", ${capacity} requests at a time,`,
+      `for ${inboundPrice} wei per token of the question and ${outboundPrice} of the answer.`,
+    ]);
+    await offer(node, { kind: 'executor', models, capacity, pricing }, session);
+  });
+}
+
+/** One line for each request, with the whole error for the operator: the client is told less. */
+function tell(report: RequestReport, { output }: Session): void {
+  const { outcome, model, peerId, inboundTokens, outboundTokens, totalCost, durationMs: ms } = report;
+  const error =
+    report.error === undefined || outcome === 'cancelled' ? undefined : describeRefusal(report.error);
+  output.event('request', { ...report, error });
+  const who = `${model} for …${peerId.slice(-6)}`;
+  const tokens = `${inboundTokens} + ${outboundTokens} tokens`;
+  if (outcome === 'answered') output.note(`answered ${who}: ${tokens}, ${totalCost} wei, ${ms} ms`);
+  else if (error === undefined) output.note(`${outcome} ${who} after ${tokens}, ${ms} ms`);
+  else output.note(`${outcome} ${who}: ${error.code}: ${error.message}`);
+}
+
+/** A refusal by its code; anything else as errors are shown. */
+function describeRefusal(error: unknown): { readonly code: string; readonly message: string } {
+  if (error instanceof Error && error.name === 'Refusal') {
+    return { code: (error as Error & { code: string }).code, message: error.message };
+  }
+  return describeError(error);
+}

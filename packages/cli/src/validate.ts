@@ -1,0 +1,25 @@
+import { obtainIdentity } from './identityFile.ts';
+import { fullAddresses, offer, runServer, startNode } from './node.ts';
+import type { NodeOptions } from './options.ts';
+import type { Session } from './session.ts';
+
+/** What `lloom validator` takes. */
+export interface ValidatorOptions extends NodeOptions {
+  readonly stake: string;
+}
+
+/** Runs a validator until it is asked to stop; gives the exit code. */
+export async function validate(options: ValidatorOptions, session: Session): Promise<number> {
+  const { stake } = options;
+  const identity = await obtainIdentity(options, session);
+  const node = await startNode(identity, options);
+  return runServer(node, session, async () => {
+    const { peerId, evmAddress } = identity;
+    const addresses = fullAddresses(node);
+    session.output.event('ready', { role: 'validator', peerId, evmAddress, addresses, stake }, [
+      `Validator ${peerId} is ready. Others join through:`,
+      ...addresses.map((address) => `  --bootstrap ${address}`),
+    ]);
+    await offer(node, { kind: 'validator', stake }, session);
+  });
+}

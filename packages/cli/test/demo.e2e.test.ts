@@ -1,0 +1,100 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { programs, Running } from './support/lloom.ts';
+
+const running: Running[] = [];
+function startDemo(env: Readonly<Record<string, string>> = {}): Running {
+  const demo = new Running([], { program: programs.demo, env });
+  running.push(demo);
+  return demo;
+}
+afterEach(() => Promise.all(running.splice(0).map((demo) => demo[Symbol.asyncDispose]())));
+
+/** The processes that the demo said it started. */
+const pidsOf = ({ stdout }: Running): number[] =>
+  [...stdout.matchAll(/process (\d+)/g)].map(([, pid]) => Number(pid));
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Waits for the end of processes that are not this one's own children. */
+async function gone(pids: readonly number[]): Promise<void> {
+  while (pids.some(isAlive)) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('the demo', () => {
+  test('shows the whole story and leaves nothing behind', async () => {
+    const demo = startDemo();
+    const { code, stdout, stderr } = await demo.ended;
+    expect({ code, stderr, stdout }).toEqual({ code: 0, stderr: '', stdout });
+
+    const story = [
+      /^Lloom demo$/m,
+      /^1\. A validator starts/m,
+      /^ {3}validator +16Uiu….{6} +process \d+$/m,
+      /\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/16Uiu/,
+      /^2\. Three executors join/m,
+      /^3\. A client joins/m,
+      /^ {3}executor B +1000000000 wei in, 2000000000 out +<- the cheapest$/m,
+      /^ {3}executor A +3000000000 wei in, 6000000000 out$/m,
+      /^4\. It signs a question for executor B/m,
+      /^ {3}\| Offline backend: no language model runs here\./m,
+      /^ {3}served by +executor B, 16Uiu….{6}$/m,
+      /^ {3}signed by +0x[0-9a-fA-F]{40}, verified$/m,
+      /^ {3}tokens +10 of the question, \d+ of the answer$/m,
+      /^ {3}price +10 x 1000000000 \+ \d+ x 2000000000 = \d+ wei$/m,
+      /^ {3}time +first token after \d+ ms, whole answer after \d+ ms$/m,
+      /^5\. The same request, changed after it was signed, is refused\.$/m,
+      /RpcError +SIGNATURE_REFUSED: /,
+      /^6\. A model that nobody serves/m,
+      /DiscoveryError +NO_PROVIDERS: /,
+      /^Every step showed what it must\. All 5 processes have stopped\. \d+\.\d s$/m,
+    ];
+    let at = 0;
+    for (const line of story) {
+      const found = line.exec(stdout.slice(at));
+      expect(found, `${String(line)} in\n${stdout.slice(at)}`).not.toBeNull();
+      at += found?.index ?? 0;
+    }
+    for (const name of ['executor A', 'executor B', 'executor C', 'client']) {
+      expect(stdout).toMatch(new RegExp(`^ {3}${name} +16Uiu….{6} +process \\d+`, 'm'));
+    }
+
+    // Plain lines of at most 80 columns: nothing for a terminal only.
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    // oxlint-disable-next-line no-control-regex -- these are the characters in question
+    expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
+
+    const pids = pidsOf(demo);
+    expect(new Set(pids).size).toBe(5);
+    expect(pids.filter(isAlive)).toEqual([]);
+  });
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('stops at %s and leaves nothing behind', async (signal, wanted) => {
+    const demo = startDemo();
+    await demo.until(() => (demo.stdout.includes('| Offline') ? true : undefined), 'the answer begins');
+    const pids = pidsOf(demo);
+    expect(pids).toHaveLength(5);
+    expect(pids.every(isAlive)).toBe(true);
+    const { code, stdout, stderr } = await demo.stop(signal);
+    expect({ code, stderr }).toEqual({ code: wanted, stderr: '' });
+    expect(stdout).toContain(`FAILED Stopped by ${signal}`);
+    expect(pids.filter(isAlive)).toEqual([]);
+  });
+
+  test('takes its processes along when it is killed', async () => {
+    const demo = startDemo();
+    await demo.until(() => (pidsOf(demo).length >= 2 ? true : undefined), 'an executor is there');
+    const pids = pidsOf(demo);
+    await demo.stop('SIGKILL');
+    await gone(pids);
+  });
+});

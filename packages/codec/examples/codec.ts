@@ -1,0 +1,47 @@
+// A request on its way: value, bytes, frame, pieces as a network delivers them, and the value again.
+import assert from 'node:assert/strict';
+
+import {
+  CodecError,
+  decodeRequestFrame,
+  encodeFrame,
+  encodeRequestFrame,
+  FrameDecoder,
+  type RequestFrame,
+} from '@lloom/codec';
+
+// #region main
+const request: RequestFrame = {
+  stream: false,
+  timeoutMs: 30_000,
+  metadata: { tenant: 'blue' },
+  request: { type: 'ping' },
+};
+const frame = encodeFrame(encodeRequestFrame(request));
+console.log(`${frame.length} bytes: ${Buffer.from(frame).toString('hex')}`);
+
+// The other side takes what the network gives it, in any pieces.
+const decoder = new FrameDecoder({ maxFrameBytes: 64 * 1024 });
+for (const piece of [frame.subarray(0, 5), frame.subarray(5)]) {
+  for (const message of decoder.push(piece)) {
+    const received = decodeRequestFrame(message);
+    console.log(received.request.type, received.metadata['tenant']);
+    assert.equal(received.timeoutMs, request.timeoutMs);
+  }
+}
+decoder.end(); // throws when the bytes ended inside a frame
+// #endregion
+
+// #region refused
+// A peer announces 10 MiB where the limit is 64 KiB: refused before a byte of them arrives.
+const announcement = Buffer.from('80808005', 'hex');
+try {
+  for (const message of new FrameDecoder({ maxFrameBytes: 64 * 1024 }).push(announcement))
+    console.log(message);
+  assert.fail('it was accepted');
+} catch (error) {
+  if (!CodecError.is(error, 'TOO_LARGE')) throw error;
+  const { sizeBytes, limitBytes } = error.data;
+  console.log(`${error.code}: ${sizeBytes} bytes, limit is ${limitBytes}. ${error.hint}`);
+}
+// #endregion

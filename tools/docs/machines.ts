@@ -1,0 +1,86 @@
+// The table of all state machines, made from the files that declare them.
+import { join } from 'node:path';
+
+import ts from 'typescript';
+
+import { isTest, packagesOf, parse, sourcesOf, walk } from '../checks/workspace.ts';
+import { commentOf } from './comments.ts';
+
+/** One state machine. */
+export interface MachineDoc {
+  readonly id: string;
+  readonly packageName: string;
+  /** Relative to the root. */
+  readonly file: string;
+  /** What it is one of, in the words before the first colon or full stop of its comment. */
+  readonly about: string;
+  /** In the order in which they are written; nested ones behind a dot. */
+  readonly states: readonly string[];
+}
+
+/** Every machine of the workspace, by package. */
+export function machinesOf(root: string): MachineDoc[] {
+  return packagesOf(root).flatMap(({ name, folder }) =>
+    sourcesOf(join(folder, 'src'))
+      .filter((path) => path.endsWith('.machine.ts') && !isTest(path))
+      .flatMap((path) => {
+        const at = { packageName: name, file: `packages/${name}/src/${path}` };
+        return machinesIn(parse(join(folder, 'src', path))).map((found) => ({ ...found, ...at }));
+      }),
+  );
+}
+
+function machinesIn(source: ts.SourceFile): Omit<MachineDoc, 'packageName' | 'file'>[] {
+  return source.statements.flatMap((statement) => {
+    const config = configIn(statement);
+    if (config === undefined) return [];
+    const id = valueOf(config, 'id');
+    const states = valueOf(config, 'states');
+    return {
+      id: id !== undefined && ts.isStringLiteralLike(id) ? id.text : '',
+      about: /^[^:.]*/.exec(commentOf(statement))?.[0] ?? '',
+      states: states === undefined ? [] : statesIn(states),
+    };
+  });
+}
+
+/** What `createMachine` is called with. */
+function configIn(statement: ts.Statement): ts.ObjectLiteralExpression | undefined {
+  let config: ts.ObjectLiteralExpression | undefined;
+  walk(statement, (node) => {
+    if (!ts.isCallExpression(node) || !ts.isPropertyAccessExpression(node.expression)) return;
+    const [first] = node.arguments;
+    if (node.expression.name.text !== 'createMachine' || first === undefined) return;
+    if (ts.isObjectLiteralExpression(first)) config = first;
+  });
+  return config;
+}
+
+function valueOf(object: ts.ObjectLiteralExpression, name: string): ts.Expression | undefined {
+  const found = object.properties.find((each) => each.name !== undefined && nameOf(each.name) === name);
+  return found !== undefined && ts.isPropertyAssignment(found) ? found.initializer : undefined;
+}
+
+const nameOf = (name: ts.PropertyName): string =>
+  ts.isIdentifier(name) || ts.isStringLiteralLike(name) ? name.text : '';
+
+function statesIn(states: ts.Expression): string[] {
+  if (!ts.isObjectLiteralExpression(states)) return [];
+  return states.properties.flatMap((state): string[] => {
+    if (!ts.isPropertyAssignment(state)) return [];
+    const name = nameOf(state.name);
+    const inner = ts.isObjectLiteralExpression(state.initializer)
+      ? valueOf(state.initializer, 'states')
+      : undefined;
+    return inner === undefined ? [name] : statesIn(inner).map((each) => `${name}.${each}`);
+  });
+}
+
+/** The table, as Markdown. */
+export function machinesTable(root: string): string {
+  const rows = machinesOf(root).map(({ id, packageName, file, about, states }) => {
+    const list = states.map((state) => `\`${state}\``).join(', ');
+    return `| [${id}](${file}) | ${packageName} | ${about} | ${list} |`;
+  });
+  return ['| machine | package | what lives | states |', '|---|---|---|---|', ...rows].join('\n');
+}
