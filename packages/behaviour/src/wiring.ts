@@ -42,7 +42,7 @@ export function wire(signing: Signing, services: () => Services, common: CommonP
     peers: {
       ...common,
       // discovery -> peers: ServiceSource
-      services: () => [],
+      services: (peerId) => services().discovery.servicesOf(peerId),
     },
   };
 }

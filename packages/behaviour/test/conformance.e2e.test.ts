@@ -103,6 +103,7 @@ describe('service discovery', () => {
     await advertise(executor);
     const found = await client.discoverExecutors();
     expect(found).toMatchObject([{ peerId: executor.peerId, info: offer }]);
+    expect(client.peerInfo(executor.peerId)).toMatchObject({ services: [offer] });
   });
 
   test('advertise_service(validator), discover_validators', async () => {

@@ -1,4 +1,5 @@
 import { multiaddr } from '@multiformats/multiaddr';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { AddressError, toMultiaddr, toPeerAddress, toPeerId, withPeerId } from './index.ts';
@@ -151,4 +152,36 @@ describe('withPeerId()', () => {
   test.for(rows)('%s', ([, given, wanted]) => {
     expect(withPeerId(multiaddr(given), peerId).toString()).toBe(wanted);
   });
+});
+
+test('whatever the text is, it is taken or refused with an AddressError', () => {
+  const part = fc.constantFrom(
+    '/',
+    'ip4',
+    'ip6',
+    'dns4',
+    'tcp',
+    'p2p',
+    'p2p-circuit',
+    '192.0.2.1',
+    '::1',
+    '4001',
+    ed25519,
+  );
+  const looksRight = fc.array(part, { maxLength: 10 }).map((parts) => parts.join('/'));
+  const anything = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 60 }),
+    looksRight,
+    looksRight.map((text) => `/${text}`),
+  );
+  const holds = fc.property(anything, (text) => {
+    for (const act of [toMultiaddr, toPeerAddress, toPeerId]) {
+      try {
+        act(text);
+      } catch (error) {
+        if (!AddressError.is(error)) throw error;
+      }
+    }
+  });
+  expect(fc.check(holds, { seed: 20_240_612, numRuns: 2_000 })).toMatchObject({ failed: false });
 });

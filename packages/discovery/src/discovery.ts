@@ -124,9 +124,9 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
     this.#advertise(this.#descriptor.put(service));
   }
 
-  async updateServiceInfo(service: ServiceType): Promise<void> {
-    await this.advertiseService(service);
-  }
+  readonly updateServiceInfo = (service: ServiceType): Promise<void> => this.advertiseService(service);
+
+  readonly servicesOf = (peerId: string): readonly ServiceType[] => this.#finder.known.of(peerId);
 
   async withdrawService(kind: ServiceKind): Promise<void> {
     const service = this.#descriptor.remove(kind);

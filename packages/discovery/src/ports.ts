@@ -17,7 +17,14 @@ export interface Dialer {
    * Resolves when there is a connection to the peer, an old one or a new one. `addresses` are to be tried beside those
    * that are known already; there may be none.
    */
-  dial(peerId: string, addresses: readonly string[], config: { readonly signal: AbortSignal }): Promise<void>;
+  dial(peerId: string, addresses: readonly string[], config: DialCall): Promise<void>;
+}
+
+/** How a connection is opened. */
+export interface DialCall {
+  readonly signal: AbortSignal;
+  /** Who named the addresses: the user of this node, or strangers, whose word on where to dial is not to be trusted. */
+  readonly toldBy: 'user' | 'peers';
 }
 
 /** The ports as the service holds them. */

@@ -178,6 +178,11 @@ export interface Discovery extends EventSource<DiscoveryEvents> {
    * @throws {DiscoveryError} `NO_DHT`, `QUERY_TIMEOUT`, `QUERY_FAILED`
    */
   kadBootstrap(config?: WaitConfig): Promise<void>;
+  /**
+   * What a peer offered when it was asked last, proven then; empty when it was not asked within `descriptorTtlMs`, or
+   * offers nothing. Asks nobody.
+   */
+  servicesOf(peerId: string): readonly ServiceType[];
   /** Everything that is under way, as plain JSON. */
   snapshot(): DiscoverySnapshot;
 }

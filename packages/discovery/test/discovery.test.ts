@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { DiscoveryError } from '../src/errors.ts';
 import type { DiscoveryEvents } from '../src/events.ts';
 import type { DiscoveryService } from '../src/discovery.ts';
+import type { Dialer } from '../src/ports.ts';
 import { advertisementMachine, bootstrapMachine, refreshMachine } from '../src/machines/index.ts';
 import type { Provider } from '../src/types.ts';
 import {
@@ -588,13 +589,17 @@ describe('asking one peer', () => {
     expect(await errorOf(service.describeService(bob))).toMatchObject({ code: 'STOPPED' });
   });
 
-  it('dials through the dialer that it was given', async () => {
-    const dialled: string[] = [];
-    const dialer = { dial: async (peerId: string) => void dialled.push(peerId) };
+  it('dials through the dialer that it was given, and says who named the addresses', async () => {
+    const dialled: string[][] = [];
+    const dialer: Dialer = { dial: async (peerId, _, { toldBy }) => void dialled.push([peerId, toldBy]) };
     const { service, network, clock } = await createService({ dialer, bootstrapPeers: [bootstrapAddress] });
     network.onAsk = (peerId) => descriptorFrame(peerId, [validator], { clock });
     await service.describeService(carol);
-    expect(dialled).toEqual([bob, carol]);
+    expect(dialled).toEqual([
+      [bob, 'user'],
+      [carol, 'peers'],
+    ]);
+    expect(service.servicesOf(carol)).toEqual([validator]);
     await service.stop();
   });
 });

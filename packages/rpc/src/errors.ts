@@ -56,7 +56,7 @@ export interface RpcErrorData {
   PENDING_LIMIT: { readonly limit: number };
   /** The peer has failed too often and is left alone for a while. Nothing was sent. */
   PEER_AVOIDED: { readonly peerId: string; readonly retryAfterMs: number };
-  /** The peer's handler failed, or answered with an error. */
+  /** The peer's handler failed, answered with an error, or was stopped. It may have run the request. */
   REMOTE: Said;
   /** The peer serves nothing: no handler. It did not run the request. */
   NO_HANDLER: Said;
@@ -64,7 +64,10 @@ export interface RpcErrorData {
   BUSY: Said & { readonly retryAfterMs?: number; readonly queueDepth?: number };
   /** The peer takes no more from this node for a while. It did not run the request. */
   RATE_LIMITED: Said & { readonly retryAfterMs?: number };
-  /** The peer refused the request's signature; `reason` is its code, such as `EXPIRED`. It did not run the request. */
+  /**
+   * The peer refused the request's signature; `reason` is its code, such as `EXPIRED`, or `UNKNOWN`. It did not run
+   * the request.
+   */
   SIGNATURE_REFUSED: Said & { readonly reason: string };
   /** The peer does not serve the model. It did not run the request. */
   MODEL_UNAVAILABLE: Said;
@@ -84,7 +87,7 @@ export interface RpcErrorData {
   UNKNOWN_REQUEST: { readonly requestId: string };
   /** A protocol of that name is registered already. */
   PROTOCOL_EXISTS: { readonly protocol: string };
-  /** The service was given nobody who signs or verifies. Nothing was sent. */
+  /** The service was given nobody who signs or verifies. Nothing was sent, or no answer was. */
   MISSING_PORT: { readonly port: 'signer' | 'verifier' };
   /** The node is stopped or stopping. Requests under way may have been run. */
   STOPPED: { readonly requestId?: string };
@@ -246,7 +249,8 @@ const table: CodeTable<RpcErrorData> = {
     hint: 'Remove it first, or choose another name.',
   },
   MISSING_PORT: {
-    message: (d) => `Cannot send a signed request: the service has no ${d.port}`,
+    message: (d) =>
+      `Cannot ${d.port === 'signer' ? 'sign' : 'prove'} a message: the service has no ${d.port}`,
     retryable: false,
     hint: 'Pass { signer: identity.signer(), verifier: identity.verifier() } to rpc().',
   },

@@ -40,6 +40,7 @@ export class InboundRequest {
   #writer: AnswerWriter;
   #error: ErrorFrame | undefined;
   #claimed = false;
+  #isHandled = false;
 
   constructor(runtime: RpcRuntime, incoming: Incoming, dispatch: Dispatch) {
     this.#runtime = runtime;
@@ -75,6 +76,7 @@ export class InboundRequest {
       await this.#verify(frame);
       this.#writer = this.#createWriter(frame);
       tell({ type: 'request.verified' });
+      this.#isHandled = true;
       await this.#handle(frame);
     } catch (error) {
       this.#error ??= refusalFrame(error);
@@ -195,13 +197,17 @@ export class InboundRequest {
     const { clock } = this.#runtime;
     if (outcome !== 'answered') this.#controller.abort(this.#closedError());
     if (outcome === 'abandoned') return stream.abort(new Error('the client is gone'));
-    const frame = lastFrame(outcome, this.#error);
+    const frame = lastFrame(outcome, this.#error, this.#isHandled);
     await partWith(stream, clock, frame && (() => this.#writer.fail(frame)));
   }
 }
 
 /** What the client is told at the end of a request that was not answered. */
-function lastFrame(outcome: InboundOutcome, error: ErrorFrame | undefined): ErrorFrame | undefined {
+function lastFrame(
+  outcome: InboundOutcome,
+  error: ErrorFrame | undefined,
+  isHandled: boolean,
+): ErrorFrame | undefined {
   const say = (code: string, message: string): ErrorFrame => ({ type: 'error', code, message });
   switch (outcome) {
     case 'answered':
@@ -212,7 +218,10 @@ function lastFrame(outcome: InboundOutcome, error: ErrorFrame | undefined): Erro
     case 'omitted':
       return say('OMITTED', 'nobody answered in time');
     case 'stopped':
-      return say('BUSY', 'this node stops');
+      // `BUSY` promises that the request was not run.
+      return isHandled
+        ? say('REMOTE', 'this node stopped before it had answered')
+        : say('BUSY', 'this node stops');
     case 'refused':
     case 'failed':
       return error ?? say('REMOTE', 'the request could not be handled');

@@ -33,6 +33,10 @@ export type JsonLine = Readonly<Record<string, unknown>> & {
   readonly error?: Record<string, unknown>;
 };
 
+/** What a test that failed may leave behind. */
+const alive = new Set<ChildProcess>();
+process.once('exit', () => alive.forEach((child) => child.kill('SIGKILL')));
+
 /** A program that runs. Tests wait for what it prints, never for time to pass. */
 export class Running {
   stdout = '';
@@ -53,6 +57,8 @@ export class Running {
       ],
       ...(cwd !== undefined && { cwd }),
     });
+    alive.add(this.process);
+    this.process.once('exit', () => alive.delete(this.process));
     this.process.stdin?.end(input);
     this.process.stdout?.on('data', (data: Buffer) => this.#take('stdout', data));
     this.process.stderr?.on('data', (data: Buffer) => this.#take('stderr', data));

@@ -95,7 +95,10 @@ export class BootstrapPeers {
     const deadline = startDeadline(clock, config.dialTimeoutMs, [signal]);
     try {
       await network.remember(peerId, addresses);
-      await orAbort(dialer.dial(peerId, addresses, { signal: deadline.signal }), deadline.signal);
+      await orAbort(
+        dialer.dial(peerId, addresses, { signal: deadline.signal, toldBy: 'user' }),
+        deadline.signal,
+      );
       return undefined;
     } catch (error) {
       return deadline.expired ? `no connection within ${config.dialTimeoutMs} ms` : explain(error);

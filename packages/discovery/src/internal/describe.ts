@@ -26,7 +26,7 @@ export async function describe(
   const deadline = startDeadline(clock, timeoutMs, signals);
   try {
     const exchange = async (): Promise<Uint8Array> => {
-      await dialer.dial(peerId, peer.addresses, { signal: deadline.signal });
+      await dialer.dial(peerId, peer.addresses, { signal: deadline.signal, toldBy: 'peers' });
       return network.ask(peerId, { signal: deadline.signal });
     };
     const frame = await orAbort(exchange(), deadline.signal);

@@ -7,6 +7,7 @@ import { interruption, orAbort, startDeadline, type Signals } from './deadline.t
 import { describe, explain } from './describe.ts';
 import { Gate } from './gate.ts';
 import { Interests } from './interests.ts';
+import { KnownServices } from './knownServices.ts';
 import { actOf, Search } from './search.ts';
 import { checkQuery } from './services.ts';
 import type { Shared } from './shared.ts';
@@ -25,10 +26,13 @@ export interface FinderPorts extends Shared {
 /** Finds providers, and remembers what was looked for. */
 export class Finder {
   readonly interests = new Interests();
+  /** What peers said when they were asked last. */
+  readonly known: KnownServices;
   readonly #ports: FinderPorts;
 
   constructor(ports: FinderPorts) {
     this.#ports = ports;
+    this.known = new KnownServices(ports.clock, ports.config.descriptorTtlMs);
   }
 
   /** Everybody who confirms until the search has settled. */
@@ -158,7 +162,9 @@ export class Finder {
     return verifier;
   }
 
-  #ask(verifier: Verifier, peer: FoundPeer, signals: Signals): Promise<ServiceDescriptor | undefined> {
-    return describe({ ...this.#ports, verifier }, peer, signals);
+  async #ask(verifier: Verifier, peer: FoundPeer, signals: Signals): Promise<ServiceDescriptor | undefined> {
+    const descriptor = await describe({ ...this.#ports, verifier }, peer, signals);
+    this.known.note(peer.peerId, descriptor?.services ?? []);
+    return descriptor;
   }
 }

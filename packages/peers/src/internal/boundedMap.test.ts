@@ -7,7 +7,10 @@ const filled = (map: BoundedMap<number>, keys: string): BoundedMap<number> => {
   return map;
 };
 const kept = (map: BoundedMap<number>): string =>
-  'abcd'.split('').filter((key) => map.get(key) !== undefined).join('');
+  'abcd'
+    .split('')
+    .filter((key) => map.get(key) !== undefined)
+    .join('');
 
 describe('BoundedMap', () => {
   it('forgets the oldest', () => {

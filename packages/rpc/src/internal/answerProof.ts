@@ -37,6 +37,7 @@ export class AnswerProof {
   #bytes = 0;
   #chunks = 0;
   #signedTokens = 0;
+  #signedCost = 0n;
 
   constructor(expected: AnswerExpectation) {
     this.#expected = expected;
@@ -112,6 +113,9 @@ export class AnswerProof {
     this.#signedTokens += payload.tokens;
     if (payload.outboundTokens !== this.#signedTokens)
       throw this.#unproven('its token counts contradict one another');
+    if (BigInt(payload.totalCost) < this.#signedCost)
+      throw this.#unproven('its price falls from one segment to the next');
+    this.#signedCost = BigInt(payload.totalCost);
     this.#checkCost(payload.totalCost);
     const part = {
       executor: segment.signer,

@@ -11,6 +11,12 @@ export interface FailureContext {
 
 const maxRemoteText = 256;
 
+/** What a verifier throws when it cannot remember one more nonce: the signature itself may be good. */
+const noRoom = ['GUARD_FULL', 'GUARD_UNAVAILABLE'];
+
+/** The form of a code. Anything else that a peer writes in its place is not repeated. */
+const codeForm = /^[A-Z][A-Z_]{0,39}$/;
+
 /** The error that a peer's error frame stands for. */
 export function saidError(frame: ErrorFrame, { requestId, peerId }: FailureContext): RpcError {
   const remoteMessage = frame.message.slice(0, maxRemoteText).toWellFormed();
@@ -22,7 +28,10 @@ export function saidError(frame: ErrorFrame, { requestId, peerId }: FailureConte
     case 'RATE_LIMITED':
       return new RpcError(code, { ...said, ...pick(frame, 'retryAfterMs') });
     case 'SIGNATURE_REFUSED':
-      return new RpcError(code, { ...said, reason: frame.reason ?? 'no reason given' });
+      return new RpcError(code, {
+        ...said,
+        reason: codeForm.test(frame.reason ?? '') ? frame.reason! : 'UNKNOWN',
+      });
     case 'OMITTED':
       return new RpcError(code, { requestId, peerId });
     case 'TOO_LARGE':
@@ -64,7 +73,7 @@ export function refusalFrame(error: unknown): ErrorFrame {
   if (CodecError.is(error)) return { type: 'error', code: 'INVALID_REQUEST', message: error.message };
   if (error instanceof Refusal) return handlerFrame(error);
   if (LloomError.isLloomError(error)) {
-    const code = error.retryable ? 'BUSY' : 'SIGNATURE_REFUSED';
+    const code = noRoom.includes(error.code) ? 'BUSY' : 'SIGNATURE_REFUSED';
     return { type: 'error', code, message: error.message, reason: error.code };
   }
   return { type: 'error', code: 'INVALID_REQUEST', message: 'the request could not be read' };
