@@ -47,6 +47,13 @@ export interface LloomBehaviour extends PeersSurface, RpcSurface, DiscoverySurfa
 
 const defaultDrainMs = 5_000;
 
+/** What the system says when it cannot listen, in words. */
+const listenReasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  EACCES: 'this user may not use the port',
+};
+
 /** The composition behind {@link LloomBehaviour}. */
 class Node extends EventHub<LloomEvents> {
   readonly #identity: Identity;
@@ -162,13 +169,13 @@ class Node extends EventHub<LloomEvents> {
 
 function startError(error: unknown, { listenAddresses }: ResolvedNetworkConfig): unknown {
   if (LloomError.isLloomError(error)) return error;
-  const reason = errorText(error);
-  const name = error instanceof Error ? error.name : '';
+  const text = errorText(error, 2_000);
+  const code = Object.keys(listenReasons).find((key) => text.includes(key));
   const isListen =
-    name === 'UnsupportedListenAddressesError' || /EADDRINUSE|EADDRNOTAVAIL|EACCES/.test(reason);
-  return isListen
-    ? new BehaviourError('LISTEN_FAILED', { addresses: listenAddresses, reason }, { cause: error })
-    : new BehaviourError('START_FAILED', { reason }, { cause: error });
+    code !== undefined || (error instanceof Error && error.name === 'UnsupportedListenAddressesError');
+  if (!isListen) return new BehaviourError('START_FAILED', { reason: errorText(error) }, { cause: error });
+  const reason = code === undefined ? 'libp2p cannot use them' : listenReasons[code]!;
+  return new BehaviourError('LISTEN_FAILED', { addresses: listenAddresses, reason }, { cause: error });
 }
 
 /** Nodes of the network. */

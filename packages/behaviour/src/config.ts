@@ -124,6 +124,10 @@ export const networkDefaults: ResolvedNetworkConfig = Object.freeze({
 
 const dayMs = 86_400_000;
 const address = text(/^\//, 'an address that begins with "/"');
+const loopbackAddress = text(
+  /^\/(?:ip4\/127\.|ip6\/::1\/)/,
+  'an address of this machine alone, as the policy "loopback" demands: /ip4/127.… or /ip6/::1/…',
+);
 const packagesObject: Check = (value) => {
   const known = ['rpc', 'peers', 'discovery'];
   const isKnown =
@@ -154,14 +158,13 @@ const checks: Checks<Required<NetworkConfig>> = {
  * @throws {ConfigError} listing every problem
  */
 export function resolveNetworkConfig(input: NetworkConfig = {}): ResolvedNetworkConfig {
-  const resolved = resolveConfig<Required<NetworkConfig>>(
-    'network',
-    { checks, defaults: networkDefaults },
-    input,
-  );
-  if (input.listenAddresses !== undefined) return resolved;
-  const host = resolved.addressPolicy === 'loopback' ? '127.0.0.1' : '0.0.0.0';
-  return Object.freeze({ ...resolved, listenAddresses: [`/ip4/${host}/tcp/0`] });
+  const isLoopback = input.addressPolicy === 'loopback';
+  const rules = isLoopback ? { ...checks, listenAddresses: listOf(loopbackAddress, 64) } : checks;
+  const defaults = {
+    ...networkDefaults,
+    listenAddresses: [`/ip4/${isLoopback ? '127.0.0.1' : '0.0.0.0'}/tcp/0`],
+  };
+  return resolveConfig<Required<NetworkConfig>>('network', { checks: rules, defaults }, input);
 }
 
 /** What each package is told: the node's fields under the package's names, and what the user gave for it on top. */

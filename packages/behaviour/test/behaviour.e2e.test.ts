@@ -73,12 +73,14 @@ test('an executor that stops withdraws its offer, ends what it works on, and ref
   const answer = client.stream(serving.peerId, await question(client.identity, serving.peerId)).result;
   await handling.promise;
   const withdrawn = once(serving, 'service:withdrawn');
+  const closed = once(client, 'connection:closed');
   const stopped = serving.stop({ drainMs: 10_000 });
   await withdrawn;
   expect(await failure(client.request(serving.peerId, { type: 'ping' }))).toMatchObject({ code: 'BUSY' });
   release.resolve();
   expect((await answer).content).toBe('finished');
   await stopped;
+  await closed;
   expect(client.isConnected(serving.peerId)).toBe(false);
 });
 
@@ -98,7 +100,7 @@ test('a port that is taken is told as LISTEN_FAILED, and nothing is left running
   expect(error).toMatchObject({
     name: 'BehaviourError',
     code: 'LISTEN_FAILED',
-    data: { addresses: [address] },
+    data: { addresses: [address], reason: 'the port is in use' },
   });
 });
 
@@ -106,6 +108,14 @@ test('a configuration is refused with every problem at once', async () => {
   const config = { maxConnections: 0, kadProtocol: 'kad', addressPolicy: 'anything', requestTimeout: 5 };
   const error = await failure(LloomBehaviour.create(Identity.generate(), config as object));
   expect((error as Error).message).toMatch(/maxConnections.*kadProtocol.*addressPolicy.*requestTimeout/);
+});
+
+test('under the policy loopback nothing listens beyond the own machine', async () => {
+  const error = await failure(createNode({ listenAddresses: ['/ip4/0.0.0.0/tcp/0'] }));
+  expect(error).toMatchObject({
+    name: 'ConfigError',
+    message: expect.stringContaining('network.listenAddresses'),
+  });
 });
 
 test('the specification’s own bootstrap address is refused with the address that was meant', async () => {

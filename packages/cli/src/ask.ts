@@ -72,6 +72,7 @@ async function converse({ prompt, options }: Question, client: Client): Promise<
   await node.bootstrap({ signal });
   const found = await node.requireModelProviders(options.model, { signal, timeoutMs });
   const offers = rank(found, { prompt, options });
+  if (offers.length === 0) throw new Error('no provider has a key that a request can be signed for');
   const shown = offers.map(({ peerId, addresses, price }) => ({ peerId, addresses, ...price }));
   session.output.event('providers', { model: options.model, providers: shown });
   session.output.note(
@@ -166,23 +167,31 @@ async function ask(offer: Offer, request: LlmRequestInput, client: Client): Prom
   }
   const answer = await stream.result;
   output.endLine();
+  const expected = offer.price === undefined ? undefined : costOf(offer.price, answer);
   const times = { firstTokenMs, totalMs: Math.round(performance.now() - startedAt) };
   const { parts: _, ...whole } = answer;
-  output.event('answer', { ...whole, executor, ...times });
-  for (const line of summary(answer, { executor, ...times })) output.note(line);
+  output.event('answer', { ...whole, executor, expectedCost: expected, ...times });
+  for (const line of summary(answer, { executor, expected, ...times })) output.note(line);
 }
 
 function summary(
   answer: Answer,
-  about: { readonly executor: string; readonly firstTokenMs: number | undefined; readonly totalMs: number },
+  about: {
+    readonly executor: string;
+    /** What the answer comes to by the prices that were offered. */
+    readonly expected: string | undefined;
+    readonly firstTokenMs: number | undefined;
+    readonly totalMs: number;
+  },
 ): string[] {
   const { inboundTokens, outboundTokens, totalCost, peerId, finishReason } = answer;
+  const isMore = about.expected !== undefined && BigInt(totalCost) > BigInt(about.expected);
   return [
     '',
     `served by  ${peerId}`,
     `signed by  ${about.executor}, verified`,
     `tokens     ${inboundTokens} in, ${outboundTokens} out (${finishReason})`,
-    `price      ${totalCost} wei`,
+    `price      ${totalCost} wei${isMore ? `, more than its offer comes to: ${about.expected} wei` : ''}`,
     `time       first token ${about.firstTokenMs ?? '-'} ms, whole answer ${about.totalMs} ms`,
   ];
 }

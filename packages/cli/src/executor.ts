@@ -47,7 +47,7 @@ export interface RequestReport {
  * @throws {ConfigError} when a price or the capacity cannot be used
  * @example
  * ```ts
- * await behaviour.serve(executorHandler({ backend, pricing: { inboundPrice: '1', outboundPrice: '2' } }));
+ * behaviour.serve(executorHandler({ backend, pricing: { inboundPrice: '1', outboundPrice: '2' } }));
  * ```
  */
 export function executorHandler(config: ExecutorConfig): Handler {
@@ -188,7 +188,7 @@ class Executor {
       over = true;
       const outcome = run.signal.aborted ? 'cancelled' : 'failed';
       run.report({ outcome, error, inboundTokens: allowance.inboundTokens, outboundTokens });
-      throw error instanceof BackendError ? refusalOf(error) : error;
+      throw BackendError.is(error) ? refusalOf(error) : error;
     } finally {
       if (!over) run.report({ outcome: 'cancelled', inboundTokens: allowance.inboundTokens, outboundTokens });
       run.release();

@@ -8,7 +8,6 @@ export class Interruption {
   /** Why; `undefined` as long as nobody asked. */
   reason: StopReason | undefined;
   readonly #controller = new AbortController();
-  readonly #signals = new Map<NodeJS.Signals, () => void>();
 
   /** Fires with the first request to stop. A second signal ends the process at once. */
   get signal(): AbortSignal {
@@ -18,20 +17,19 @@ export class Interruption {
   /** Begins to listen. */
   watch(): this {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      const onSignal = (): void => {
-        if (this.reason !== undefined)
-          process.exit(name === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated);
-        this.stop(name);
-      };
-      this.#signals.set(name, onSignal);
-      process.on(name, onSignal);
+      process.on(name, () => {
+        if (this.reason === undefined) this.stop(name);
+        else process.exit(name === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated);
+      });
     }
     // A program that started this one with a channel to it takes it along when it ends.
     if (process.connected) {
-      process.once('disconnect', this.#onDisconnect);
+      process.once('disconnect', () => this.stop('parent gone'));
       process.channel?.unref();
     }
-    for (const stream of [process.stdout, process.stderr]) stream.on('error', this.#onOutputError);
+    // When nobody reads the output any more there is nobody to work for. Notes may get lost.
+    process.stdout.on('error', () => this.stop('output closed'));
+    process.stderr.on('error', () => undefined);
     return this;
   }
 
@@ -41,9 +39,4 @@ export class Interruption {
     this.reason = reason;
     this.#controller.abort();
   }
-
-  readonly #onDisconnect = (): void => this.stop('parent gone');
-
-  /** Whoever read the output has gone; there is nobody left to work for, and nobody to tell. */
-  readonly #onOutputError = (): void => this.stop('output closed');
 }

@@ -1,4 +1,4 @@
-import type { Identity, LloomBehaviour, PackagesConfig, ServiceType } from '@lloom/behaviour';
+import { LloomBehaviour, type Identity, type PackagesConfig, type ServiceType } from '@lloom/behaviour';
 import { exitCodes, usageError } from './errors.ts';
 import type { NodeOptions } from './options.ts';
 import { stopRequested, type Session } from './session.ts';
@@ -23,8 +23,7 @@ export async function startNode(
       'Add --network lan or --network public.',
     );
   }
-  const { LloomBehaviour: Behaviour } = await import('@lloom/behaviour');
-  return Behaviour.create(identity, {
+  return LloomBehaviour.create(identity, {
     ...(options.listen !== undefined && { listenAddresses: options.listen }),
     bootstrapPeers: options.bootstrap,
     addressPolicy: network,

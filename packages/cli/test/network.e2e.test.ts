@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Identity, LloomBehaviour } from '@lloom/behaviour';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lloom, parseLines, Running, type Ending, type JsonLine, type RunConfig } from './support/lloom.ts';
 import { ModelServer, replyError, streamText } from './support/modelServer.ts';
@@ -227,6 +228,29 @@ describe('a model in the network', () => {
       { error: { name: 'DiscoveryError', code: 'NO_PROVIDERS', data: { model: 'gigantic' } } },
     ]);
   });
+});
+
+test('a client says when an executor asks for more than it offered', async () => {
+  const pricing = { inboundPrice: '1', outboundPrice: '2' };
+  const config = { addressPolicy: 'loopback', bootstrapPeers: [address] } as const;
+  const node = await LloomBehaviour.create(Identity.generate(), config);
+  try {
+    node.serve(async function* () {
+      yield 'one';
+      yield { inboundTokens: 4, totalCost: '999' };
+    });
+    await node.bootstrap();
+    const advertised = new Promise((resolve) => node.addEventListener('service:advertised', resolve));
+    await node.advertiseService({ kind: 'executor', models: ['greedy'], capacity: 1, pricing });
+    await advertised;
+    const people = await ask('greedy');
+    expect(people).toMatchObject({ code: 0, stdout: 'one\n' });
+    expect(people.stderr).toContain('999 wei, more than its offer comes to: 6 wei');
+    const capped = await ask('greedy', '--max-price', '998');
+    expect(capped.stderr).toContain('error INVALID_RESPONSE: ');
+  } finally {
+    await node.stop();
+  }
 });
 
 test('a client that cannot join says so', async () => {

@@ -1,4 +1,3 @@
-import { LloomError } from '@lloom/core';
 import { createRecorder } from '@lloom/inspector';
 import { expect, test } from 'vitest';
 import { Refusal, RpcError, type AnswerPiece, type RpcEvents } from '../src/index.ts';
@@ -266,23 +265,21 @@ test('ending the iteration early cancels the request', async () => {
 
 test('a reader that pauses pauses the executor, and gets everything in the end', async () => {
   const piece = 'x'.repeat(16 * 1024);
-  const total = 256;
+  // More than the largest window that the muxer ever grants.
+  const total = 2_000;
   let produced = 0;
-  const stalled = Promise.withResolvers<void>();
-  const { executor, asker } = await pair({
-    serve: async function* () {
-      for (; produced < total; produced++) {
-        // The turn in which the writer waits longer than a round of the loop is the turn in which it is stopped.
-        const stuck = setImmediate(() => setImmediate(() => stalled.resolve()));
-        yield piece;
-        clearImmediate(stuck);
-      }
-    },
-  });
+  const limits = { maxResponseSizeBytes: 64 * mebibyte };
+  const serve = async function* (): AsyncGenerator<AnswerPiece> {
+    for (; produced < total; produced++) yield piece;
+  };
+  const { executor, asker } = await pair({ ...limits, serve }, limits);
   const answer = asker.rpc.stream(executor.peerId, await question(asker.identity, executor.identity));
   const iterator = answer[Symbol.asyncIterator]();
   await iterator.next();
-  await stalled.promise;
+  for (let before = -1; produced !== before && produced < total;) {
+    before = produced;
+    for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
   expect(produced).toBeLessThan(total);
   let length = piece.length;
   for (let step = await iterator.next(); step.done !== true; step = await iterator.next())
@@ -365,8 +362,8 @@ test('an executor that stops tells its clients and stops its handlers', async ()
   await handling.promise;
   await executor.node.stop();
   await stopped.promise;
-  const error = await request;
-  expect(LloomError.isLloomError(error) && ['BUSY', 'CONNECTION_CLOSED'].includes(error.code)).toBe(true);
+  // The handler had begun: nobody may claim that the request was not run.
+  expect(await request).toMatchObject({ code: expect.stringMatching(/^(REMOTE|CONNECTION_CLOSED)$/) });
 });
 
 test('the pending requests of a node are bounded', async () => {

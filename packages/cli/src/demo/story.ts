@@ -164,11 +164,8 @@ async function showAnswer({ screen }: Stage, client: Child, executor: Executor):
   const text = chunks.map((chunk) => chunk['text']).join('');
   const firstMs = chunks[0]?.['elapsedMs'] as number;
   check(text === content && text.startsWith('Offline backend'), 'the text that arrived is not the answer');
-  check(chunks.length > 10 && firstMs < (elapsedMs as number) / 2, 'the text did not arrive bit by bit');
-  check(
-    String(signers) === executor.evmAddress.toLowerCase() || String(signers) === executor.evmAddress,
-    'somebody else signed',
-  );
+  check(chunks.length > 10 && (elapsedMs as number) - firstMs > 100, 'the text did not arrive bit by bit');
+  check(String(signers).toLowerCase() === executor.evmAddress.toLowerCase(), 'somebody else signed');
   check(
     totalCost === costOf(executor.offer, { inboundTokens: inbound, outboundTokens: outbound }),
     'the price is wrong',

@@ -5,6 +5,11 @@ import type { ByteStream } from '../ports.ts';
 
 /** Bytes held for a slow reader before the sender is stopped; the muxer's window comes on top. */
 const maxQueuedBytes = 64 * 1024;
+/**
+ * What libp2p may hold of a stream that is paused; beyond it, it resets the stream. A sender may use up the window it
+ * was granted before the pause, and the muxer's windows grow to 16 MiB.
+ */
+const maxHeldBytes = 16 * 1024 * 1024 + maxQueuedBytes;
 /** A large message is handed over in slices, so that a slow reader stops it early. */
 const sliceBytes = 256 * 1024;
 
@@ -24,6 +29,7 @@ export class Libp2pByteStream implements ByteStream {
   /** Construct it before the first `await` after the stream was given: bytes that arrive earlier may be lost. */
   constructor(stream: Stream) {
     this.#stream = stream;
+    stream.maxReadBufferLength = maxHeldBytes;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     const fail = (error: unknown): void =>
@@ -72,7 +78,7 @@ export class Libp2pByteStream implements ByteStream {
     for (let offset = 0; offset < bytes.length; offset += sliceBytes) {
       signal?.throwIfAborted();
       const canTakeMore = this.#stream.send(bytes.subarray(offset, offset + sliceBytes));
-      if (!canTakeMore) await this.#stream.onDrain(signal && { signal });
+      if (!canTakeMore) await this.#drained(signal);
     }
   }
 
@@ -83,6 +89,27 @@ export class Libp2pByteStream implements ByteStream {
   abort(reason: Error): void {
     this.#failure ??= reason;
     this.#stream.abort(reason);
+  }
+
+  /**
+   * Resolves when the stream takes more; rejects when it is closed or the signal fires. libp2p's own `onDrain` keeps
+   * its first promise for good, so that it holds nobody back after the first time.
+   */
+  #drained(signal: AbortSignal | undefined): Promise<void> {
+    const stream = this.#stream;
+    if (!stream.writableNeedsDrain) return Promise.resolve();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onDrain = (): void => resolve();
+    const onAbort = (): void => reject(signal?.reason as Error);
+    const onClose = (): void => reject(this.#failure ?? new Error('the stream is closed'));
+    stream.addEventListener('drain', onDrain);
+    stream.addEventListener('close', onClose);
+    signal?.addEventListener('abort', onAbort);
+    return promise.finally(() => {
+      stream.removeEventListener('drain', onDrain);
+      stream.removeEventListener('close', onClose);
+      signal?.removeEventListener('abort', onAbort);
+    });
   }
 
   #take(bytes: Uint8Array): void {
