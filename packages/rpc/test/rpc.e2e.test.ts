@@ -263,6 +263,15 @@ test('ending the iteration early cancels the request', async () => {
   await aborted.promise;
 });
 
+/** Resolves when a figure has not changed for 200 turns of the loop. */
+async function settled(figure: () => number): Promise<void> {
+  let before: number;
+  do {
+    before = figure();
+    for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+  } while (figure() !== before);
+}
+
 test('a reader that pauses pauses the executor, and gets everything in the end', async () => {
   const piece = 'x'.repeat(16 * 1024);
   // More than the largest window that the muxer ever grants.
@@ -276,10 +285,7 @@ test('a reader that pauses pauses the executor, and gets everything in the end',
   const answer = asker.rpc.stream(executor.peerId, await question(asker.identity, executor.identity));
   const iterator = answer[Symbol.asyncIterator]();
   await iterator.next();
-  for (let before = -1; produced !== before && produced < total;) {
-    before = produced;
-    for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
-  }
+  await settled(() => produced);
   expect(produced).toBeLessThan(total);
   let length = piece.length;
   for (let step = await iterator.next(); step.done !== true; step = await iterator.next())
