@@ -7,14 +7,24 @@ import { cutText } from './internal/text.ts';
 
 const longestShown = 200;
 
+/** Peer ids that were read last. Reading one decompresses a point of the curve, which is dear. */
+const known = new Map<string, PeerId>();
+const maxKnown = 1_024;
+
 /**
  * A peer id from an object or its text.
  * @throws {AddressError} `INVALID_PEER_ID`
  */
 export function toPeerId(value: PeerId | string): PeerId {
   if (isPeerId(value)) return value;
+  const before = known.get(value);
+  if (before !== undefined) return before;
   try {
-    return peerIdFromString(value);
+    const peerId = peerIdFromString(value);
+    const [oldest] = known.keys();
+    if (known.size >= maxKnown && oldest !== undefined) known.delete(oldest);
+    known.set(value, peerId);
+    return peerId;
   } catch (cause) {
     throw new AddressError('INVALID_PEER_ID', { got: cutText(String(value), longestShown) }, { cause });
   }

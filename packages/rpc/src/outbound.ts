@@ -18,6 +18,9 @@ import type { ByteStream } from './ports.ts';
 import type { RpcRuntime } from './runtime.ts';
 import type { Answer, AnswerChunk, CallConfig, PendingRequest, RequestId } from './types.ts';
 
+/** Why the work of a request ends when the request does. One for all: a stack for each is dear, and tells nothing. */
+const hasEnded = new Error('the request has ended');
+
 /** What a request ends with. */
 export type Outcome = ResponseMessage | { readonly type: 'llmAnswer'; readonly answer: Answer };
 
@@ -134,7 +137,7 @@ export class OutboundRequest {
     const { signal } = this.#controller;
     try {
       const stream = await this.#runtime.network.open(peerId, { requestId, signal });
-      if (signal.aborted) return stream.abort(new Error('the request has ended'));
+      if (signal.aborted) return stream.abort(hasEnded);
       this.#stream = stream;
       tell({ type: 'stream.opened' });
       this.#opened.resolve(readAnswer(stream, this.#runtime.config.maxResponseSizeBytes));
@@ -208,11 +211,10 @@ export class OutboundRequest {
 
   /** Called when the machine leaves the exchange, however it ended. */
   #release(): void {
-    const reason = new Error('the request has ended');
-    if (this.#result === undefined) this.#stream?.abort(reason);
+    if (this.#result === undefined) this.#stream?.abort(hasEnded);
     else if (this.#stream !== undefined) void partWith(this.#stream, this.#runtime.clock);
-    this.#controller.abort(reason);
-    this.#opened.reject(reason);
+    this.#controller.abort(hasEnded);
+    this.#opened.reject(hasEnded);
   }
 
   #settle(): void {
