@@ -84,6 +84,24 @@ test('an executor that stops withdraws its offer, ends what it works on, and ref
   expect(client.isConnected(serving.peerId)).toBe(false);
 });
 
+test('an executor runs at most a few MiB ahead of a reader that pauses', async () => {
+  const { nodes } = await createNetwork(2);
+  const [serving, client] = nodes as [(typeof nodes)[0], (typeof nodes)[0]];
+  const piece = 'x'.repeat(16 * 1024);
+  let produced = 0;
+  serving.serve(async function* () {
+    for (; produced < 600; produced++) yield piece;
+  });
+  const answer = client.stream(serving.peerId, await question(client.identity, serving.peerId));
+  let [read, mostAhead] = [0, 0];
+  for await (const _chunk of answer) {
+    mostAhead = Math.max(mostAhead, produced - ++read);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(read).toBe(600);
+  expect(mostAhead * piece.length).toBeLessThan(6 * 1024 * 1024);
+});
+
 test('every call of the node that stops ends, and stopping twice is stopping once', async () => {
   const node = await createNode();
   await Promise.all([node.stop(), node.stop()]);

@@ -34,6 +34,17 @@ export interface RpcConfig {
    */
   readonly maxInboundRequests?: number;
   /**
+   * How many of these may come from one peer.
+   * @default 32 - a quarter of all: one peer alone shuts nobody out
+   */
+  readonly maxInboundRequestsPerPeer?: number;
+  /**
+   * How many bytes of requests may be held while they are read, in all, before anything of them is verified. A request
+   * beyond it is told `BUSY`.
+   * @default 67_108_864 - six of the largest requests, or thousands of usual ones
+   */
+  readonly maxUnverifiedBytes?: number;
+  /**
    * Whether signed requests and answers are verified. `ignore` is for tests of other things.
    * @default 'require' - an unproven answer must not be paid for
    */
@@ -48,6 +59,8 @@ export const rpcDefaults: Required<RpcConfig> = Object.freeze({
   requestReadTimeoutMs: 30_000,
   maxPendingRequests: 1_000,
   maxInboundRequests: 128,
+  maxInboundRequestsPerPeer: 32,
+  maxUnverifiedBytes: 64 * 1024 * 1024,
   signatures: 'require',
 });
 
@@ -61,6 +74,8 @@ const checks: Checks<Required<RpcConfig>> = {
   requestReadTimeoutMs: integer(1, dayMs),
   maxPendingRequests: integer(1, 1_000_000),
   maxInboundRequests: integer(1, 100_000),
+  maxInboundRequestsPerPeer: integer(1, 100_000),
+  maxUnverifiedBytes: integer(1),
   signatures: oneOf('require', 'ignore'),
 };
 

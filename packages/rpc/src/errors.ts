@@ -108,7 +108,7 @@ const table: CodeTable<RpcErrorData> = {
     message: (d) =>
       `Request to ${about(d)} timed out while ${d.stage}: waited ${d.waitedMs} ms, limit is ${d.limitMs} ms`,
     retryable: true,
-    hint: 'Ask again with the same idempotency key, or another peer; raise timeoutMs for long answers.',
+    hint: 'The peer may run it all the same, so asking again may cost twice; raise timeoutMs for long answers.',
   },
   DIAL_TIMEOUT: {
     message: (d) => `Cannot reach ${about(d)}: no connection within ${d.limitMs} ms`,
@@ -118,12 +118,12 @@ const table: CodeTable<RpcErrorData> = {
   FIRST_BYTE_TIMEOUT: {
     message: (d) => `Request to ${about(d)} was sent and not answered within ${d.limitMs} ms`,
     retryable: true,
-    hint: 'Ask another peer with the same idempotency key.',
+    hint: 'The peer may run it all the same, so asking another one may cost twice.',
   },
   IDLE_TIMEOUT: {
     message: (d) => `Answer of ${about(d)} stood still for ${d.limitMs} ms`,
     retryable: true,
-    hint: 'Ask another peer with the same idempotency key.',
+    hint: 'The peer may run it all the same, so asking another one may cost twice.',
   },
   CANCELLED: {
     message: (d) => `Request to ${about(d)} was cancelled while ${d.stage}`,
@@ -143,7 +143,7 @@ const table: CodeTable<RpcErrorData> = {
   CONNECTION_CLOSED: {
     message: (d) => `Connection to ${about(d)} ended while ${d.stage} (${d.reason}); outcome: ${d.outcome}`,
     retryable: true,
-    hint: 'Ask again with the same idempotency key, or another peer.',
+    hint: 'Ask again or another peer; unless `outcome` is "not sent", that may cost twice.',
   },
   OMITTED: {
     message: (d) => `Peer ${about(d)} ended the exchange without an answer`,

@@ -63,6 +63,11 @@ export class InboundRequest {
     this.#actor.start();
   }
 
+  /** Who asks. */
+  get peerId(): string {
+    return this.#incoming.peerId;
+  }
+
   /** Ends the request because the node stops. */
   stop(): void {
     this.#tell({ type: 'inbound.stop' });
@@ -85,8 +90,20 @@ export class InboundRequest {
   }
 
   async #read(): Promise<RequestFrame> {
-    const bytes = await readRequest(this.#incoming.stream, this.#runtime.config.maxRequestSizeBytes);
-    return decodeRequestFrame(bytes);
+    const { unverified, config } = this.#runtime;
+    let held = 0;
+    try {
+      const bytes = await readRequest(this.#incoming.stream, config.maxRequestSizeBytes, (length) => {
+        if (unverified.bytes + length > config.maxUnverifiedBytes) {
+          throw new Refusal('BUSY', 'this node reads too many large requests now', { retryAfterMs: 1_000 });
+        }
+        held += length;
+        unverified.bytes += length;
+      });
+      return decodeRequestFrame(bytes);
+    } finally {
+      unverified.bytes -= held;
+    }
   }
 
   async #verify({ request }: RequestFrame): Promise<void> {

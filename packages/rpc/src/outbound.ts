@@ -262,7 +262,6 @@ function expectAnswer(
     verifier,
     executor,
     verify,
-    maxBytes: config.maxResponseSizeBytes,
   });
 }
 

@@ -120,6 +120,7 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
       signer,
       verifier,
       machines: createMachines(),
+      unverified: { bytes: 0 },
       actorConfig,
     };
     this.#idPrefix = toHex(random.bytes(4)).slice(2);
@@ -227,7 +228,10 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
 
   #accept(stream: ByteStream, peerId: string): void {
     const { config, clock } = this.#runtime;
-    if (this.#state !== 'serving' || this.#inbound.size >= config.maxInboundRequests) {
+    const ofThisPeer = [...this.#inbound].filter((request) => request.peerId === peerId).length;
+    const isFull =
+      this.#inbound.size >= config.maxInboundRequests || ofThisPeer >= config.maxInboundRequestsPerPeer;
+    if (this.#state !== 'serving' || isFull) {
       const last = encodeBusy(this.#state === 'serving' ? this.#inbound.size : undefined);
       void partWith(stream, clock, () => stream.write(last));
       return;

@@ -60,6 +60,8 @@ export interface RpcRuntime {
   readonly signer: Signer | undefined;
   readonly verifier: Verifier | undefined;
   readonly machines: RpcMachines;
+  /** Bytes of requests that are being read, all together. */
+  readonly unverified: { bytes: number };
   /** What every actor is created with. */
   readonly actorConfig: { readonly clock: Clock } & Pick<RpcPorts, 'inspect'>;
 }

@@ -293,6 +293,41 @@ test('a reader that pauses pauses the executor, and gets everything in the end',
   expect(length).toBe(total * piece.length);
 });
 
+test('a reader that is slow all the way holds the executor back all the way, and loses nothing', async () => {
+  const piece = 'x'.repeat(16 * 1024);
+  const total = 2_000;
+  let produced = 0;
+  const limits = { maxResponseSizeBytes: 64 * mebibyte };
+  const serve = async function* (): AsyncGenerator<AnswerPiece> {
+    for (; produced < total; produced++) yield piece;
+  };
+  const { executor, asker } = await pair({ ...limits, serve }, limits);
+  const answer = asker.rpc.stream(executor.peerId, await question(asker.identity, executor.identity));
+  let [read, mostAhead] = [0, 0];
+  for await (const _chunk of answer) {
+    mostAhead = Math.max(mostAhead, produced - ++read);
+    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(read).toBe(total);
+  // The muxer's windows grow to 16 MiB, and as much may wait on the way.
+  expect(mostAhead * piece.length).toBeLessThan(24 * mebibyte);
+});
+
+test('an executor that streams nothing for ever is cut off, in bounded memory', async () => {
+  const endless = async function* (): AsyncGenerator<AnswerPiece> {
+    for (;;) yield { text: 'x', tokens: 0 };
+  };
+  const { executor, asker } = await pair({ serve: endless }, { maxResponseSizeBytes: 256 * 1024 });
+  const answer = asker.rpc.stream(executor.peerId, await question(asker.identity, executor.identity));
+  let isAlive = false;
+  setTimeout(() => (isAlive = true), 1);
+  expect(await failure(answer.result)).toMatchObject({
+    code: 'TOO_LARGE',
+    data: { what: 'response', by: 'this node' },
+  });
+  expect(isAlive).toBe(true);
+});
+
 test('a full node says BUSY at once and keeps what it works on', async () => {
   const release = Promise.withResolvers<void>();
   const handling = Promise.withResolvers<void>();
@@ -310,6 +345,32 @@ test('a full node says BUSY at once and keeps what it works on', async () => {
   expect(error).toMatchObject({ code: 'BUSY', retryable: true, data: { queueDepth: 1 } });
   release.resolve();
   expect((await first).content).toBe('done');
+});
+
+test('one peer alone cannot take all the room of a node', async () => {
+  const release = Promise.withResolvers<void>();
+  const { executor, asker } = await pair({
+    maxInboundRequestsPerPeer: 2,
+    serve: async function* () {
+      await release.promise;
+      yield 'done';
+    },
+  });
+  const ask = async () =>
+    asker.rpc.stream(executor.peerId, await question(asker.identity, executor.identity)).result;
+  const received = Promise.withResolvers<void>();
+  executor.rpc.addEventListener(
+    'request:received',
+    () => executor.rpc.activeInbound === 2 && received.resolve(),
+  );
+  const answers = [ask(), ask()];
+  await received.promise;
+  expect(await failure(ask())).toMatchObject({ code: 'BUSY' });
+  const other = await createNode();
+  await introduce(other, executor);
+  await expect(other.rpc.request(executor.peerId, { type: 'ping' })).resolves.toEqual({ type: 'pong' });
+  release.resolve();
+  await Promise.all(answers);
 });
 
 test('a node that drains refuses new requests and ends those under way', async () => {
@@ -391,7 +452,7 @@ test('a call with fields that cannot be used is refused with all of them named',
 });
 
 test('two hundred requests at once on one connection all succeed', async () => {
-  const { executor, asker } = await pair({ maxInboundRequests: 500 });
+  const { executor, asker } = await pair({ maxInboundRequests: 500, maxInboundRequestsPerPeer: 500 });
   const pings = Array.from({ length: 200 }, () => asker.rpc.request(executor.peerId, { type: 'ping' }));
   await expect(Promise.all(pings)).resolves.toHaveLength(200);
 });

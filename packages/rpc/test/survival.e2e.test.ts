@@ -178,7 +178,10 @@ test.each<[string, Misbehaviour, string]>([
 });
 
 test('sixty-four clients that send a byte now and then are all ended by the deadline, in bounded memory', async () => {
-  const [victim, attacker] = await Promise.all([createNode({ requestReadTimeoutMs: 500 }), createBareNode()]);
+  const [victim, attacker] = await Promise.all([
+    createNode({ requestReadTimeoutMs: 500, maxInboundRequestsPerPeer: 64 }),
+    createBareNode(),
+  ]);
   await introduce(attacker, victim);
   // The first stream shows that the victim is ready for more.
   (await attacker.node.dialProtocol(victim.node.peerId, protocol)).abort(new Error('enough'));
@@ -194,6 +197,23 @@ test('sixty-four clients that send a byte now and then are all ended by the dead
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * 1024 * 1024);
   for (const answer of await Promise.all(answers))
     expect(answer).toMatchObject([{ code: 'INVALID_REQUEST' }]);
+});
+
+test('large requests that never end take bounded memory, and others are told BUSY', async () => {
+  const { victim, stream, attacker } = await attack({ maxUnverifiedBytes: 1_000_000 });
+  stream.send(new Uint8Array([0x80, 0x80, 0x80, 0x05]));
+  stream.send(new Uint8Array(999_000));
+  const answers: ResponseFrame[][] = [];
+  await vi.waitFor(async () => {
+    const more = await attacker.node.dialProtocol(victim.node.peerId, protocol);
+    const answer = readFrames(more);
+    more.send(encodeFrame(new Uint8Array(20_000)));
+    answers.push(await answer);
+    more.abort(new Error('enough'));
+    expect(answers.at(-1)).toMatchObject([{ type: 'error', code: 'BUSY' }]);
+  });
+  stream.abort(new Error('enough'));
+  await vi.waitFor(() => expect(victim.rpc.activeInbound).toBe(0));
 });
 
 test('a client that resets ends the handler and nothing else', async () => {

@@ -46,7 +46,8 @@ export function startLibp2p({
     addresses: { listen: [...config.listenAddresses], announce: [...config.announceAddresses] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
+    // libp2p's 16 MiB would let an executor run that far ahead of a reader that pauses; 2 MiB are 20 MB/s over 100 ms.
+    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: 2 * 1024 * 1024 } })],
     connectionManager: {
       maxConnections: config.maxConnections,
       // libp2p's 5 connections a second from one address turn whole offices and every local network away.

@@ -91,7 +91,7 @@ const facts = [
   'An executor refuses a request that was signed for somebody else.',
   'Text is shown as it arrives; it counts once the signature at its end is proven.',
   'Prices are in wei per token, one for the question and one for the answer.',
-  'An executor that sees an idempotency key again does not work twice.',
+  'A request that an executor has seen before is refused.',
   'A client that goes away stops the work that it asked for.',
 ];
 

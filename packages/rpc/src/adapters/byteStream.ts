@@ -10,6 +10,8 @@ const maxQueuedBytes = 64 * 1024;
  * was granted before the pause, and the muxer's windows grow to 16 MiB.
  */
 const maxHeldBytes = 16 * 1024 * 1024 + maxQueuedBytes;
+/** Bytes that are read in one turn of the event loop. */
+const bytesPerTurn = 32 * 1024;
 /** A large message is handed over in slices, so that a slow reader stops it early. */
 const sliceBytes = 256 * 1024;
 
@@ -22,6 +24,8 @@ export class Libp2pByteStream implements ByteStream {
   readonly #stream: Stream;
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
+  #bytesThisTurn = 0;
+  #isResuming = false;
   #ended = false;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
@@ -43,8 +47,10 @@ export class Libp2pByteStream implements ByteStream {
       safe(() => this.#end(), fail),
     );
     const onClose = (error: Error | undefined): void => {
-      this.#flushPaused();
-      this.#failure ??= error;
+      this.#resume();
+      // An end that the peer did not announce is not the end of an answer.
+      if (error !== undefined || !this.#ended)
+        this.#failure ??= error ?? new Error('the connection was closed');
       this.#end();
       resolve();
     };
@@ -61,10 +67,11 @@ export class Libp2pByteStream implements ByteStream {
       const bytes = this.#queue.shift();
       if (bytes !== undefined) {
         this.#queuedBytes -= bytes.length;
+        await this.#letOthersRun(bytes.length);
         return bytes;
       }
       if (this.#stream.readStatus === 'paused') {
-        this.#flushPaused();
+        this.#resume();
         if (this.#queue.length > 0) continue;
       }
       if (this.#failure !== undefined) throw this.#failure;
@@ -115,8 +122,14 @@ export class Libp2pByteStream implements ByteStream {
   #take(bytes: Uint8Array): void {
     this.#queue.push(bytes);
     this.#queuedBytes += bytes.length;
-    if (this.#queuedBytes >= maxQueuedBytes && this.#stream.readStatus === 'readable') this.#stream.pause();
+    this.#pauseWhenFull();
     this.#notify();
+  }
+
+  /** Stops the peer while the queue is full. */
+  #pauseWhenFull(): void {
+    if (this.#isResuming || this.#queuedBytes < maxQueuedBytes) return;
+    if (this.#stream.readStatus === 'readable') this.#stream.pause();
   }
 
   #end(): void {
@@ -129,8 +142,23 @@ export class Libp2pByteStream implements ByteStream {
     this.#wake = undefined;
   }
 
-  /** Moves what libp2p held back into the queue. */
-  #flushPaused(): void {
-    if (this.#stream.readStatus === 'paused') this.#stream.resume();
+  /**
+   * Moves what libp2p held back into the queue, and lets the peer send as much again. libp2p hands the bytes over and
+   * then opens the window, so a pause in between would be undone: it comes after.
+   */
+  #resume(): void {
+    if (this.#stream.readStatus !== 'paused') return;
+    this.#isResuming = true;
+    this.#stream.resume();
+    this.#isResuming = false;
+    this.#pauseWhenFull();
+  }
+
+  /** A peer that sends without pause must not keep everybody else waiting: timers and other streams get their turn. */
+  async #letOthersRun(length: number): Promise<void> {
+    this.#bytesThisTurn += length;
+    if (this.#bytesThisTurn < bytesPerTurn) return;
+    this.#bytesThisTurn = 0;
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }

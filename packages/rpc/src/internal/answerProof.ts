@@ -21,7 +21,6 @@ export interface AnswerExpectation {
   readonly executor: EvmAddress;
   /** Whether signatures are verified, or only read. */
   readonly verify: boolean;
-  readonly maxBytes: number;
 }
 
 const utf8 = new TextEncoder();
@@ -34,10 +33,10 @@ export class AnswerProof {
   readonly #emptyDigest: Hex;
   readonly #parts: AnswerPart[] = [];
   #pendingText = '';
-  #bytes = 0;
   #chunks = 0;
   #signedTokens = 0;
   #signedCost = 0n;
+  #isFinished = false;
 
   constructor(expected: AnswerExpectation) {
     this.#expected = expected;
@@ -49,22 +48,10 @@ export class AnswerProof {
   /** Takes the next chunk, and proves it when it carries a signature. */
   async add(chunk: ChunkFrame): Promise<AnswerChunk> {
     const { sequence, text, tokens, segment } = chunk;
+    if (text === '' && segment === undefined) throw this.#unreadable('a chunk holds nothing');
     if (sequence !== this.#chunks++)
       throw this.#unreadable(`chunk ${sequence} came when ${this.#chunks - 1} was due`);
     const bytes = utf8.encode(text);
-    this.#bytes += bytes.length;
-    const { maxBytes: limitBytes, requestId, peerId } = this.#expected;
-    if (this.#bytes > limitBytes) {
-      const data = {
-        requestId,
-        peerId,
-        what: 'response',
-        by: 'this node',
-        sizeBytes: this.#bytes,
-        limitBytes,
-      } as const;
-      throw new RpcError('TOO_LARGE', data);
-    }
     this.#running.update(bytes);
     this.#pendingText += text;
     if (segment !== undefined) await this.#addSegment(segment);

@@ -11,7 +11,7 @@ import {
   type ResponseFrame,
   type SignedMessage,
 } from '@lloom/codec';
-import type { Hex, RunningDigest, Signer, Verifier } from '@lloom/core';
+import type { Hex, Signer, Verifier } from '@lloom/core';
 import { Refusal, RpcError } from '../errors.ts';
 import type { ByteStream } from '../ports.ts';
 import type { AnswerMessage, AnswerPiece, AnswerTotals } from '../types.ts';
@@ -69,7 +69,7 @@ export class AnswerWriter {
     const prefixDigest = running.digest();
     const text = new ChunkText();
     let totals: AnswerTotals = {};
-    let [content, tokens, sequence] = ['', 0, 0];
+    let [content, tokens, untold, sequence] = ['', 0, 0, 0];
     for await (const piece of pieces) {
       this.#config.signal.throwIfAborted();
       if (typeof piece !== 'string' && !('text' in piece)) {
@@ -77,13 +77,14 @@ export class AnswerWriter {
         continue;
       }
       const { text: added, tokens: count = 1 } = typeof piece === 'string' ? { text: piece } : piece;
+      if (typeof added !== 'string') throw new TypeError('Cannot stream a piece whose text is no string');
       tokens += count;
-      for (const [index, part] of text.split(added).entries()) {
-        const partTokens = index === 0 ? count : 0;
-        this.#count(running, part);
-        if (inChunks)
-          await this.#write({ type: 'chunk', sequence: sequence++, text: part, tokens: partTokens });
-        else content += part;
+      untold += count;
+      for (const part of text.split(added)) {
+        running.update(utf8.encode(part));
+        if (!inChunks) content += part;
+        else await this.#write({ type: 'chunk', sequence: sequence++, text: part, tokens: untold });
+        untold = 0;
       }
     }
     const usage = completeTotals(totals, { tokens, model: request.payload.model });
@@ -126,20 +127,13 @@ export class AnswerWriter {
 
   #write(frame: ResponseFrame): Promise<void> {
     const encoded = encodeResponseFrame(frame);
-    if (frame.type === 'end') this.#limit(encoded.length);
+    if (frame.type !== 'error') this.#limit((this.#bytes += encoded.length));
     if (!this.#hasBegun) this.#config.onBegin();
     this.#hasBegun = true;
     const write = this.#lastWrite.then(() => this.#config.stream.write(encodeFrame(encoded, encoded.length)));
     // The next frame waits for this one, also when this one failed: frames never mix.
     this.#lastWrite = write.catch(() => undefined);
     return write;
-  }
-
-  #count(running: RunningDigest, text: string): void {
-    const bytes = utf8.encode(text);
-    running.update(bytes);
-    this.#bytes += bytes.length;
-    this.#limit(this.#bytes);
   }
 
   #limit(sizeBytes: number): void {
@@ -170,7 +164,7 @@ class ChunkText {
       text = text.slice(0, -1);
     }
     const parts: string[] = [];
-    for (let start = 0; start < text.length || parts.length === 0;) {
+    for (let start = 0; start < text.length;) {
       let end = Math.min(start + maxChunkLength, text.length);
       if (end < text.length && endsInHalf(text.slice(start, end))) end--;
       parts.push(text.slice(start, end));

@@ -1,6 +1,9 @@
 import type { ResponseMessage } from '@lloom/codec';
 import type { Answer, AnswerChunk, AnswerStream, PendingRequest, RequestId } from '../types.ts';
 
+/** Chunks that are kept apart for an iteration that begins late. */
+const maxBacklog = 1_000;
+
 /** The request behind an answer, as far as reading needs it. */
 export interface PulledRequest {
   readonly pending: PendingRequest;
@@ -48,12 +51,21 @@ export class PulledAnswer implements AnswerStream {
     }
   }
 
+  /** Keeps a chunk for an iteration that may still begin; beyond a thousand, with the one before. */
+  #keep(chunk: AnswerChunk): void {
+    const last = this.#backlog.length < maxBacklog ? undefined : this.#backlog.pop();
+    const { sequence, text, tokens } = chunk;
+    this.#backlog.push(
+      last === undefined ? chunk : { sequence, text: last.text + text, tokens: last.tokens + tokens },
+    );
+  }
+
   async #readAhead(): Promise<void> {
     try {
       while (!this.#isIterated) {
         const chunk = await this.#request.next();
         if (chunk === undefined) return;
-        this.#backlog.push(chunk);
+        this.#keep(chunk);
       }
     } catch {
       // `outcome` has it, and so will the next call of `next`.

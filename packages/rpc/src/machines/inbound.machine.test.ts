@@ -64,7 +64,7 @@ test('a client that sends too slowly is refused', () => {
   expect(state()).toBe('slow');
 });
 
-test.each(['handling', 'responding'])(
+test.each(['verifying', 'handling', 'responding'])(
   'a request that is still %s at the client’s deadline is omitted',
   (from) => {
     const { actor, clock, state } = start();

@@ -73,7 +73,10 @@ export const inboundMachine = setup({
         'request.refused': 'refused',
       },
     },
-    verifying: { on: { 'request.verified': 'working', 'request.refused': 'refused' } },
+    verifying: {
+      after: { handleTimeoutMs: 'omitted' },
+      on: { 'request.verified': 'working', 'request.refused': 'refused' },
+    },
     working: {
       after: { handleTimeoutMs: 'omitted' },
       initial: 'handling',
