@@ -25,6 +25,7 @@ export async function startNode(
   }
   return LloomBehaviour.create(identity, {
     ...(options.listen !== undefined && { listenAddresses: options.listen }),
+    ...(options.data !== undefined && { datastorePath: options.data }),
     bootstrapPeers: options.bootstrap,
     addressPolicy: network,
     requestTimeoutMs: options.timeout,

@@ -17,6 +17,7 @@ export interface NodeOptions extends OutputOptions {
   readonly listen?: readonly string[];
   readonly network: NetworkName;
   readonly identity?: string;
+  readonly data?: string;
   readonly passphraseFile?: string;
   readonly timeout: number;
 }
@@ -63,6 +64,9 @@ export function withNodeOptions(command: Command, role: 'server' | 'client'): Co
         .default('loopback'),
     )
     .addOption(option('--identity <file>', 'key of this node (default: a throw-away key)'))
+    .addOption(
+      option('--data <folder>', 'where peers and used nonces survive a restart (default: in memory)'),
+    )
     .addOption(
       option('--timeout <time>', 'how long one request may take, such as 500ms, 30s or 2m')
         .argParser(durationMs)

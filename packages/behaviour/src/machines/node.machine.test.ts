@@ -1,6 +1,6 @@
 import { createRecorder } from '@lloom/inspector';
 import { afterAll, expect, test } from 'vitest';
-import { createActor, fromPromise, waitFor } from 'xstate';
+import { createActor, fromPromise, SimulatedClock, waitFor } from 'xstate';
 import { nodeMachine } from './node.machine.ts';
 
 const recorder = createRecorder();
@@ -40,6 +40,24 @@ test('a node starts, runs, drains for as long as it was told, and stops', async 
   expect(actor.getSnapshot().value).toBe('draining');
   expect(await done()).toBe('stopped');
   expect(did).toEqual(['startNode', 'drainNode 7', 'stopNode']);
+});
+
+test('a node that cannot drain in its time stops all the same', async () => {
+  const clock = new SimulatedClock();
+  const machine = nodeMachine.provide({
+    actors: {
+      startNode: fromPromise(() => Promise.resolve()),
+      drainNode: fromPromise(() => new Promise<void>(() => undefined)),
+      stopNode: fromPromise(() => Promise.resolve()),
+    },
+  });
+  const actor = createActor(machine, { clock, inspect: recorder.inspect }).start();
+  await waitFor(actor, (snapshot) => snapshot.matches('running'));
+  actor.send({ type: 'node.stop', drainMs: 1_000 });
+  clock.increment(2_999);
+  expect(actor.getSnapshot().value).toBe('draining');
+  clock.increment(1);
+  expect(actor.getSnapshot().value).toBe('stopping');
 });
 
 test.each<[Step, string]>([

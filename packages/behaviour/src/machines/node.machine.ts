@@ -7,6 +7,9 @@ interface NodeContext {
 /** What a node is told. */
 export type NodeEvent = { readonly type: 'node.stop'; readonly drainMs: number };
 
+/** What withdrawing may take beyond the time for requests. */
+const graceMs = 2_000;
+
 const notProvided = (name: string): Promise<never> => Promise.reject(new Error(`Provide ${name}`));
 
 /** A node from its start to its end. It starts once; to start again, create another. */
@@ -17,6 +20,7 @@ export const nodeMachine = setup({
     drainNode: fromPromise<void, { drainMs: number }>(() => notProvided('drainNode')),
     stopNode: fromPromise<void>(() => notProvided('stopNode')),
   },
+  delays: { drainLimitMs: ({ context }) => context.drainMs + graceMs },
   actions: {
     noteDrain: assign((_, params: { drainMs: number }) => params),
   },
@@ -43,6 +47,7 @@ export const nodeMachine = setup({
         onDone: 'stopping',
         onError: 'stopping',
       },
+      after: { drainLimitMs: 'stopping' },
     },
     stopping: { invoke: { id: 'stopNode', src: 'stopNode', onDone: 'stopped', onError: 'failed' } },
     stopped: { type: 'final' },
