@@ -92,6 +92,8 @@ export class AnswerProof {
     await this.#prove(segment, 'AnswerSegment');
     if (payload.requestDigest !== this.requestDigest)
       throw this.#unproven('a segment answers another request');
+    if (this.#isFinished) throw this.#unproven('a segment follows the last one');
+    this.#isFinished = payload.finishReason !== undefined;
     if (payload.index !== this.#parts.length)
       throw this.#unproven(`segment ${payload.index} is out of order`);
     if (payload.prefixDigest !== this.#emptyDigest) throw this.#unproven('a segment continues another text');
