@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { AddressError, ConfigError, errorText, isCodedError, LloomError } from './index.ts';
+import { AddressError, ConfigError, errorText, explainError, isCodedError, LloomError } from './index.ts';
 import type { CodeTable } from './index.ts';
 
 interface DoorErrorData {
@@ -145,4 +145,10 @@ describe('errorText()', () => {
     expect(cut.isWellFormed()).toBe(true);
     expect(errorText('\ud800').isWellFormed()).toBe(true);
   });
+});
+
+test('several attempts are explained by one reason each, without repetition', () => {
+  const attempts = [new Error('refused'), new Error('refused'), new Error(''), 'lost', 'a', 'b'];
+  expect(explainError(new AggregateError(attempts))).toBe('refused; Error; lost; a');
+  expect(explainError(new Error('alone'))).toBe('alone');
 });

@@ -87,6 +87,13 @@ export function errorText(error: unknown, maxLength = 256): string {
   return cutText(text, maxLength);
 }
 
+/** What went wrong; one reason for each attempt when there were several, at most four. */
+export function explainError(error: unknown): string {
+  const causes = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
+  const texts = causes.map((cause) => errorText(cause, 160) || 'no reason given');
+  return [...new Set(texts)].slice(0, 4).join('; ');
+}
+
 /** One thing that is wrong with a configuration. */
 export interface ConfigProblem {
   /** Where: `rpc.timeoutMs`. */

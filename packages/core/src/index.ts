@@ -21,6 +21,7 @@ export {
   ConfigError,
   LloomError,
   errorText,
+  explainError,
   isCodedError,
   type AddressErrorCode,
   type AddressErrorData,

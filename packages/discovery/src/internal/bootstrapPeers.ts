@@ -1,8 +1,7 @@
-import { toPeerAddress } from '@lloom/core';
+import { explainError, toPeerAddress } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
 import type { AddressFailure } from '../types.ts';
 import { orAbort, startDeadline } from './deadline.ts';
-import { explain } from './describe.ts';
 import { Gate } from './gate.ts';
 import type { Shared } from './shared.ts';
 
@@ -101,7 +100,7 @@ export class BootstrapPeers {
       );
       return undefined;
     } catch (error) {
-      return deadline.expired ? `no connection within ${config.dialTimeoutMs} ms` : explain(error);
+      return deadline.expired ? `no connection within ${config.dialTimeoutMs} ms` : explainError(error);
     } finally {
       deadline.clear();
     }

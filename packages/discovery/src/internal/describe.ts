@@ -1,5 +1,5 @@
 import { decodeDescriptorFrame, type ServiceDescriptor } from '@lloom/codec';
-import { errorText, LloomError, type Verifier } from '@lloom/core';
+import { explainError, LloomError, type Verifier } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
 import type { FoundPeer } from '../types.ts';
 import { orAbort, startDeadline, type Signals } from './deadline.ts';
@@ -33,7 +33,7 @@ export async function describe(
     return await openDescriptor(verifier, peerId, frame);
   } catch (error) {
     if (DiscoveryError.is(error)) throw error;
-    const reason = deadline.expired ? `no answer within ${timeoutMs} ms` : explain(error);
+    const reason = deadline.expired ? `no answer within ${timeoutMs} ms` : explainError(error);
     throw new DiscoveryError('DESCRIPTOR_UNREACHABLE', { peerId, reason }, { cause: error });
   } finally {
     deadline.clear();
@@ -68,11 +68,4 @@ export async function openDescriptor(
 
 function refused(peerId: string, reason: string, cause?: unknown): DiscoveryError<'DESCRIPTOR_REFUSED'> {
   return new DiscoveryError('DESCRIPTOR_REFUSED', { peerId, reason }, { cause });
-}
-
-/** What went wrong on this side; one reason per address when several were tried. */
-export function explain(error: unknown): string {
-  const causes = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
-  const texts = causes.map((cause) => errorText(cause, 160) || 'no reason given');
-  return [...new Set(texts)].slice(0, 4).join('; ');
 }

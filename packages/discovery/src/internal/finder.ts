@@ -1,10 +1,10 @@
 import type { ServiceDescriptor } from '@lloom/codec';
-import type { Verifier } from '@lloom/core';
+import { explainError, type Verifier } from '@lloom/core';
 import { resolveFindConfig } from '../config.ts';
 import { DiscoveryError } from '../errors.ts';
 import type { FindConfig, FoundPeer, Provider, ServiceQuery, WaitConfig } from '../types.ts';
 import { interruption, orAbort, startDeadline, type Signals } from './deadline.ts';
-import { describe, explain } from './describe.ts';
+import { describe } from './describe.ts';
 import { Gate } from './gate.ts';
 import { Interests } from './interests.ts';
 import { KnownServices } from './knownServices.ts';
@@ -106,7 +106,7 @@ export class Finder {
       if (DiscoveryError.is(cause)) throw cause;
       const key = 'the own peer id';
       if (!deadline.expired)
-        throw new DiscoveryError('QUERY_FAILED', { key, reason: explain(cause) }, { cause });
+        throw new DiscoveryError('QUERY_FAILED', { key, reason: explainError(cause) }, { cause });
       throw new DiscoveryError('QUERY_TIMEOUT', { key, waitedMs: queryTimeoutMs, asked: 0 }, { cause });
     } finally {
       deadline.clear();

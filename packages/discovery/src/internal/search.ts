@@ -1,9 +1,8 @@
 import type { ServiceDescriptor } from '@lloom/codec';
-import { toMultiaddr, type Clock } from '@lloom/core';
+import { explainError, toMultiaddr, type Clock } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
 import type { Directory } from '../ports.ts';
 import type { FoundPeer, Provider, Rejection, ServiceQuery } from '../types.ts';
-import { explain } from './describe.ts';
 import { Gate } from './gate.ts';
 import { findOffer, keyOf } from './services.ts';
 
@@ -116,7 +115,7 @@ export class Search {
     if (this.end !== 'failed') return undefined;
     return DiscoveryError.is(cause)
       ? cause
-      : new DiscoveryError('QUERY_FAILED', { key, reason: explain(cause) }, { cause });
+      : new DiscoveryError('QUERY_FAILED', { key, reason: explainError(cause) }, { cause });
   }
 
   #start(): void {

@@ -1,6 +1,6 @@
 import type { ComponentLogger, Connection, Logger, PeerId, Stream } from '@libp2p/interface';
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal';
-import { AddressError, errorText, toPeerId } from '@lloom/core';
+import { AddressError, explainError, toPeerId } from '@lloom/core';
 import { RpcError, type RpcErrorCode } from '../errors.ts';
 import type { ByteStream, Network } from '../ports.ts';
 import { Libp2pByteStream } from './byteStream.ts';
@@ -51,7 +51,7 @@ export class Libp2pNetwork implements Network {
       const data = {
         requestId,
         peerId,
-        reason: explain(cause),
+        reason: explainError(cause),
         stage: 'dialing',
         outcome: 'not sent',
       } as const;
@@ -115,11 +115,4 @@ export class Libp2pNetwork implements Network {
   async unserve(): Promise<void> {
     await this.#components.registrar.unhandle(reqRespProtocol);
   }
-}
-
-/** What libp2p says went wrong; one reason per address when several were tried. */
-function explain(error: unknown): string {
-  const causes = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
-  const texts = causes.map((cause) => errorText(cause, 160) || 'no reason given');
-  return [...new Set(texts)].slice(0, 4).join('; ');
 }
