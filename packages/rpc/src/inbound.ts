@@ -26,6 +26,7 @@ const closedReasons: Partial<Record<InboundOutcome, ChannelClosedReason>> = {
   omitted: 'deadline',
   abandoned: 'client gone',
   stopped: 'stopped',
+  interrupted: 'stopped',
 };
 
 /** One inbound request, from its first byte to the end of its stream. Answers exactly once. */
@@ -40,7 +41,6 @@ export class InboundRequest {
   #writer: AnswerWriter;
   #error: ErrorFrame | undefined;
   #claimed = false;
-  #isHandled = false;
 
   constructor(runtime: RpcRuntime, incoming: Incoming, dispatch: Dispatch) {
     this.#runtime = runtime;
@@ -81,7 +81,6 @@ export class InboundRequest {
       await this.#verify(frame);
       this.#writer = this.#createWriter(frame);
       tell({ type: 'request.verified' });
-      this.#isHandled = true;
       await this.#handle(frame);
     } catch (error) {
       this.#error ??= refusalFrame(error);
@@ -214,17 +213,13 @@ export class InboundRequest {
     const { clock } = this.#runtime;
     if (outcome !== 'answered') this.#controller.abort(this.#closedError());
     if (outcome === 'abandoned') return stream.abort(new Error('the client is gone'));
-    const frame = lastFrame(outcome, this.#error, this.#isHandled);
+    const frame = lastFrame(outcome, this.#error);
     await partWith(stream, clock, frame && (() => this.#writer.fail(frame)));
   }
 }
 
 /** What the client is told at the end of a request that was not answered. */
-function lastFrame(
-  outcome: InboundOutcome,
-  error: ErrorFrame | undefined,
-  isHandled: boolean,
-): ErrorFrame | undefined {
+function lastFrame(outcome: InboundOutcome, error: ErrorFrame | undefined): ErrorFrame | undefined {
   const say = (code: string, message: string): ErrorFrame => ({ type: 'error', code, message });
   switch (outcome) {
     case 'answered':
@@ -235,10 +230,10 @@ function lastFrame(
     case 'omitted':
       return say('OMITTED', 'nobody answered in time');
     case 'stopped':
-      // `BUSY` promises that the request was not run.
-      return isHandled
-        ? say('REMOTE', 'this node stopped before it had answered')
-        : say('BUSY', 'this node stops');
+      return say('BUSY', 'this node stops');
+    case 'interrupted':
+      // `BUSY` would promise that the request was not run.
+      return say('REMOTE', 'this node stopped before it had answered');
     case 'refused':
     case 'failed':
       return error ?? say('REMOTE', 'the request could not be handled');

@@ -115,6 +115,8 @@ export class OutboundRequest {
    * @throws {RpcError} how the request failed
    */
   async next(): Promise<AnswerChunk | undefined> {
+    // What a peer sends after the end is not part of what was proven.
+    if (this.#result !== undefined) return undefined;
     try {
       const frames = await this.#opened.promise;
       const { value: frame } = await frames.next();
@@ -168,7 +170,7 @@ export class OutboundRequest {
         this.#tell({ type: 'answer.ended' });
         this.#result = await this.#prove(frame);
         this.#tell({ type: 'answer.verified' });
-        return undefined;
+        return onlyChunk(this.#result);
       case 'chunk': {
         if (frame.sequence === 0) this.#tell({ type: 'answer.began' });
         if (this.#proof !== undefined) return this.#proof.add(frame);
@@ -238,6 +240,13 @@ export class OutboundRequest {
     this.#settled.reject(error);
     events.emit('request:failed', { peerId, requestId, error });
   }
+}
+
+/** An answer that came in one piece is one chunk for who reads a stream; one in chunks has been shown already. */
+function onlyChunk(result: Outcome): AnswerChunk | undefined {
+  if (result.type !== 'llmAnswer' || result.answer.response === undefined) return undefined;
+  const { content: text, outboundTokens: tokens } = result.answer;
+  return { sequence: 0, text, tokens };
 }
 
 /** What the answer has to fit; `undefined` for a ping. */

@@ -116,7 +116,6 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
       network,
       events: this,
       clock,
-      random,
       signer,
       verifier,
       machines: createMachines(),

@@ -1,5 +1,5 @@
 import { fromCallback } from 'xstate';
-import type { Clock, EventHub, Random, Signer, Verifier } from '@lloom/core';
+import type { Clock, EventHub, Signer, Verifier } from '@lloom/core';
 import type { RpcConfig } from './config.ts';
 import type { RpcEvents } from './events.ts';
 import { inboundMachine, type InboundEvent, type InboundInput } from './machines/inbound.machine.ts';
@@ -56,7 +56,6 @@ export interface RpcRuntime {
   readonly network: Network;
   readonly events: EventHub<RpcEvents>;
   readonly clock: Clock;
-  readonly random: Random;
   readonly signer: Signer | undefined;
   readonly verifier: Verifier | undefined;
   readonly machines: RpcMachines;

@@ -122,6 +122,22 @@ test('of a peer that answers twice the first answer counts, and its stream is en
   await closed.promise;
 });
 
+test('text that a peer sends after its proven end is shown to nobody', async () => {
+  const { bad, asker } = await against(async (stream) => {
+    const request = await readOneRequest(stream);
+    const requestDigest = bad.identity.verifier().digest(request.payloadBytes);
+    const payload = { content: 'proven', ...totals, requestDigest };
+    const response = await bad.identity.sign(payload, { to: request.signer, inReplyTo: requestDigest });
+    const end = frame({ type: 'end', response: { type: 'llmResponse', response } });
+    stream.send(Buffer.concat([end, frame({ type: 'chunk', sequence: 0, text: ' and more', tokens: 1 })]));
+  });
+  const answer = asker.rpc.stream(bad.peerId, await question(asker.identity, bad.identity));
+  expect((await answer.result).content).toBe('proven');
+  const texts: string[] = [];
+  for await (const { text } of answer) texts.push(text);
+  expect(texts).toEqual(['proven']);
+});
+
 test('a peer that has answered and never closes does not keep a stream open', async () => {
   const closed = Promise.withResolvers<void>();
   const { bad, asker } = await against((stream) => {

@@ -47,7 +47,7 @@ const table: [from: keyof typeof paths, event: InboundEvent, to: string][] = [
   ...Object.keys(paths).flatMap((from): [string, InboundEvent, string][] => [
     [from, failed, 'failed'],
     [from, gone, 'abandoned'],
-    [from, stop, 'stopped'],
+    [from, stop, from === 'reading' || from === 'verifying' ? 'stopped' : 'interrupted'],
   ]),
 ];
 

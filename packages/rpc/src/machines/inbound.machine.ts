@@ -24,7 +24,15 @@ export type InboundEvent =
   | { readonly type: 'inbound.stop' };
 
 /** How an inbound request ended: the name of its last state. */
-export type InboundOutcome = 'answered' | 'refused' | 'slow' | 'omitted' | 'failed' | 'abandoned' | 'stopped';
+export type InboundOutcome =
+  | 'answered'
+  | 'refused'
+  | 'slow'
+  | 'omitted'
+  | 'failed'
+  | 'abandoned'
+  | 'stopped'
+  | 'interrupted';
 
 /**
  * One inbound request: read, verified, handled, answered. Ends exactly once. The service provides `exchange`, which
@@ -84,7 +92,7 @@ export const inboundMachine = setup({
         handling: { on: { 'answer.began': 'responding' } },
         responding: {},
       },
-      on: { 'answer.ended': 'answered' },
+      on: { 'answer.ended': 'answered', 'inbound.stop': 'interrupted' },
     },
     answered: { type: 'final' },
     refused: { type: 'final', description: 'Answered with an error before it was handled.' },
@@ -92,6 +100,10 @@ export const inboundMachine = setup({
     omitted: { type: 'final', description: 'Nobody answered in time.' },
     failed: { type: 'final', description: 'The handler failed; the client is told.' },
     abandoned: { type: 'final', description: 'The client is gone.' },
-    stopped: { type: 'final', description: 'The node stops.' },
+    stopped: { type: 'final', description: 'The node stops; the request was not handled.' },
+    interrupted: {
+      type: 'final',
+      description: 'The node stops while the request is handled: it may have run.',
+    },
   },
 });
