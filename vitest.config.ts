@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
+import { MachineCoverage } from './packages/inspector/src/reporter.ts';
 import { Tally } from './tools/vitest/tally.ts';
 
 // Tests run on the sources: no build is needed, and a failure points at the line that was written.
@@ -30,12 +31,21 @@ export default defineConfig(({ mode }) => {
       exclude: [...files.exclude, '**/node_modules/**'],
     },
   };
+  const machineCoverage = new MachineCoverage({
+    // Drawing costs about 50 ms a test: LLOOM_PICTURES=all npm test draws passed tests as well.
+    pictures: process.env['LLOOM_PICTURES'] === 'all' ? 'all' : 'failed',
+    // Long tests are a part of all tests, and run a part of what machines can do.
+    ...(!long && {
+      thresholds: { transitions: 100 },
+      machineFiles: ['packages/*/src/machines/*.machine.ts'],
+    }),
+  });
   return {
     resolve: { conditions },
     ssr: { resolve: { conditions } },
     test: {
       projects: [...packages, tools],
-      reporters: ['default', new Tally()],
+      reporters: ['default', machineCoverage, new Tally()],
       passWithNoTests: long,
       testTimeout: (long ? 600 : 20) * seconds,
       hookTimeout: 30 * seconds,

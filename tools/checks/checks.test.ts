@@ -115,6 +115,14 @@ const layerViolations: readonly Case[] = [
     says: 'entry points',
   },
   {
+    name: 'an entry point for tests outside of them',
+    files: {
+      'packages/cli/package.json': manifest('cli'),
+      'packages/cli/src/cli.ts': "import { test } from '@lloom/inspector/vitest';",
+    },
+    says: '"@lloom/inspector/vitest" is for tests',
+  },
+  {
     name: 'siblings that meet outside the wiring',
     files: inBehaviour('surface/rpc.ts', meeting),
     says: 'peers and rpc meet here',
@@ -278,7 +286,8 @@ describe('what is allowed', () => {
       'packages/rpc/src/types.ts':
         "import type { Multiaddr } from '@multiformats/multiaddr';\nexport type Failure = Multiaddr;",
       'packages/rpc/test/rpc.test.ts':
-        "import { Identity } from '@lloom/identity';\nimport { createLibp2p } from 'libp2p';",
+        "import { Identity } from '@lloom/identity';\nimport { createLibp2p } from 'libp2p';\n" +
+        "import { test } from '@lloom/inspector/vitest';",
     };
     expect(await messagesOf(checkRooms, files)).toEqual([]);
     expect(await messagesOf(checkLayers, files)).toEqual([]);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { joiners, layers, peersOfEachOther, testLayers } from './rules.ts';
+import { joiners, layers, peersOfEachOther, testEntries, testLayers } from './rules.ts';
 import { importsOf, isTest, packagesOf, parse, sourcesOf } from './workspace.ts';
 import type { Finding, Import, Package } from './workspace.ts';
 
@@ -61,6 +61,9 @@ function checkPath(specifier: string, path: string): string | undefined {
   const [, , ...rest] = specifier.split('/');
   const entry = rest.join('/');
   if (entry === '') return undefined;
+  if (testEntries.includes(entry)) {
+    return !path.startsWith('src/') || isTest(path) ? undefined : `"${specifier}" is for tests`;
+  }
   if (entry !== 'machines') return `import "${specifier}" by one of its entry points`;
   const mayLook = path.startsWith('src/machines/') || !path.startsWith('src/') || isTest(path);
   return mayLook ? undefined : `"${specifier}" is for tests and visualisers`;

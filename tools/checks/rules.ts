@@ -23,6 +23,12 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
 /** What tests, examples and benchmarks of any package may use besides its own layers. */
 export const testLayers = [...below, 'simkit', 'inspector'];
 
+/** Entry points that are for tests and their configuration only. */
+export const testEntries = ['vitest', 'reporter'];
+
+/** Entry points that load inside a running Vitest only. */
+export const insideVitest = ['./vitest'];
+
 /** Packages that meet in one place only. */
 export const peersOfEachOther = siblings;
 
@@ -119,9 +125,19 @@ const ownTables: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
     internal: { files: ['internal/*.ts'], libp2p: 'types' },
     adapters: { files: ['adapters/*.ts'], libp2p: 'run time', node: true },
   },
+  simkit: {
+    index: { files: ['index.ts'], noLogic: true },
+    // What a link does to a segment follows from its arguments alone.
+    link: { files: ['link.ts'], own: [], pure: true },
+    network: { files: ['*.ts', 'internal/*.ts'], libp2p: 'run time', node: true },
+    adapters: { files: ['adapters/*.ts'], libp2p: 'run time', node: true },
+  },
   inspector: {
-    index: { files: ['index.ts', 'vitest.ts'], noLogic: true },
-    recorder: { files: ['*.ts', 'internal/*.ts', 'vitest/*.ts'], xstate: true, node: true },
+    index: { files: ['index.ts', 'vitest.ts', 'reporter.ts'], noLogic: true },
+    // What a program may use; machines are seen through the types of XState only.
+    recorder: { files: ['*.ts', 'internal/*.ts'], own: ['recorder'], xstate: true },
+    // What runs inside and around Vitest.
+    vitest: { files: ['vitest/*.ts'], xstate: true, node: true },
   },
   cli: {
     index: { files: ['index.ts'], noLogic: true },

@@ -1,7 +1,7 @@
 import type { ServiceType } from '@lloom/codec';
 import { AddressError, ConfigError } from '@lloom/core';
-import { createRecorder } from '@lloom/inspector';
-import { describe, expect, it } from 'vitest';
+import { test as it } from '@lloom/inspector/vitest';
+import { describe, expect } from 'vitest';
 import { DiscoveryError } from '../src/errors.ts';
 import type { DiscoveryEvents } from '../src/events.ts';
 import type { DiscoveryService } from '../src/discovery.ts';
@@ -901,15 +901,14 @@ describe('starting and stopping', () => {
     expect(service.snapshot().bootstrap.state).toBe('stopped');
   });
 
-  it('shows its machines to an inspector, and itself as plain JSON', async () => {
-    const recorder = createRecorder();
-    const inspect = recorder.inspect as (event: { readonly type: string }) => void;
+  it('shows its machines to an inspector, and itself as plain JSON', async ({ machines }) => {
+    const inspect = machines.inspect as (event: { readonly type: string }) => void;
     const { service } = await createService({ inspect, bootstrapPeers: [bootstrapAddress] });
     await service.advertiseService(validator);
     await service.refreshServices();
     await settled();
     for (const machine of [advertisementMachine, bootstrapMachine, refreshMachine]) {
-      expect(recorder.coverage(machine).taken).toBeGreaterThan(0);
+      expect(machines.coverage(machine).taken).toBeGreaterThan(0);
     }
     const snapshot = service.snapshot();
     expect(JSON.parse(JSON.stringify(snapshot))).toEqual(snapshot);

@@ -1,6 +1,31 @@
 /**
- * Sees what XState machines do. Today: which transitions a run took, and which it never took.
+ * Sees what XState machines do: exact runs, which transitions were taken and which never, and pictures of both.
  *
  * @packageDocumentation
  */
-export { createRecorder, type MachineCoverage, type Recorder } from './coverage.ts';
+export {
+  machineChart,
+  type ChartState,
+  type ChartTransition,
+  type MachineChart,
+  type TransitionKind,
+} from './chart.ts';
+export { chartSvg } from './chartSvg.ts';
+export { runPage, type PageConfig } from './page.ts';
+export { createRecorder, type MachineCoverage, type Recorder, type RecorderConfig } from './recorder.ts';
+export type {
+  DroppedParts,
+  EntryBase,
+  IgnoredEntry,
+  MachineRun,
+  Run,
+  RunActor,
+  RunEntry,
+  SentEntry,
+  StartedEntry,
+  StateCount,
+  StoppedEntry,
+  TakenEntry,
+  TransitionCount,
+} from './run.ts';
+export { sequenceSvg, type SequenceConfig } from './sequenceSvg.ts';

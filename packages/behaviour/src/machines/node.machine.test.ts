@@ -1,9 +1,9 @@
-import { createRecorder } from '@lloom/inspector';
-import { afterAll, expect, test } from 'vitest';
+import { recordFile } from '@lloom/inspector/vitest';
+import { expect, test } from 'vitest';
 import { createActor, fromPromise, SimulatedClock, waitFor } from 'xstate';
 import { nodeMachine } from './node.machine.ts';
 
-const recorder = createRecorder();
+const machines = recordFile();
 
 type Step = 'startNode' | 'drainNode' | 'stopNode';
 
@@ -22,7 +22,7 @@ function start(broken?: Step) {
       stopNode: fromPromise(() => step('stopNode')),
     },
   });
-  const actor = createActor(machine, { inspect: recorder.inspect }).start();
+  const actor = createActor(machine, { inspect: machines.inspect }).start();
   const done = async () => {
     release.resolve();
     const { value } = await waitFor(actor, (snapshot) => snapshot.status === 'done');
@@ -51,7 +51,7 @@ test('a node that cannot drain in its time stops all the same', async () => {
       stopNode: fromPromise(() => Promise.resolve()),
     },
   });
-  const actor = createActor(machine, { clock, inspect: recorder.inspect }).start();
+  const actor = createActor(machine, { clock, inspect: machines.inspect }).start();
   await waitFor(actor, (snapshot) => snapshot.matches('running'));
   actor.send({ type: 'node.stop', drainMs: 1_000 });
   clock.increment(2_999);
@@ -93,5 +93,3 @@ test.each(['starting', 'draining', 'stopping'])(
     expect(did).toEqual(['startNode', 'drainNode 1', 'stopNode']);
   },
 );
-
-afterAll(() => expect(recorder.coverage(nodeMachine).missed).toEqual([]));

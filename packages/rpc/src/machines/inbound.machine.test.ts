@@ -1,15 +1,15 @@
-import { createRecorder } from '@lloom/inspector';
-import { afterAll, expect, test } from 'vitest';
+import { recordFile } from '@lloom/inspector/vitest';
+import { expect, test } from 'vitest';
 import { createActor, fromCallback, SimulatedClock } from 'xstate';
 import { inboundMachine, type InboundEvent } from './inbound.machine.ts';
 
-const recorder = createRecorder();
+const machines = recordFile();
 const input = { requestId: 'r-1', peerId: 'peer-1', readTimeoutMs: 100, handleTimeoutMs: 9_999 };
 
 function start(exchange: () => void = () => undefined) {
   const clock = new SimulatedClock();
   const machine = inboundMachine.provide({ actors: { exchange: fromCallback(exchange) } });
-  const actor = createActor(machine, { input, clock, inspect: recorder.inspect }).start();
+  const actor = createActor(machine, { input, clock, inspect: machines.inspect }).start();
   const state = (): string => {
     const { value } = actor.getSnapshot();
     return typeof value === 'string' ? value : value.working;
@@ -82,5 +82,3 @@ test('an exchange that throws fails the request instead of the process', () => {
   });
   expect(state()).toBe('failed');
 });
-
-afterAll(() => expect(recorder.coverage(inboundMachine).missed).toEqual([]));

@@ -1,9 +1,9 @@
-import { createRecorder } from '@lloom/inspector';
-import { afterAll, expect, test, vi } from 'vitest';
+import { recordFile } from '@lloom/inspector/vitest';
+import { expect, test, vi } from 'vitest';
 import { createActor, fromCallback, SimulatedClock } from 'xstate';
 import { requestMachine, type RequestEvent } from './request.machine.ts';
 
-const recorder = createRecorder();
+const machines = recordFile();
 const input = { requestId: 'r-1', peerId: 'peer-1', timeoutMs: 1_000 };
 
 function start(exchange: () => void = () => undefined) {
@@ -17,7 +17,7 @@ function start(exchange: () => void = () => undefined) {
       }),
     },
   });
-  const actor = createActor(machine, { input, clock, inspect: recorder.inspect }).start();
+  const actor = createActor(machine, { input, clock, inspect: machines.inspect }).start();
   return { actor, clock, released: () => released };
 }
 
@@ -99,5 +99,3 @@ test('an exchange that throws fails the request instead of the process', () => {
     output: { failure: 'exchange', stage: 'dialing' },
   });
 });
-
-afterAll(() => expect(recorder.coverage(requestMachine).missed).toEqual([]));

@@ -1,0 +1,259 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { createActor, createMachine, setup, type AnyStateMachine } from 'xstate';
+import { chartSvg, createRecorder, machineChart, type MachineChart } from './index.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+const doorMachine = setup({
+  types: {} as { events: { type: 'door.open' } | { type: 'door.close' } | { type: 'door.knock' } },
+  guards: { isLocked: () => false },
+  actions: { ring: () => undefined },
+}).createMachine({
+  id: 'door',
+  initial: 'closed',
+  states: {
+    closed: {
+      description: 'Nobody comes in.',
+      on: {
+        'door.open': [{ guard: 'isLocked', target: 'stuck' }, { target: 'open' }],
+        'door.knock': { actions: 'ring' },
+      },
+    },
+    open: {
+      entry: 'ring',
+      on: { 'door.close': { target: 'closed' } },
+      after: { 1000: { target: 'closed' } },
+    },
+    stuck: { type: 'final' },
+  },
+});
+
+/** A run on a clock of its own: opened twice, closed once. */
+function runDoor() {
+  let now = 0;
+  const recorder = createRecorder({ clock: { elapsed: () => now } });
+  const door = createActor(doorMachine, { inspect: recorder.inspect }).start();
+  for (const type of ['door.knock', 'door.open', 'door.close', 'door.open'] as const) {
+    now += 1.5;
+    door.send({ type });
+  }
+  now += 1_000;
+  return recorder.run();
+}
+
+/** The lines of text of a picture. */
+const textsOf = (svg: string): string[] =>
+  [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map(([, text]) => text ?? '');
+
+// These two come first: the layout is loaded by the first picture, and must not wait for time then either.
+test('a chart is drawn while timers are fake', async () => {
+  vi.useFakeTimers();
+  expect(await chartSvg(machineChart(doorMachine))).toContain('</svg>');
+});
+
+test('a chart is drawn where timers never fire', async () => {
+  vi.resetModules();
+  const never = (): number => 0;
+  vi.stubGlobal('setTimeout', never);
+  vi.stubGlobal('setInterval', never);
+  vi.stubGlobal('setImmediate', never);
+  const fresh = await import('./chartSvg.ts');
+  expect(await fresh.chartSvg(machineChart(doorMachine))).toContain('</svg>');
+});
+
+test('the chart of a small machine is the picture that was looked at', async () => {
+  const svg = await chartSvg(machineChart(doorMachine), runDoor());
+  await expect(svg).toMatchFileSnapshot('../test/golden/door.svg');
+});
+
+test('a chart shows how often and how long, which guards said no, and what never happened', async () => {
+  const svg = await chartSvg(machineChart(doorMachine), runDoor());
+  const texts = textsOf(svg);
+  expect(texts).toEqual(
+    expect.arrayContaining([
+      'door',
+      '1 s',
+      'closed',
+      '×2 · 4.5 ms',
+      'door.knock / ring ×1',
+      'open',
+      'entry / ring',
+      'door.open ×2',
+      'if isLocked (no ×2)',
+      'after 1000 ms',
+    ]),
+  );
+  expect(svg).toContain('<title>Nobody comes in.</title>');
+  const unused = [...svg.matchAll(/<g class="unused">.*<\/g>/g)].map(([group]) => textsOf(group)[0]);
+  expect(new Set(unused)).toEqual(new Set(['after 1000 ms', 'door.open', 'stuck']));
+});
+
+test('without a run nothing is marked as used', async () => {
+  expect(await chartSvg(machineChart(doorMachine))).not.toContain('class="used');
+});
+
+test('a chart of another machine takes nothing from a run', async () => {
+  const other = setup({}).createMachine({ id: 'door', initial: 'closed', states: { closed: {} } });
+  expect(await chartSvg(machineChart(other), runDoor())).not.toContain('class="used');
+});
+
+test('the same run gives the same picture', async () => {
+  const [first, second] = [runDoor(), runDoor()];
+  const chart = machineChart(doorMachine);
+  expect(await chartSvg(chart, second)).toBe(await chartSvg(chart, first));
+});
+
+test('a chart is light or dark as the reader asks, and needs nothing from elsewhere', async () => {
+  const svg = await chartSvg(machineChart(doorMachine));
+  expect(svg).toContain('prefers-color-scheme:dark');
+  const addresses = [...svg.matchAll(/https?:[^"]*/g)].map(([address]) => address);
+  expect(addresses).toEqual(['http://www.w3.org/2000/svg']);
+  expect(svg).not.toMatch(/@import|url\(|<script|<image|<foreignObject/);
+});
+
+const hostile = `"><script>alert(1)</script>&'\u0000\u202e\uD800]]>`;
+
+/** A machine of any configuration, however odd. */
+const anyMachine = (config: object): AnyStateMachine => createMachine(config as never);
+
+/** A machine all of whose names are an attack. */
+const hostileMachine = anyMachine({
+  id: hostile,
+  initial: hostile,
+  states: {
+    [hostile]: {
+      description: hostile,
+      entry: hostile,
+      on: { [hostile]: [{ guard: hostile, target: 'end' }, { actions: hostile }] },
+    },
+    end: {},
+  },
+}).provide({ guards: { [hostile]: () => true }, actions: { [hostile]: () => undefined } } as never);
+
+test('names cannot leave the text that they are', async () => {
+  const recorder = createRecorder();
+  createActor(hostileMachine, { inspect: recorder.inspect })
+    .start()
+    .send({ type: hostile } as never);
+  const svg = await chartSvg(machineChart(hostileMachine), recorder.run());
+  expect(svg).toContain('&lt;script&gt;');
+  expect(svg).not.toContain('<script');
+  const odd = Array.from(svg).filter((character) => /[^\n\P{C}]/u.test(character));
+  expect(odd).toEqual([]);
+  expect(wellFormed(svg)).toBe(true);
+});
+
+/** Whether each tag that is opened is closed, in order, and every ampersand begins an entity. */
+function wellFormed(xml: string): boolean {
+  const open: string[] = [];
+  for (const [, closing, name, rest] of xml.matchAll(/<(\/?)([a-z]+)((?:[^<>"]|"[^"<]*")*)>/g)) {
+    if (closing === '/' && open.pop() !== name) return false;
+    if (closing === '' && rest?.endsWith('/') !== true) open.push(name ?? '');
+  }
+  const tags = [...xml.matchAll(/</g)].length;
+  const parsed = [...xml.matchAll(/<(\/?)([a-z]+)((?:[^<>"]|"[^"<]*")*)>/g)].length;
+  return open.length === 0 && tags === parsed && !/&(?!(?:amp|lt|gt|quot|#39);)/.test(xml);
+}
+
+test('long names are cut', async () => {
+  const id = 'x'.repeat(5_000);
+  const machine = setup({}).createMachine({ id: 'long', initial: id, states: { [id]: {} } });
+  const svg = await chartSvg(machineChart(machine));
+  expect(textsOf(svg)).toContain(`${'x'.repeat(21)}…${'x'.repeat(20)}`);
+});
+
+test.each<[string, object]>([
+  ['one state without transitions', { id: 'one' }],
+  [
+    'parallel states with a common end',
+    {
+      id: 'parallel',
+      initial: 'both',
+      states: {
+        both: {
+          type: 'parallel',
+          onDone: { target: 'after' },
+          states: {
+            left: { initial: 'a', states: { a: { on: { go: { target: 'b' } } }, b: { type: 'final' } } },
+            right: { initial: 'c', states: { c: { on: { go: { target: 'd' } } }, d: { type: 'final' } } },
+          },
+        },
+        after: {},
+      },
+    },
+  ],
+  [
+    'history, and a way from inside to what is around',
+    {
+      id: 'memory',
+      initial: 'inner',
+      states: {
+        inner: {
+          initial: 'x',
+          states: {
+            x: { on: { up: { target: '#memory.inner', reenter: true }, out: { target: '#memory.outer' } } },
+            y: { on: { self: { target: 'y', reenter: true } } },
+            past: { type: 'history', history: 'deep', target: 'y' },
+          },
+        },
+        outer: { on: { back: { target: 'inner.past' } } },
+      },
+    },
+  ],
+  [
+    'two targets at once',
+    {
+      id: 'fork',
+      initial: 'start',
+      states: {
+        start: { on: { go: { target: ['ends.a.a2', 'ends.b.b2'] } } },
+        ends: {
+          type: 'parallel',
+          states: {
+            a: { initial: 'a1', states: { a1: {}, a2: {} } },
+            b: { initial: 'b1', states: { b1: {}, b2: {} } },
+          },
+        },
+      },
+    },
+  ],
+  [
+    'states whose names are those of an object',
+    {
+      id: 'odd',
+      initial: '__proto__x',
+      states: { __proto__x: { on: { go: { target: 'constructor' } } }, constructor: {}, toString: {} },
+    },
+  ],
+])('a machine with %s is drawn with all its states', async (_name, config) => {
+  const chart: MachineChart = machineChart(anyMachine(config));
+  const svg = await chartSvg(chart);
+  const names = chart.root.states.map(({ name }) => name);
+  expect(textsOf(svg)).toEqual(expect.arrayContaining(names));
+  expect(svg).not.toContain('NaN');
+  expect(svg).not.toContain('undefined');
+});
+
+test('transitions that are too many to follow are listed in their states', async () => {
+  const names = Array.from({ length: 300 }, (_, index) => `state${index}`);
+  const states = Object.fromEntries(
+    names.map((name, index) => [name, { on: { next: { target: names[(index * 7 + 1) % names.length] } } }]),
+  );
+  const svg = await chartSvg(machineChart(anyMachine({ id: 'web', initial: 'state0', states })));
+  expect(textsOf(svg)).toContain('next → state8');
+  expect(svg).not.toContain('class="edge"');
+});
+
+test('a machine of many states is drawn from left to right', async () => {
+  const names = Array.from({ length: 30 }, (_, index) => `state${index}`);
+  const states = Object.fromEntries(
+    names.map((name, index) => [name, { on: { next: { target: names[(index + 1) % names.length] } } }]),
+  );
+  const machine = anyMachine({ id: 'ring', initial: 'state0', states });
+  const svg = await chartSvg(machineChart(machine));
+  const size = /width="(?<width>\d+)" height="(?<height>\d+)"/.exec(svg)?.groups;
+  expect(Number(size?.['width'])).toBeGreaterThan(Number(size?.['height']));
+});

@@ -1,0 +1,32 @@
+import type { MachineRun, StateCount, TransitionCount } from '../run.ts';
+
+/** Machines of one shape are one machine, whichever process ran them. */
+export const machineKey = ({ chart }: MachineRun): string => `${chart.id} ${chart.shape}`;
+
+/** Adds what machines did to what they did before. */
+export function mergeMachines(
+  before: Readonly<Record<string, MachineRun>>,
+  more: readonly MachineRun[],
+): Record<string, MachineRun> {
+  const merged = { ...before };
+  for (const machine of more) {
+    const key = machineKey(machine);
+    const known = merged[key];
+    merged[key] = known === undefined ? machine : mergeTwo(known, machine);
+  }
+  return merged;
+}
+
+function mergeTwo(one: MachineRun, other: MachineRun): MachineRun {
+  const states: Record<string, StateCount> = { ...one.states };
+  for (const [id, { visits, durationMs }] of Object.entries(other.states)) {
+    const known = states[id] ?? { visits: 0, durationMs: 0 };
+    states[id] = { visits: known.visits + visits, durationMs: known.durationMs + durationMs };
+  }
+  const transitions: Record<string, TransitionCount> = { ...one.transitions };
+  for (const [key, { taken, refused }] of Object.entries(other.transitions)) {
+    const known = transitions[key] ?? { taken: 0, refused: 0 };
+    transitions[key] = { taken: known.taken + taken, refused: known.refused + refused };
+  }
+  return { chart: one.chart, states, transitions };
+}

@@ -1,0 +1,28 @@
+import { join } from 'node:path';
+import type { RunnerTestFile } from 'vitest';
+import type { MachineRun } from '../run.ts';
+
+/** Which tests get pictures. */
+export type MachinePictures = 'all' | 'failed' | 'none';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Which tests get pictures of the machines they ran. @default 'all' */
+    machinePictures: MachinePictures;
+    /** The folder of pages and coverage; the reporter sets it. @default '.vitest/machines' in the project's root */
+    machineFolder: string;
+  }
+
+  interface TaskMeta {
+    /** Of a file: what its tests did with machines, all together. */
+    machines?: Record<string, MachineRun>;
+    /** Of a test: the name of its page. */
+    machinePage?: string;
+  }
+}
+
+/** Where pages and coverage go, below the root. */
+export const defaultFolder = join('.vitest', 'machines');
+
+/** The part of a file's task that is used here. */
+export type FileTask = Pick<RunnerTestFile, 'name' | 'filepath' | 'meta'>;
