@@ -1,10 +1,16 @@
 // npm run bench -- <suite> [--json FILE]: measures against a peer in the same run and prints the ratios.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { inspectorSuite } from './inspector.ts';
 import { printTable, type Row } from './report.ts';
 import { rpcSuite } from './rpc.ts';
+import { simulatorSuite } from './simulator.ts';
 
-const suites: Readonly<Record<string, () => Promise<Row[]>>> = { rpc: rpcSuite };
+const suites: Readonly<Record<string, () => Promise<Row[]>>> = {
+  inspector: inspectorSuite,
+  rpc: rpcSuite,
+  simulator: simulatorSuite,
+};
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'string' } } });
 const [name = ''] = positionals;

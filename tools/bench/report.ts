@@ -26,7 +26,7 @@ export function row(
   goal: number | null = null,
 ): Row {
   const { value, baseline, unit, against } = measured;
-  const lessIsBetter = unit === 'us' || unit === 'ms';
+  const lessIsBetter = ['us', 'ms', 's', 'CPU s'].includes(unit);
   const ratio = lessIsBetter ? baseline / value : value / baseline;
   const round = (n: number): number => Number(n.toPrecision(4));
   const met = goal === null ? null : ratio >= goal;

@@ -113,19 +113,21 @@ class Node extends EventHub<LloomEvents> {
 
   async #start(): Promise<void> {
     const { datastorePath, chainId } = this.#config;
-    const clock = this.#ports.clock && { clock: this.#ports.clock };
-    this.#datastore = await openDatastore(datastorePath);
+    const { stack, datastore: given, ...common } = this.#ports;
+    const clock = common.clock && { clock: common.clock };
+    this.#datastore = await openDatastore(datastorePath, given);
     const { datastore } = this.#datastore;
     try {
       // Nonces that are kept in memory do not survive a restart, and the guard must know.
-      const kept = datastorePath === undefined ? {} : { datastore };
+      const isKept = datastorePath !== undefined || given !== undefined;
+      const kept = isKept ? { datastore } : {};
       this.#replayGuard = await createReplayGuard({ ...kept, ...clock });
       const signing = {
-        signer: this.#identity.signer({ chainId }, this.#ports),
+        signer: this.#identity.signer({ chainId }, common),
         verifier: this.#identity.verifier({ chainId }, { ...clock, replayGuard: this.#replayGuard }),
       };
-      const ports = wire(signing, () => this.#services(), this.#ports);
-      const parts = { privateKey: this.#identity.libp2pKey, config: this.#config, ports, datastore };
+      const ports = wire(signing, () => this.#services(), common);
+      const parts = { privateKey: this.#identity.libp2pKey, config: this.#config, ports, datastore, stack };
       this.#libp2p = await startLibp2p(parts);
       const { peers, rpc, discovery } = this.#services();
       peers.forwardTo(this);
@@ -200,8 +202,9 @@ export const LloomBehaviour = {
    */
   async create(identity: Identity, config: NetworkConfig & NodePorts = {}): Promise<LloomBehaviour> {
     checkRuntime(process.versions.node);
-    const { inspect, clock, random, ...network } = config;
-    const ports = { ...(inspect && { inspect }), ...(clock && { clock }), ...(random && { random }) };
+    const { inspect, clock, random, stack, datastore, ...network } = config;
+    const given = Object.entries({ inspect, clock, random, stack, datastore });
+    const ports: NodePorts = Object.fromEntries(given.filter(([, port]) => port !== undefined));
     return new Node(identity, resolveNetworkConfig(network), ports).start();
   },
 };

@@ -1,3 +1,5 @@
+import type { Datastore } from 'interface-datastore';
+import type { Libp2pOptions } from 'libp2p';
 import {
   integer,
   listOf,
@@ -97,8 +99,21 @@ export interface NetworkConfig {
   readonly packages?: PackagesConfig;
 }
 
+/** What carries bytes between nodes: the fields of the same names of libp2p's own configuration. */
+export type NetworkStack = Required<
+  Pick<Libp2pOptions, 'transports' | 'connectionEncrypters' | 'streamMuxers'>
+>;
+
 /** What a node may be given beside its configuration. */
-export type NodePorts = CommonPorts;
+export interface NodePorts extends CommonPorts {
+  /** What carries the bytes. The node dials and listens through it alone. @default TCP, Noise and Yamux */
+  readonly stack?: NetworkStack;
+  /**
+   * An open datastore in place of `datastorePath`; whoever opened it closes it, after the node was stopped. Kept for
+   * this node alone.
+   */
+  readonly datastore?: Datastore;
+}
 
 /** A complete configuration. */
 export type ResolvedNetworkConfig = Readonly<Required<NetworkConfig>>;

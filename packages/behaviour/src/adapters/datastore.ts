@@ -10,12 +10,18 @@ export interface OpenDatastore {
   close(): Promise<void>;
 }
 
+const closeNothing = (): Promise<void> => Promise.resolve();
+
 /**
- * Opens the datastore of a node: a folder, or memory without a path.
+ * Opens the datastore of a node: the one it was given, a folder, or memory.
  * @throws {BehaviourError} `DATASTORE_FAILED`
  */
-export async function openDatastore(path: string | undefined): Promise<OpenDatastore> {
-  if (path === undefined) return { datastore: new MemoryDatastore(), close: () => Promise.resolve() };
+export async function openDatastore(
+  path: string | undefined,
+  given: Datastore | undefined,
+): Promise<OpenDatastore> {
+  if (given !== undefined) return { datastore: given, close: closeNothing };
+  if (path === undefined) return { datastore: new MemoryDatastore(), close: closeNothing };
   const datastore = new LevelDatastore(path);
   try {
     await datastore.open();

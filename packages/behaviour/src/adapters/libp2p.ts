@@ -7,7 +7,7 @@ import { tcp } from '@libp2p/tcp';
 import { createLibp2p } from 'libp2p';
 import type { Libp2p, PrivateKey } from '@libp2p/interface';
 import type { Datastore } from 'interface-datastore';
-import { packageConfigs, type ResolvedNetworkConfig } from '../config.ts';
+import { packageConfigs, type NetworkStack, type ResolvedNetworkConfig } from '../config.ts';
 import { version } from '../internal/version.ts';
 import { packageServices, type Ports, type Services } from '../wiring.ts';
 
@@ -25,11 +25,24 @@ export interface NodeParts {
   readonly config: ResolvedNetworkConfig;
   readonly ports: Ports;
   readonly datastore: Datastore;
+  readonly stack?: NetworkStack | undefined;
 }
+
+const tcpStack = (): NetworkStack => ({
+  transports: [tcp()],
+  connectionEncrypters: [noise()],
+  // libp2p's 16 MiB would let an executor run that far ahead of a reader that pauses; 2 MiB are 20 MB/s over 100 ms.
+  streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: 2 * 1024 * 1024 } })],
+});
 
 /** How long the peer store keeps an address that nobody confirms, and a peer without one. */
 const maxAddressAgeMs = 7 * 86_400_000;
 const maxPeerAgeMs = 30 * 86_400_000;
+
+/** How often every connection is pinged, and how long the answer may take: a dead one ends within a minute. */
+const pingIntervalMs = 30_000;
+const pingMs = 25_000;
+const pingStreams = 8;
 
 /** A libp2p node with all packages; it listens when the promise resolves. */
 export function startLibp2p({
@@ -37,6 +50,7 @@ export function startLibp2p({
   config,
   ports,
   datastore,
+  stack = tcpStack(),
 }: NodeParts): Promise<Libp2p<NodeServices>> {
   const isLocal = config.addressPolicy !== 'public';
   return createLibp2p<NodeServices>({
@@ -44,24 +58,26 @@ export function startLibp2p({
     datastore,
     nodeInfo: { name: 'lloom', version, userAgent: `lloom/${version}` },
     addresses: { listen: [...config.listenAddresses], announce: [...config.announceAddresses] },
-    transports: [tcp()],
-    connectionEncrypters: [noise()],
-    // libp2p's 16 MiB would let an executor run that far ahead of a reader that pauses; 2 MiB are 20 MB/s over 100 ms.
-    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: 2 * 1024 * 1024 } })],
+    ...stack,
     connectionManager: {
       maxConnections: config.maxConnections,
       // libp2p's 5 connections a second from one address turn whole offices and every local network away.
       inboundConnectionThreshold: isLocal ? 1_000 : 50,
       maxIncomingPendingConnections: 100,
     },
-    // A peer that computes for seconds does not answer pings; it is not dead.
-    connectionMonitor: { abortConnectionOnPingFailure: false },
+    // A peer that computes for seconds does not answer pings; it is not dead. A machine that is gone says nothing at all,
+    // and TCP would try for a quarter of an hour.
+    connectionMonitor: {
+      pingInterval: pingIntervalMs,
+      pingTimeout: { minTimeout: pingMs, maxTimeout: pingMs },
+    },
     peerStore: { maxAddressAge: maxAddressAgeMs, maxPeerAge: maxPeerAgeMs },
     connectionGater: {},
     services: {
       identify: identify(),
       identifyPush: identifyPush(),
-      ping: ping(),
+      // The DHT pings beside the monitor; a ping too many would end a good connection.
+      ping: ping({ maxInboundStreams: pingStreams, maxOutboundStreams: pingStreams }),
       dht: kadDHT({
         protocol: config.kadProtocol,
         kBucketSize: config.kadReplicationFactor,

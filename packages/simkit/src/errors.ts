@@ -1,0 +1,99 @@
+import { isCodedError, LloomError, type CodeTable } from '@lloom/core';
+
+/** The data of each {@link SimkitError} code. */
+export interface SimkitErrorData {
+  /** `NODE_ENV` is `production`: virtual time makes keys and nonces predictable. */
+  PRODUCTION: Record<string, never>;
+  /** Another network is simulated in this process, and the globals are its own. */
+  ALREADY_RUNNING: Record<string, never>;
+  /** The network was stopped. */
+  STOPPED: { readonly act: string };
+  /** Simulated code reached for something real, which knows no virtual time. */
+  REAL_RESOURCE: { readonly what: string };
+  /** Another tool replaced a global after the simulation did. */
+  GLOBAL_REPLACED: { readonly name: string };
+  /** Native work, such as a digest of WebCrypto or a file, did not end while virtual time waited for it. */
+  NATIVE_PENDING: { readonly what: readonly string[]; readonly waitedMs: number };
+  /** Callbacks kept making callbacks of the same instant. `at` is virtual time in ms. */
+  ENDLESS_INSTANT: { readonly at: number; readonly callbacks: number };
+  /** A condition or a promise did not come true in the virtual time it had. */
+  TIMEOUT: { readonly what: string; readonly waitedMs: number; readonly seed: number };
+  /** There is no node of that name. */
+  UNKNOWN_NODE: { readonly name: string; readonly known: readonly string[] };
+  /** The node is not in the state that the act needs. */
+  WRONG_STATE: { readonly name: string; readonly act: string; readonly state: string };
+}
+
+const codeTable: CodeTable<SimkitErrorData> = {
+  PRODUCTION: {
+    message: () => 'Cannot simulate a network: NODE_ENV is "production"',
+    retryable: false,
+    hint: 'Simulated randomness can be guessed. Run simulations in tests, never beside real keys.',
+  },
+  ALREADY_RUNNING: {
+    message: () => 'Cannot simulate a second network: this process is inside another one',
+    retryable: false,
+    hint: 'Stop the first network. Tests that simulate cannot run concurrently in one file.',
+  },
+  STOPPED: {
+    message: ({ act }) => `Cannot ${act}: the network is stopped`,
+    retryable: false,
+    hint: 'Create another network.',
+  },
+  REAL_RESOURCE: {
+    message: ({ what }) => `Cannot use ${what} in virtual time: it would answer in real time`,
+    retryable: false,
+    hint: 'Give the node the transport, discovery and datastore of its simulated host.',
+  },
+  GLOBAL_REPLACED: {
+    message: ({ name }) => `Cannot go on in virtual time: something replaced ${name}`,
+    retryable: false,
+    hint: 'Use no other fake timers while a network is simulated.',
+  },
+  NATIVE_PENDING: {
+    message: ({ what, waitedMs }) =>
+      `Cannot move virtual time: native work did not end within ${waitedMs} ms: ${what.join(', ')}`,
+    retryable: false,
+    hint: 'Keep files, thread pools and workers out of simulated nodes.',
+  },
+  ENDLESS_INSTANT: {
+    message: ({ at, callbacks }) =>
+      `Cannot move virtual time beyond ${at} ms: ${callbacks} callbacks have run in that one instant`,
+    retryable: false,
+    hint: 'Look for code that schedules itself again without a delay.',
+  },
+  TIMEOUT: {
+    message: ({ what, waitedMs, seed }) =>
+      `Waited ${waitedMs} ms of virtual time for ${what.slice(0, 300)} (seed ${seed})`,
+    retryable: false,
+    hint: 'The trace shows what the network did until then.',
+  },
+  UNKNOWN_NODE: {
+    message: ({ name, known }) => `Cannot find node "${name}": there are ${known.join(', ')}`,
+    retryable: false,
+    hint: 'Nodes are called n0, n1, … unless they were given names.',
+  },
+  WRONG_STATE: {
+    message: ({ name, act, state }) => `Cannot ${act} node "${name}": it is ${state}`,
+    retryable: false,
+    hint: 'A node is crashed before it is restarted.',
+  },
+};
+
+/** Closed codes of {@link SimkitError}. */
+export type SimkitErrorCode = keyof SimkitErrorData;
+
+/** What a simulation cannot do, or did not see in time. */
+export class SimkitError<C extends SimkitErrorCode = SimkitErrorCode> extends LloomError<
+  C,
+  SimkitErrorData[C]
+> {
+  constructor(code: C, data: SimkitErrorData[C], options: { cause?: unknown } = {}) {
+    super('SimkitError', codeTable[code], { code, data, ...options });
+  }
+
+  /** Whether `error` is a `SimkitError`, with that code when one is given. */
+  static is<C extends SimkitErrorCode>(error: unknown, code?: C): error is SimkitError<C> {
+    return isCodedError(error, 'SimkitError', code);
+  }
+}

@@ -1,0 +1,119 @@
+import type { Random } from '@lloom/core';
+import type { VirtualClock } from '../clock.ts';
+import type { Link } from '../link.ts';
+import type { RunningTrace } from '../trace.ts';
+
+/** What listens on an address of a host. */
+export interface Door<Visitor> {
+  /** Where it listens, as `ip:port`. */
+  readonly address: string;
+  /** Somebody's connection is there. */
+  readonly onVisitor: (visitor: Visitor) => void;
+}
+
+/** One machine of the network. */
+export interface Host {
+  readonly name: string;
+  readonly ip: string;
+}
+
+/** The way from one host to another, shared by all their connections. */
+export class Lane {
+  link: Link;
+  /** When the line has sent what was handed to it, in ms. */
+  freeAtMs = 0;
+  /** Why nothing gets through: names of faults, so that each can be lifted by itself. */
+  readonly cuts = new Set<string>();
+  /** Holds back, and never breaks a connection. */
+  isHeld = false;
+  readonly #onOpen = new Set<() => void>();
+
+  constructor(link: Link) {
+    this.link = link;
+  }
+
+  get isOpen(): boolean {
+    return this.cuts.size === 0 && !this.isHeld;
+  }
+
+  /** Calls `fn` once when the lane opens again. Returns how to forget that. */
+  whenOpen(fn: () => void): () => void {
+    this.#onOpen.add(fn);
+    return () => this.#onOpen.delete(fn);
+  }
+
+  /** To be called after a cut was lifted. */
+  notice(): void {
+    if (!this.isOpen) return;
+    const waiting = [...this.#onOpen];
+    this.#onOpen.clear();
+    for (const fn of waiting) fn();
+  }
+}
+
+/** What every part of a simulated network shares: time, chance, the record, hosts and the lanes between them. */
+export class Fabric<Visitor> {
+  readonly clock: VirtualClock;
+  readonly random: Random;
+  readonly trace: RunningTrace;
+  readonly hosts = new Map<string, Host>();
+  readonly #link: Link;
+  readonly #lanes = new Map<string, Map<string, Lane>>();
+  readonly #boots = new Map<Host, number>();
+  readonly #doors = new Map<string, Door<Visitor> & { readonly host: Host }>();
+
+  constructor(parts: { clock: VirtualClock; random: Random; trace: RunningTrace; link: Link }) {
+    this.clock = parts.clock;
+    this.random = parts.random;
+    this.trace = parts.trace;
+    this.#link = parts.link;
+  }
+
+  /** The way from `from` to `to`. */
+  lane(from: Host, to: Host): Lane {
+    let lanes = this.#lanes.get(from.name);
+    if (lanes === undefined) this.#lanes.set(from.name, (lanes = new Map()));
+    let lane = lanes.get(to.name);
+    if (lane === undefined) lanes.set(to.name, (lane = new Lane(this.#link)));
+    return lane;
+  }
+
+  /** Every lane that exists. One that nobody has used yet has no fault either. */
+  *lanes(): Iterable<Lane> {
+    for (const lanes of this.#lanes.values()) yield* lanes.values();
+  }
+
+  /** The host that has an ip address. */
+  hostAt(ip: string): Host | undefined {
+    for (const host of this.hosts.values()) if (host.ip === ip) return host;
+    return undefined;
+  }
+
+  /** Who listens at `ip:port`. */
+  doorAt(address: string): Door<Visitor> | undefined {
+    return this.#doors.get(address);
+  }
+
+  /** Starts to listen. Returns whether the address was free. */
+  open(host: Host, door: Door<Visitor>): boolean {
+    if (this.#doors.has(door.address)) return false;
+    this.#doors.set(door.address, { ...door, host });
+    return true;
+  }
+
+  /** Stops to listen. Whoever listens there by now is not disturbed: a crashed process may be stopped late. */
+  shut({ address, onVisitor }: Door<Visitor>): void {
+    if (this.#doors.get(address)?.onVisitor === onVisitor) this.#doors.delete(address);
+  }
+
+  /** How often the process of a host has died. */
+  bootOf(host: Host): number {
+    return this.#boots.get(host) ?? 0;
+  }
+
+  /** The process of a host dies: nothing listens there any more. */
+  shutAll(host: Host): void {
+    this.#boots.set(host, this.bootOf(host) + 1);
+    for (const [address, door] of this.#doors) if (door.host === host) this.#doors.delete(address);
+  }
+}

@@ -1,0 +1,182 @@
+import type {
+  ComponentLogger,
+  ConnectionEncrypter,
+  PeerDiscovery,
+  PeerId,
+  PrivateKey,
+  StreamMuxerFactory,
+  Transport,
+  Upgrader,
+} from '@libp2p/interface';
+import type { Datastore } from 'interface-datastore';
+import type { Clock, Random } from '@lloom/core';
+import type { DiscoveryComponents } from './adapters/discovery.ts';
+import type { TransportComponents } from './adapters/transport.ts';
+import type { LinkConfig } from './link.ts';
+import type { Trace } from './trace.ts';
+
+/**
+ * How much of libp2p runs between two nodes:
+ *
+ * - `full`: Noise, Yamux and protocol negotiation, as in production;
+ * - `wire`: the same without encryption;
+ * - `fast`: streams as objects, no encryption and no negotiation: a stream opens one round trip sooner.
+ */
+export type Fidelity = 'full' | 'wire' | 'fast';
+
+/** What libp2p lends an encryption. */
+export interface EncrypterComponents {
+  readonly peerId: PeerId;
+  readonly privateKey: PrivateKey;
+  readonly upgrader: Upgrader;
+  readonly logger: ComponentLogger;
+}
+
+/** What libp2p lends a muxer. */
+export interface MuxerComponents {
+  readonly logger: ComponentLogger;
+}
+
+/** The parts of a libp2p configuration that tie a node to its simulated host. */
+export interface SimStack {
+  /** TCP of the simulated network. */
+  readonly transports: ((components: TransportComponents) => Transport)[];
+  /** Noise, or plaintext. */
+  readonly connectionEncrypters: ((components: EncrypterComponents) => ConnectionEncrypter)[];
+  /** Yamux. */
+  readonly streamMuxers: ((components: MuxerComponents) => StreamMuxerFactory)[];
+}
+
+/** One machine of a simulated network: what a node on it is made of. Give all of it to the node. */
+export interface SimHost {
+  /** `n0`, `n1`, … unless names were given. */
+  readonly name: string;
+  /** Its number, from 0. */
+  readonly index: number;
+  /** The address of its network card. */
+  readonly ip: string;
+  /** Where its node listens: `/ip4/<ip>/tcp/4001`. */
+  readonly address: string;
+  /** 32 bytes that follow from seed and name: a private key of any kind. Never use it outside a simulation. */
+  readonly keyBytes: Uint8Array;
+  /** An Ed25519 key from {@link keyBytes}. */
+  readonly privateKey: PrivateKey;
+  /** Time of the network. */
+  readonly clock: Clock;
+  /** Chance of this host alone. */
+  readonly random: Random;
+  /** What its disk holds. In memory; survives `restart`, with what was written until the crash. */
+  readonly datastore: Datastore;
+  /** Transports, encryption and muxers: spread it into the configuration of `createLibp2p`. */
+  readonly stack: SimStack;
+  /** In place of mDNS: add it to `peerDiscovery` of `createLibp2p`. */
+  readonly localDiscovery: (components: DiscoveryComponents) => PeerDiscovery;
+}
+
+/** What a network needs of a node. A libp2p node has it, and so has a `LloomBehaviour`. */
+export interface Stoppable {
+  /** Ends it. A promise is awaited. */
+  stop(): unknown;
+}
+
+/** How to build a network. */
+export interface TestNetworkConfig<N extends Stoppable> {
+  /** How many nodes, or their names. At most 10,000. */
+  readonly nodes: number | readonly string[];
+  /**
+   * Builds and starts a node on a host. Called for one host after the other, and again when a node is restarted.
+   * `others` are the nodes that run already, by name.
+   */
+  readonly createNode: (host: SimHost, others: ReadonlyMap<string, N>) => Promise<N> | N;
+  /** How hosts are connected. @default no delay, no loss */
+  readonly link?: LinkConfig;
+  /** What all chance follows from. @default 1, or the environment variable `SIM_SEED` */
+  readonly seed?: number;
+  /** How much of libp2p runs between two nodes. @default 'fast' */
+  readonly fidelity?: Fidelity;
+  /** How many lines of the trace are kept. @default 1_000 */
+  readonly keptTraceLines?: number;
+}
+
+/** How long to wait, and for what. */
+export interface WaitConfig {
+  /** How much virtual time it may take, in ms. @default 60_000 */
+  readonly timeoutMs?: number;
+  /** What is waited for, in words, for the error. */
+  readonly what?: string;
+}
+
+/** How a node goes down. */
+export interface CrashConfig {
+  /**
+   * Whether the whole machine goes down, so that nobody is told. When only the process dies, its system resets every
+   * connection.
+   * @default false
+   */
+  readonly isSilent?: boolean;
+}
+
+/** How a node comes back. */
+export interface RestartConfig {
+  /** What its disk holds then. @default 'kept' - what was written until the crash */
+  readonly datastore?: 'kept' | 'empty';
+}
+
+/** Nodes in virtual time, and the faults that may befall them. */
+export interface TestNetwork<N extends Stoppable> {
+  /** What all chance follows from. */
+  readonly seed: number;
+  /** What happened so far. */
+  readonly trace: Trace;
+  /** Time of the network: `elapsed()` is 0 when it begins. */
+  readonly clock: Clock;
+  /** The nodes that run, by name. */
+  readonly nodes: ReadonlyMap<string, N>;
+  /**
+   * The node of that name.
+   * @throws {SimkitError} `UNKNOWN_NODE`; `WRONG_STATE` while it is down
+   */
+  node(name: string): N;
+  /**
+   * Lets virtual time pass.
+   * @throws what a callback threw; {@link SimkitError} when time cannot move
+   */
+  runFor(ms: number): Promise<void>;
+  /**
+   * Lets virtual time pass until `isDone` says yes. It is asked after every instant.
+   * @throws {SimkitError} `TIMEOUT`
+   */
+  runUntil(isDone: () => boolean, config?: WaitConfig): Promise<void>;
+  /**
+   * Lets virtual time pass until a promise settles, and returns what it held. The way to await anything that the
+   * nodes do: without it time stands still, and so do they.
+   * @throws what the promise was rejected with; {@link SimkitError} `TIMEOUT`
+   */
+  run<T>(act: Promise<T> | (() => Promise<T>), config?: WaitConfig): Promise<T>;
+  /** Calls `fn` when the clock's `elapsed()` is `elapsedMs`; what it throws ends the run. */
+  at(elapsedMs: number, fn: () => void): void;
+  /** Nothing gets from one group to another. Hosts in no group reach everybody. Returns what lifts it. */
+  partition(...groups: readonly (readonly string[])[]): () => void;
+  /** Nothing gets from the hosts `from` to the hosts `to`; the other way is open. Returns what lifts it. */
+  partitionOneWay(from: readonly string[], to: readonly string[]): () => void;
+  /** Lifts every partition. */
+  heal(): void;
+  /** Holds back what two hosts send each other, for as long as you like: no connection breaks. */
+  hold(a: string, b: string): void;
+  /** Lets pass what was held back. */
+  release(a: string, b: string): void;
+  /** Changes the link between two hosts, both ways; fields that are left out stay. */
+  setLink(a: string, b: string, link: LinkConfig): void;
+  /**
+   * Ends a node without a goodbye.
+   * @throws {SimkitError} `UNKNOWN_NODE`, `WRONG_STATE` when it is down
+   */
+  crash(name: string, config?: CrashConfig): void;
+  /**
+   * Starts a crashed node again: same host, same key.
+   * @throws {SimkitError} `UNKNOWN_NODE`, `WRONG_STATE` when it is up
+   */
+  restart(name: string, config?: RestartConfig): Promise<N>;
+  /** Stops all nodes and gives the process its real time back. May be called again. */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,71 @@
+/**
+ * Simulated networks as a fixture of Vitest: stopped with the test, explained when it fails.
+ *
+ * @packageDocumentation
+ */
+import { test as vitestTest, type TestAPI } from 'vitest';
+import { createTestNetwork } from './network.ts';
+import type { Stoppable, TestNetwork, TestNetworkConfig } from './types.ts';
+
+/** What the fixture adds to a test. */
+export interface NetworkFixture {
+  /**
+   * Starts a network as `createTestNetwork` does. It is stopped when the test ends; when the test has failed, its seed
+   * and the last lines of its trace are printed.
+   */
+  readonly createNetwork: <N extends Stoppable>(config: TestNetworkConfig<N>) => Promise<TestNetwork<N>>;
+}
+
+const shownLines = 25;
+
+/**
+ * A `test` whose tests also get `createNetwork`, beside the fixtures it has already.
+ *
+ * @example
+ * ```ts
+ * const test = withNetworks(withMachines(vitestTest));
+ * ```
+ */
+export function withNetworks<Context extends object>(
+  base: TestAPI<Context>,
+): TestAPI<Context & NetworkFixture> {
+  const extended = (base as unknown as TestAPI).extend('createNetwork', ({ task }, { onCleanup }) => {
+    const networks: TestNetwork<Stoppable>[] = [];
+    onCleanup(async () => {
+      for (const network of networks) {
+        if (task.result?.state === 'fail') process.stderr.write(explain(task.name, network));
+        await network.stop();
+      }
+    });
+    const createNetwork: NetworkFixture['createNetwork'] = async (config) => {
+      const network = await createTestNetwork(config);
+      networks.push(network);
+      return network;
+    };
+    return createNetwork;
+  });
+  return extended as unknown as TestAPI<Context & NetworkFixture>;
+}
+
+/**
+ * Vitest's `test` with {@link NetworkFixture}.
+ *
+ * @example
+ * ```ts
+ * test('two nodes hear each other', async ({ createNetwork }) => {
+ *   const network = await createNetwork({ nodes: 2, link: { delayMs: 50 }, createNode });
+ *   await network.runUntil(() => network.node('n0').getPeers().length === 1);
+ * });
+ * ```
+ */
+export const test: TestAPI<NetworkFixture> = withNetworks(vitestTest);
+
+function explain(name: string, { seed, trace, clock }: TestNetwork<Stoppable>): string {
+  const seconds = (clock.elapsed() / 1_000).toFixed(3);
+  return [
+    `\n"${name}" failed with seed ${seed}, after ${seconds} s of virtual time and ${trace.length} events. The last:`,
+    ...trace.tail(shownLines).map((line) => `  ${line}`),
+    '',
+    '',
+  ].join('\n');
+}

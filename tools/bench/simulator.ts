@@ -1,0 +1,79 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { median, row, type Row } from './report.ts';
+import type { Measured } from './simulatorRuns.ts';
+
+const script = fileURLToPath(new URL('simulatorRuns.ts', import.meta.url));
+const limitMs = 240_000;
+const repeats = 10;
+/** Runs of one seed, half of them on each version of Node.js. */
+const runsPerNode = 100;
+const otherNode = 'node@22.23.3';
+
+/** Runs a scenario `times` in one process. */
+function run(scenario: string, times: number, node = process.execPath): Promise<Measured[]> {
+  const child = spawn(node, ['--conditions=@lloom/source', script, scenario, `${times}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: limitMs,
+    killSignal: 'SIGKILL',
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => void (output += chunk.toString()));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      if (code === 0) resolve(JSON.parse(output) as Measured[]);
+      else reject(new Error(`Scenario ${scenario} ended with ${signal ?? code}`));
+    });
+  });
+}
+
+/** Another version of Node.js, from npm; `undefined` where there is none to be had. */
+function findOtherNode(): string | undefined {
+  const { status, stdout } = spawnSync('npx', ['-y', '-p', otherNode, 'which', 'node'], {
+    encoding: 'utf8',
+    timeout: 120_000,
+  });
+  return status === 0 ? stdout.trim().split('\n').at(-1) : undefined;
+}
+
+/** How many runs, in ten processes, gave the trace that the first one gave. */
+async function hashes(node: string): Promise<string[]> {
+  const all: string[] = [];
+  for (let done = 0; done < runsPerNode; done += repeats) {
+    const measured = await run('determinism', repeats, node);
+    all.push(...measured.map(({ hash }) => hash));
+  }
+  return all;
+}
+
+async function determinism(): Promise<Row[]> {
+  const other = findOtherNode();
+  if (other === undefined) process.stderr.write(`${otherNode} is not to be had: one version is measured\n`);
+  const nodes = [process.execPath, ...(other === undefined ? [] : [other])];
+  const all = (await Promise.all(nodes.map((node) => hashes(node)))).flat();
+  const share = all.filter((hash) => hash === all[0]).length / all.length;
+  const against = `${all.length} runs on ${nodes.length} versions of Node.js`;
+  return [row('simulator.determinism', { value: share, baseline: 1, unit: '', against }, 1)];
+}
+
+const seconds = (figures: readonly number[]): number => median(figures) / 1_000;
+
+/** Networks in virtual time: how long whole scenarios take, and whether a seed decides them. */
+export async function simulatorSuite(): Promise<Row[]> {
+  const fast = await run('scenario10', 5);
+  const full = await run('scenario10full', 3);
+  const stock50 = await run('full50', 1);
+  const lloom50 = await run('lloom50', 1);
+  const goal = { unit: 's', against: 'goal' };
+  const real = (runs: readonly Measured[]): number => seconds(runs.map(({ realMs }) => realMs));
+  const cpu = (runs: readonly Measured[]): number => seconds(runs.map(({ cpuMs }) => cpuMs));
+  return [
+    row('simulator.scenario10.vs-goal', { ...goal, value: real(fast), baseline: 2 }, 1),
+    row('simulator.scenario10.cpu', { ...goal, value: cpu(fast), baseline: 2 }),
+    row('simulator.scenario10.full', { ...goal, value: real(full), baseline: 2 }),
+    row('simulator.full50.vs-goal', { ...goal, value: cpu(stock50), baseline: 20, unit: 'CPU s' }, 1),
+    row('simulator.full50.lloom', { ...goal, value: cpu(lloom50), baseline: 20, unit: 'CPU s' }),
+    ...(await determinism()),
+  ];
+}
