@@ -8,6 +8,7 @@ import type { Visitor } from './adapters/transport.ts';
 import { VirtualClock } from './clock.ts';
 import { resolveTestNetworkConfig, type ResolvedTestNetworkConfig } from './config.ts';
 import { SimkitError } from './errors.ts';
+import { Doors } from './internal/doors.ts';
 import { Disk } from './internal/disk.ts';
 import { Fabric, type Host } from './internal/fabric.ts';
 import { Faults } from './internal/faults.ts';
@@ -48,7 +49,8 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
   readonly #createNode: CreateNode<N>;
   readonly #clock = new VirtualClock();
   readonly #trace: RunningTrace;
-  readonly #fabric: Fabric<Visitor>;
+  readonly #fabric: Fabric;
+  readonly #doors = new Doors<Visitor>();
   readonly #faults: Faults;
   readonly #listeners = new Set<LocalDiscovery>();
   readonly #slots = new Map<string, Slot<N>>();
@@ -63,8 +65,8 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
     this.#trace = new RunningTrace(() => this.#clock.elapsed(), config.keptTraceLines);
     const { link, seed } = config;
     const random = seededRandom(`${seed}/links`);
-    this.#fabric = new Fabric<Visitor>({ clock: this.#clock, random, trace: this.#trace, link });
-    this.#faults = new Faults(this.#fabric as unknown as Fabric<never>);
+    this.#fabric = new Fabric({ clock: this.#clock, random, trace: this.#trace, link });
+    this.#faults = new Faults(this.#fabric);
     const chance = momentaryRandom(`${seed}/process`, () => this.#clock.fired);
     this.#uninstall = installVirtualTime({ clock: this.#clock, random: chance });
   }
@@ -88,7 +90,7 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
         const number = index + 1;
         const ip = `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`;
         const host: Host = { name, ip };
-        this.#fabric.hosts.set(name, host);
+        this.#fabric.add(host);
         const slot = {
           host,
           index,
@@ -171,7 +173,8 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
     this.#trace.note(`crash ${name}${isSilent ? ' silently' : ''}`);
     slot.node = undefined;
     disk.freeze();
-    this.#fabric.shutAll(host);
+    this.#fabric.noteDeath(host);
+    this.#doors.shutAll(host);
     for (const connection of connections) connection.vanish(isSilent);
     connections.clear();
     if (isSilent) this.#faults.unplug(host);
@@ -219,7 +222,7 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
     const fabric = this.#fabric;
     const keyBytes = new Uint8Array(createHash('sha256').update(`${seed}/${host.name}`).digest());
     const nextPort = (): number => firstFreePort + (this.#dialled++ % freePorts);
-    const discovery = { fabric: fabric as unknown as Fabric<never>, host, listeners: this.#listeners };
+    const discovery = { fabric, host, listeners: this.#listeners };
     return {
       ...host,
       index,
@@ -229,7 +232,7 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
       clock: this.#clock,
       random: seededRandom(`${seed}/host/${host.name}`),
       datastore: disk,
-      stack: simStack({ fabric, host, connections, nextPort }, fidelity),
+      stack: simStack({ fabric, doors: this.#doors, host, connections, nextPort }, fidelity),
       localDiscovery: (components: DiscoveryComponents) => new LocalDiscovery(discovery, components),
     };
   }

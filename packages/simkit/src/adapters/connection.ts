@@ -8,7 +8,7 @@ import { Wire } from '../internal/wire.ts';
 
 /** What a connection is made of. */
 export interface ConnectionParts {
-  readonly fabric: Fabric<never>;
+  readonly fabric: Fabric;
   readonly host: Host;
   readonly remoteHost: Host;
   readonly remotePeer: PeerId;
@@ -24,7 +24,7 @@ export type FrameListener = (frame: unknown) => void;
 export class SimConnection extends AbstractMultiaddrConnection {
   readonly host: Host;
   readonly remotePeer: PeerId;
-  readonly #fabric: Fabric<never>;
+  readonly #fabric: Fabric;
   readonly #remoteHost: Host;
   readonly #wire: Wire;
   #other: SimConnection | undefined;

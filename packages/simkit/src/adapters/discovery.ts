@@ -12,7 +12,7 @@ export interface DiscoveryComponents {
 
 /** Where a discovery works. */
 export interface DiscoveryParts {
-  readonly fabric: Fabric<never>;
+  readonly fabric: Fabric;
   readonly host: Host;
   /** Everybody who listens to the local network. */
   readonly listeners: Set<LocalDiscovery>;

@@ -14,7 +14,8 @@ import type {
   Transport,
   Upgrader,
 } from '@libp2p/interface';
-import type { Door, Fabric, Host } from '../internal/fabric.ts';
+import type { Door, Doors } from '../internal/doors.ts';
+import type { Fabric, Host } from '../internal/fabric.ts';
 import { systemError } from '../internal/systemError.ts';
 import { retransmissionMs } from '../link.ts';
 import { SimConnection } from './connection.ts';
@@ -44,7 +45,8 @@ interface Accepted {
 
 /** Where and how a transport works. */
 export interface TransportParts {
-  readonly fabric: Fabric<Visitor>;
+  readonly fabric: Fabric;
+  readonly doors: Doors<Visitor>;
   readonly host: Host;
   /** Whether bytes are left out: no encryption, and frames as objects. */
   readonly isFast: boolean;
@@ -115,7 +117,7 @@ class SimTransport implements Transport {
     if (endpoint === undefined) throw new Error(`Cannot dial "${address.toString()}" in a simulated network`);
     this.#checkAlive();
     const to = fabric.hostAt(endpoint.ip);
-    // A dial to nowhere is never answered; the lane to itself is as good as any.
+    // A dial to nowhere is never answered.
     const lane = to === undefined ? undefined : fabric.lane(host, to);
     fabric.trace.note(`${host.name} > ${to?.name ?? endpoint.ip} dial`);
     for (const retryMs of synRetriesMs) {
@@ -139,10 +141,10 @@ class SimTransport implements Transport {
     address: Multiaddr;
     signal: AbortSignal;
   }): Promise<SimConnection> {
-    const { fabric, host, connections, nextPort } = this.#parts;
+    const { fabric, doors, host, connections, nextPort } = this.#parts;
     const { to, endpoint, address, signal } = visit;
     this.#checkAlive();
-    const door = fabric.doorAt(`${endpoint.ip}:${endpoint.port}`);
+    const door = doors.at(`${endpoint.ip}:${endpoint.port}`);
     const back = fabric.lane(to, host);
     if (door === undefined) {
       await this.#sleep(back.isOpen ? back.link.delayMs : retransmissionMs(back.link), signal);
@@ -203,7 +205,7 @@ class SimListener extends TypedEventEmitter<ListenerEvents> implements Listener 
   }
 
   async listen(address: Multiaddr): Promise<void> {
-    const { fabric, host } = this.#parts;
+    const { doors, host } = this.#parts;
     const endpoint = endpointOf(address);
     const ip = endpoint?.ip === '0.0.0.0' ? host.ip : endpoint?.ip;
     if (endpoint === undefined || ip !== host.ip) {
@@ -213,8 +215,12 @@ class SimListener extends TypedEventEmitter<ListenerEvents> implements Listener 
       );
     }
     const port = endpoint.port === 0 ? defaultPort : endpoint.port;
-    const door = { address: `${ip}:${port}`, onVisitor: (visitor: Visitor) => this.#onVisitor(visitor) };
-    if (!fabric.open(host, door))
+    const door = {
+      host,
+      address: `${ip}:${port}`,
+      onVisitor: (visitor: Visitor) => this.#onVisitor(visitor),
+    };
+    if (!doors.open(door))
       throw systemError('EADDRINUSE', `listen EADDRINUSE: address already in use ${ip}:${port}`);
     this.#door = door;
     this.#address = multiaddr(`/ip4/${ip}/tcp/${port}`);
@@ -230,7 +236,7 @@ class SimListener extends TypedEventEmitter<ListenerEvents> implements Listener 
   }
 
   async close(): Promise<void> {
-    if (this.#door !== undefined) this.#parts.fabric.shut(this.#door);
+    if (this.#door !== undefined) this.#parts.doors.shut(this.#door);
     this.#door = undefined;
     this.#address = undefined;
     this.#shutdown.abort();

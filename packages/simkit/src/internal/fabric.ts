@@ -3,14 +3,6 @@ import type { VirtualClock } from '../clock.ts';
 import type { Link } from '../link.ts';
 import type { RunningTrace } from '../trace.ts';
 
-/** What listens on an address of a host. */
-export interface Door<Visitor> {
-  /** Where it listens, as `ip:port`. */
-  readonly address: string;
-  /** Somebody's connection is there. */
-  readonly onVisitor: (visitor: Visitor) => void;
-}
-
 /** One machine of the network. */
 export interface Host {
   readonly name: string;
@@ -52,15 +44,15 @@ export class Lane {
 }
 
 /** What every part of a simulated network shares: time, chance, the record, hosts and the lanes between them. */
-export class Fabric<Visitor> {
+export class Fabric {
   readonly clock: VirtualClock;
   readonly random: Random;
   readonly trace: RunningTrace;
   readonly hosts = new Map<string, Host>();
+  readonly #byIp = new Map<string, Host>();
   readonly #link: Link;
   readonly #lanes = new Map<string, Map<string, Lane>>();
   readonly #boots = new Map<Host, number>();
-  readonly #doors = new Map<string, Door<Visitor> & { readonly host: Host }>();
 
   constructor(parts: { clock: VirtualClock; random: Random; trace: RunningTrace; link: Link }) {
     this.clock = parts.clock;
@@ -83,27 +75,15 @@ export class Fabric<Visitor> {
     for (const lanes of this.#lanes.values()) yield* lanes.values();
   }
 
+  /** Takes a host in. */
+  add(host: Host): void {
+    this.hosts.set(host.name, host);
+    this.#byIp.set(host.ip, host);
+  }
+
   /** The host that has an ip address. */
   hostAt(ip: string): Host | undefined {
-    for (const host of this.hosts.values()) if (host.ip === ip) return host;
-    return undefined;
-  }
-
-  /** Who listens at `ip:port`. */
-  doorAt(address: string): Door<Visitor> | undefined {
-    return this.#doors.get(address);
-  }
-
-  /** Starts to listen. Returns whether the address was free. */
-  open(host: Host, door: Door<Visitor>): boolean {
-    if (this.#doors.has(door.address)) return false;
-    this.#doors.set(door.address, { ...door, host });
-    return true;
-  }
-
-  /** Stops to listen. Whoever listens there by now is not disturbed: a crashed process may be stopped late. */
-  shut({ address, onVisitor }: Door<Visitor>): void {
-    if (this.#doors.get(address)?.onVisitor === onVisitor) this.#doors.delete(address);
+    return this.#byIp.get(ip);
   }
 
   /** How often the process of a host has died. */
@@ -111,9 +91,8 @@ export class Fabric<Visitor> {
     return this.#boots.get(host) ?? 0;
   }
 
-  /** The process of a host dies: nothing listens there any more. */
-  shutAll(host: Host): void {
+  /** The process of a host dies. */
+  noteDeath(host: Host): void {
     this.#boots.set(host, this.bootOf(host) + 1);
-    for (const [address, door] of this.#doors) if (door.host === host) this.#doors.delete(address);
   }
 }

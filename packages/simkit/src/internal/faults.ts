@@ -4,12 +4,12 @@ import type { Fabric, Host, Lane } from './fabric.ts';
 
 /** Every lane of a fabric that a fault concerns, and the record of it. */
 export class Faults {
-  readonly #fabric: Fabric<never>;
+  readonly #fabric: Fabric;
   readonly #trace: RunningTrace;
   readonly #partitions = new Set<string>();
   #count = 0;
 
-  constructor(fabric: Fabric<never>) {
+  constructor(fabric: Fabric) {
     this.#fabric = fabric;
     this.#trace = fabric.trace;
   }

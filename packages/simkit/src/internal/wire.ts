@@ -9,7 +9,7 @@ interface Parcel {
 
 /** Where a wire lies, and what its sender wants to know. */
 export interface WireParts {
-  readonly fabric: Fabric<never>;
+  readonly fabric: Fabric;
   readonly from: Host;
   readonly to: Host;
   /** There is room again. */
