@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRecorder } from '@lloom/inspector';
-import { expect, onTestFinished, test } from 'vitest';
+import { test } from '@lloom/inspector/vitest';
+import { expect, onTestFinished } from 'vitest';
 import { Identity, LloomBehaviour, verifySignedMessage, type LloomEvent } from '../src/index.ts';
 import { nodeMachine } from '../src/machines/index.ts';
 import { createNetwork, createNode, failure, question } from './nodes.ts';
@@ -185,16 +185,15 @@ test('events of every package come out of one place, as listeners and as an iter
   expect([...types]).toEqual(expect.arrayContaining(['connection:established', 'response:received']));
 });
 
-test('the machines of every package can be inspected through one port', async () => {
-  const recorder = createRecorder();
+test('the machines of every package can be inspected through one port', async ({ machines }) => {
   const seen = new Set<string>();
   const inspect = (event: { type: string }): void => {
-    recorder.inspect(event as never);
+    machines.inspect(event as never);
     const { actorRef } = event as { actorRef?: { id: string } };
     if (actorRef !== undefined) seen.add(actorRef.id.split(/[ :-]/)[0]!);
   };
   const node = await createNode({ inspect });
   await node.stop();
-  expect(recorder.coverage(nodeMachine).missed).toHaveLength(4);
+  expect(machines.coverage(nodeMachine).missed).toHaveLength(4);
   expect(seen.has('node')).toBe(true);
 });

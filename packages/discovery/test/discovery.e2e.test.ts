@@ -1,32 +1,21 @@
 import { CID } from 'multiformats/cid';
 import * as raw from 'multiformats/codecs/raw';
 import { sha256 } from 'multiformats/hashes/sha2';
-import { byteStream, lpStream } from '@libp2p/utils';
-import type { PeerId, Stream } from '@libp2p/interface';
-import { encodeDescriptorRequest, type ServiceType } from '@lloom/codec';
+import type { PeerId } from '@libp2p/interface';
+import type { ServiceType } from '@lloom/codec';
 import { AddressError } from '@lloom/core';
 import { Identity } from '@lloom/identity';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Discovery, DiscoveryError } from '../src/index.ts';
+import type { Discovery } from '../src/index.ts';
 import { keysOf } from '../src/internal/services.ts';
-import { descriptorFrame, tampered } from './fakes.ts';
 import { settled } from './machines.ts';
-import {
-  addressOf,
-  createNode,
-  createNodeWithoutDht,
-  createStranger,
-  next,
-  type NodeConfig,
-} from './nodes.ts';
+import { addressOf, createNode, createNodeWithoutDht, next, type NodeConfig } from './nodes.ts';
 
-const protocol = '/lloom/descriptor/1.0.0';
 const pricing = { inboundPrice: '500000000000000', outboundPrice: '1000000000000000' };
 const offer: ServiceType = { kind: 'executor', models: ['demo-small', 'demo-large'], capacity: 4, pricing };
 const validator: ServiceType = { kind: 'validator', stake: '1000000000000000000' };
 
 type Node = Awaited<ReturnType<typeof createNode>>;
-type Stranger = Awaited<ReturnType<typeof createStranger>>;
 
 const running: { stop(): unknown }[] = [];
 const keep = <T extends { stop(): unknown }>(node: T): T => {
@@ -173,157 +162,7 @@ describe('a star of five nodes', () => {
   });
 });
 
-/** A stranger that says in the DHT that it provides a model, and answers with whatever `answer` does. */
-async function joinAsLiar(
-  hub: Node,
-  identity: Identity,
-  answer: (stream: Stream) => Promise<void>,
-): Promise<Stranger> {
-  const liar = keep(await createStranger(identity));
-  await liar.handle(protocol, (stream) => answer(stream));
-  await liar.dial(hub.getMultiaddrs());
-  const cid = await cidOf('lloom/model/demo-small');
-  for (let told = 0; told === 0;) {
-    await settled();
-    for await (const event of liar.services.dht.provide(cid)) {
-      if (event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER') told++;
-    }
-  }
-  await heard(hub, liar.peerId, ['lloom/model/demo-small']);
-  return liar;
-}
-
-/** Answers a descriptor request with these bytes. */
-const answering = (frame: () => Promise<Uint8Array>) => async (stream: Stream) => {
-  const frames = lpStream(stream);
-  await frames.read();
-  await frames.write(await frame());
-  await stream.close();
-};
-
-describe('peers that lie', () => {
-  const other = Identity.generate();
-  const past = { now: () => 1_000_000, elapsed: () => 0, setTimeout: () => 0, clearTimeout: () => {} };
-  const signed = (own: Identity, wrong: Parameters<typeof descriptorFrame>[2] = {}) =>
-    descriptorFrame(own.peerId, [offer], { signer: own.signer(), ...wrong });
-
-  const lies: [what: string, frame: (own: Identity) => Promise<Uint8Array>, reason: string][] = [
-    ['signed by another', (own) => signed(own, { signer: other.signer() }), 'WRONG_SIGNER'],
-    ['about another', (own) => signed(own, { descriptor: { peerId: other.peerId } }), 'WRONG_PEER'],
-    ['stale', (own) => signed(own, { signer: own.signer({}, { clock: past }) }), 'EXPIRED'],
-    ['forged', async (own) => tampered(await signed(own)), 'BAD_SIGNATURE'],
-    ['addressed anew', (own) => signed(own, { envelope: { to: `0x${'1'.repeat(40)}` } }), 'BAD_SIGNATURE'],
-    ['garbled', async () => new Uint8Array(100).fill(255), 'MALFORMED'],
-    ['oversized', async () => new Uint8Array(70_000), 'UNREACHABLE'],
-  ];
-
-  it('are refused, whatever is wrong with their descriptor', async () => {
-    const hub = await create();
-    const wanted = new Map<string, string>();
-    for (const [, frame, reason] of lies) {
-      const own = Identity.generate();
-      await joinAsLiar(
-        hub,
-        own,
-        answering(() => frame(own)),
-      );
-      wanted.set(own.peerId, reason);
-    }
-    const client = await join(hub);
-    const error = await errorOf(discoveryOf(client).requireModelProviders('demo-small'));
-    const { asked, rejected } = (error as DiscoveryError<'NO_PROVIDERS'>).data;
-    expect(asked).toBe(lies.length);
-    expect(new Map(rejected.map(({ peerId, reason }) => [peerId, reason]))).toEqual(wanted);
-    for (const [peerId, reason] of wanted) {
-      const code = reason === 'UNREACHABLE' ? 'DESCRIPTOR_UNREACHABLE' : 'DESCRIPTOR_REFUSED';
-      expect(await errorOf(discoveryOf(client).describeService(peerId))).toMatchObject({ code });
-    }
-  });
-
-  it('cost nothing to those who do not', async () => {
-    const hub = await create();
-    const silent = await joinAsLiar(hub, Identity.generate(), () => new Promise(() => {}));
-    const resetting = await joinAsLiar(hub, Identity.generate(), async (stream) =>
-      stream.abort(new Error('no')),
-    );
-    const honest = await joinWith(hub, offer);
-    const client = await join(hub, { descriptorTimeoutMs: 500 });
-    const found: string[] = [];
-    for await (const { peerId } of discoveryOf(client).modelProviders('demo-small')) {
-      found.push(peerId);
-      break;
-    }
-    expect(found).toEqual([idOf(honest)]);
-    await discoveryOf(honest).withdrawService('executor');
-    const error = await errorOf(discoveryOf(client).requireModelProviders('demo-small'));
-    const { rejected } = (error as DiscoveryError<'NO_PROVIDERS'>).data;
-    expect(new Map(rejected.map(({ peerId, reason }) => [peerId, reason]))).toEqual(
-      new Map([
-        [idOf(silent), 'UNREACHABLE'],
-        [idOf(resetting), 'UNREACHABLE'],
-        [idOf(honest), 'NOT_OFFERED'],
-      ]),
-    );
-  });
-});
-
 describe('joining', () => {
-  it('waits for a bootstrap peer that is not there yet, then publishes', async () => {
-    const identity = Identity.generate();
-    const reserved = await create({ identity });
-    const address = addressOf(reserved);
-    const port = Number(/tcp\/(\d+)/.exec(address)?.[1]);
-    await reserved.stop();
-
-    const node = await create({ start: false, bootstrapPeers: [address] });
-    const retrying = next(discoveryOf(node), 'bootstrap:retrying');
-    await node.start();
-    await discoveryOf(node).advertiseService(offer);
-    expect(await retrying).toMatchObject({
-      error: {
-        code: 'BOOTSTRAP_FAILED',
-        data: { failures: [{ address, reason: expect.stringContaining('ECONNREFUSED') as string }] },
-      },
-    });
-    expect(await errorOf(discoveryOf(node).bootstrap())).toMatchObject({ code: 'BOOTSTRAP_FAILED' });
-
-    const advertised = next(discoveryOf(node), 'service:advertised');
-    const hub = await create({ identity, port });
-    await advertised;
-    await heard(hub, node.peerId, keysOf(offer));
-    const client = await join(hub);
-    expect(peerIdsOf(await discoveryOf(client).findModelProviders('demo-small'))).toEqual([idOf(node)]);
-
-    const rejoined = next(discoveryOf(node), 'bootstrap:joined');
-    await hub.stop();
-    await create({ identity, port });
-    await rejoined;
-  });
-
-  it('enters the DHT also when the first ping failed', async () => {
-    const hub = await create();
-    const ping = '/ipfs/ping/1.0.0';
-    let pings = 0;
-    await hub.unhandle(ping);
-    await hub.handle(ping, async (stream) => {
-      if (pings++ === 0) return stream.abort(new Error('not now'));
-      stream.send((await byteStream(stream).read({ bytes: 32 })).subarray());
-      return stream.close();
-    });
-    await joinWith(hub, offer);
-    expect(pings).toBeGreaterThan(1);
-  });
-
-  it('does not depend on addresses that the peer store forgets', async () => {
-    const hub = await create();
-    const node = await create({ peerStore: { maxAddressAge: 1, maxPeerAge: 1 } });
-    discoveryOf(node).addBootstrapPeer(addressOf(hub));
-    await discoveryOf(node).bootstrap();
-    await node.hangUp(hub.peerId);
-    await discoveryOf(node).bootstrap();
-    expect(node.getConnections(hub.peerId)).toHaveLength(1);
-  });
-
   it('explains addresses that cannot be', async () => {
     const address =
       '/ip4/bootstrap1.lloom.network/tcp/4001/p2p/12D3KooWH3uVF6wv47WnArKHk5ZDVmGb6CVbEDqVyemfPnCaQnQM';
@@ -353,71 +192,7 @@ describe('a node without a DHT', () => {
   });
 });
 
-describe('whoever asks badly', () => {
-  it('is cut off, and harms nobody', async () => {
-    const node = await create({ descriptorTimeoutMs: 300 });
-    await discoveryOf(node).advertiseService(validator);
-    const stranger = keep(await createStranger());
-    await stranger.dial(node.getMultiaddrs());
-    const open = async (): Promise<Stream> => stranger.dialProtocol(node.peerId, protocol);
-    const ended = (stream: Stream): Promise<unknown> =>
-      new Promise((resolve) => {
-        if (stream.status !== 'open') resolve(stream.status);
-        else stream.addEventListener('close', () => resolve(stream.status), { once: true });
-      });
-
-    // Says nothing; says too much; says what is no request; says half of it.
-    const silent = await open();
-    expect(await ended(silent)).toBe('reset');
-    for (const bytes of [new Uint8Array(10_000), new Uint8Array([2, 8, 9]), new Uint8Array([200])]) {
-      const stream = await open();
-      stream.send(bytes);
-      if (stream.status === 'open') await stream.close().catch(() => {});
-      expect(await ended(stream)).toBe('reset');
-    }
-
-    // Never ends its own side, although it has been answered.
-    const greedy = await open();
-    const frames = lpStream(greedy);
-    await frames.write(encodeDescriptorRequest());
-    expect((await frames.read()).byteLength).toBeGreaterThan(100);
-    expect(await ended(greedy)).toBe('reset');
-
-    // Opens more streams than one connection may have.
-    const many = await Promise.all(Array.from({ length: 20 }, () => open().catch(() => undefined)));
-    const statuses = await Promise.all(many.map(async (stream) => stream && ended(stream)));
-    expect(statuses.every((status) => status === undefined || status === 'reset')).toBe(true);
-
-    const client = await create();
-    discoveryOf(client).addBootstrapPeer(addressOf(node));
-    await discoveryOf(client).bootstrap();
-    expect((await discoveryOf(client).describeService(node.peerId))?.services).toEqual([validator]);
-  });
-});
-
 describe('stopping', () => {
-  it('ends everything that is under way, and everything works after the next start', async () => {
-    const hub = await create();
-    await joinAsLiar(hub, Identity.generate(), () => new Promise(() => {}));
-    const node = await joinWith(hub, validator);
-    const ends = Promise.all([
-      errorOf(discoveryOf(node).findModelProviders('demo-small')),
-      errorOf(discoveryOf(node).refreshServices()),
-    ]);
-    await node.stop();
-    for (const error of await ends) expect(error).toMatchObject({ code: 'STOPPED' });
-    expect(discoveryOf(node).snapshot()).toMatchObject({ running: false, bootstrap: { state: 'stopped' } });
-    const advertised = next(discoveryOf(node), 'service:advertised');
-    await node.start();
-    await discoveryOf(node).updateServiceInfo({ ...validator, stake: '2' });
-    await advertised;
-    await heard(hub, node.peerId, keysOf(validator));
-    const client = await join(hub);
-    expect((await discoveryOf(client).discoverValidators()).map(({ info }) => info)).toEqual([
-      { ...validator, stake: '2' },
-    ]);
-  });
-
   it('works before anything has begun, and twice', async () => {
     const node = await create({
       start: false,

@@ -53,13 +53,7 @@ export async function createNode(given: NodeConfig = {}) {
       ping: ping(),
       dht: createDht(),
       // Searches end when everybody was asked, however slow this machine is today.
-      discovery: discovery({
-        retryDelayMs: 100,
-        maxRetryDelayMs: 500,
-        settleMs: 60_000,
-        ...ports,
-        ...config,
-      }),
+      discovery: discovery({ settleMs: 60_000, ...ports, ...config }),
     },
   });
 }
@@ -71,15 +65,6 @@ export async function createNodeWithoutDht(identity = Identity.generate()) {
     ...base(0),
     privateKey: identity.libp2pKey,
     services: { identify: identify(), ping: ping(), discovery: discovery(ports) },
-  });
-}
-
-/** A node that takes part in the DHT and does whatever else a test wants. */
-export async function createStranger(identity = Identity.generate()) {
-  return createLibp2p({
-    ...base(0),
-    privateKey: identity.libp2pKey,
-    services: { identify: identify(), ping: ping(), dht: createDht() },
   });
 }
 

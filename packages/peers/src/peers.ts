@@ -74,6 +74,7 @@ class PeersService implements Peers, Startable {
       selfPeerId: network.peerId,
       clock: ports.clock,
       held: (peerId) => this.#entries.get(peerId)?.connections.held() ?? [],
+      openConnections: () => this.#openConnections(),
       trackedPeers: () => this.#entries.size,
       isTracked: (peerId) => this.#entries.has(peerId),
       remember: (peerId, addresses) => network.remember(peerId, addresses),
@@ -320,8 +321,11 @@ class PeersService implements Peers, Startable {
     const entries = [...this.#entries.values()];
     const dialing = entries.filter(({ actor }) => actor.getSnapshot().matches('dialing'));
     if (dialing.some((entry) => entry.peerId === peerId)) return;
-    const open = entries.reduce((sum, { connections }) => sum + connections.size, 0);
-    this.#gate.checkDial(peerId, { open, pending: dialing.length });
+    this.#gate.checkDial(peerId, { open: this.#openConnections(), pending: dialing.length });
+  }
+
+  #openConnections(): number {
+    return [...this.#entries.values()].reduce((sum, { connections }) => sum + connections.size, 0);
   }
 
   #open(peerId: string): ConnectionInfo[] {

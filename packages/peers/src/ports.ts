@@ -70,7 +70,7 @@ export interface Gate {
   refusesAddress(address: Multiaddr): string | undefined;
   /** When a connection comes in, before its handshake; `pending` handshakes are under way beside it. */
   refusesInbound(address: Multiaddr, pending: number): string | undefined;
-  /** When the handshake is complete, in both directions. */
+  /** When the other side has proven who it is, in both directions; inbound again when the handshake is complete. */
   refusesConnection(candidate: Candidate): string | undefined;
 }
 

@@ -26,7 +26,7 @@ const base = (): Libp2pOptions => ({
   connectionEncrypters: [noise()],
   streamMuxers: [yamux()],
   // All nodes of a test come from one address, which libp2p otherwise limits to 5 connections a second.
-  connectionManager: { inboundConnectionThreshold: 10_000, reconnectRetryInterval: 10 },
+  connectionManager: { inboundConnectionThreshold: 10_000 },
 });
 
 export async function createNode(

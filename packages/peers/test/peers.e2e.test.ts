@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { KEEP_ALIVE } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { toPeerId } from '@lloom/core';
@@ -25,7 +24,6 @@ import {
 
 afterEach(async () => {
   vi.restoreAllMocks();
-  vi.useRealTimers();
   await cleanUp();
 });
 
@@ -144,19 +142,6 @@ describe('dialPeer()', () => {
     expect(connectionsOf(b, a)).toHaveLength(1);
   });
 
-  it('gives up on a server that says nothing, and hangs up', async () => {
-    const [a, peerId, silent] = await Promise.all([
-      createNode({ dialTimeoutMs: 50 }),
-      createUnknownPeerId(),
-      createSilentServer(),
-    ]);
-    const accepted = once(silent.server, 'connection') as Promise<[net.Socket]>;
-    const error = await errorOf(a.services.peers.dialPeer(peerId, [`/ip4/127.0.0.1/tcp/${silent.port}`]));
-    expect(error).toMatchObject({ code: 'DIAL_TIMEOUT', data: { limitMs: 50 } });
-    const [socket] = await accepted;
-    await closeOf(socket);
-  });
-
   it('ends with its signal, and hangs up', async () => {
     const [a, peerId, silent] = await Promise.all([
       createNode(),
@@ -258,25 +243,6 @@ describe('limits', () => {
     first.destroy();
   });
 
-  it('hold for handshakes when they are lowered, until those are over', async () => {
-    const [a, b, c] = await Promise.all([
-      createNode({ maxPendingConnections: 9 }),
-      createNode(),
-      createPlainNode(),
-    ]);
-    const before = [await knock(a), await knock(a), await knock(a)];
-    // Connections are accepted in order, so when this one is complete the others have been accepted.
-    await c.dial(multiaddr(addressOf(a)));
-    a.services.peers.setConnectionLimits({ maxPendingConnections: 2 });
-    await closeOf(await knock(a));
-    expect(before.filter(({ destroyed }) => destroyed)).toEqual([]);
-    for (const socket of before) socket.destroy();
-    const connect = (): Promise<unknown> =>
-      b.services.peers.dialPeer(idOf(a), [addressOf(a)]).catch((error: unknown) => error);
-    while ((await connect()) instanceof PeersError);
-    await until([a], () => a.services.peers.isConnected(b.peerId));
-  });
-
   it('admit more handshakes at once than libp2p by itself', async () => {
     const [a, b] = await Promise.all([createNode({ maxPendingConnections: 20 }), createPlainNode()]);
     const sockets: net.Socket[] = [];
@@ -362,36 +328,6 @@ describe('address policy', () => {
 });
 
 describe('disconnectPeer()', () => {
-  it('lasts, although the peer carries a keep-alive tag', async () => {
-    const [a, b, c] = await Promise.all([createNode(), createNode(), createNode()]);
-    await a.services.peers.dialPeer(idOf(b), [addressOf(b)]);
-    await a.peerStore.merge(b.peerId, { tags: { [`${KEEP_ALIVE}-test`]: { value: 50 } } });
-
-    // libp2p alone: the peer is back at once.
-    const back = nextLibp2pEvent(b, 'connection:open');
-    await a.hangUp(b.peerId);
-    await back;
-    await until([a, b], () => connectionsOf(a, b).length === 1 && connectionsOf(b, a).length === 1);
-
-    const opened = vi.fn<() => void>();
-    b.addEventListener('connection:open', opened);
-    const closed = nextEvent(b.services.peers, 'connection:closed');
-    await a.services.peers.disconnectPeer(idOf(b));
-    await closed;
-    expect(a.services.peers.isConnected(idOf(b))).toBe(false);
-    const { tags } = await a.peerStore.get(b.peerId);
-    expect([...tags.keys()].filter((tag) => tag.startsWith(KEEP_ALIVE))).toEqual([]);
-
-    // Whoever dials in node A, also after tagging the peer again, is refused; a whole connection elsewhere is not.
-    await a.peerStore.merge(b.peerId, { tags: { [`${KEEP_ALIVE}-again`]: { value: 1 } } });
-    await expect(a.dial(multiaddr(addressOf(b)))).rejects.toMatchObject({ name: 'DialDeniedError' });
-    const identified = nextLibp2pEvent(c, 'peer:identify');
-    await a.services.peers.dialPeer(idOf(c), [addressOf(c)]);
-    await identified;
-    expect(opened).not.toHaveBeenCalled();
-    expect(b.services.peers.connectedPeers()).toEqual([]);
-  });
-
   it('keeps the peer out as well, until the user wants it', async () => {
     const [a, b] = await Promise.all([createNode(), createNode()]);
     await a.services.peers.dialPeer(idOf(b), [addressOf(b)]);
@@ -518,15 +454,6 @@ describe('peerInfo()', () => {
     expect(info?.protocols).toEqual(expect.arrayContaining(['/ipfs/id/1.0.0', '/ipfs/ping/1.0.0']));
   });
 
-  it('knows peers that the store kept from before', async () => {
-    const [a, b] = await Promise.all([createNode(), createNode()]);
-    await a.stop();
-    await a.peerStore.merge(b.peerId, { multiaddrs: [multiaddr('/ip4/127.0.0.1/tcp/9')] });
-    await a.start();
-    while (a.services.peers.peerInfo(idOf(b)) === undefined) await turn();
-    expect(a.services.peers.peerInfo(idOf(b))?.addresses).toEqual(['/ip4/127.0.0.1/tcp/9']);
-  });
-
   it('does not take what it reads from the store for newer than what has come since', async () => {
     const [a, b] = await Promise.all([createNode(), createNode()]);
     const addresses = () => a.services.peers.peerInfo(idOf(b))?.addresses;
@@ -548,19 +475,6 @@ describe('peerInfo()', () => {
 });
 
 describe('addPeerAddr()', () => {
-  it('leads to the peer when libp2p alone has forgotten the address', async () => {
-    const [a, other, b] = await Promise.all([createNode(), createNode(), createNode()]);
-    await a.services.peers.addPeerAddr(idOf(b), addressOf(b));
-    await other.peerStore.merge(b.peerId, { multiaddrs: [multiaddr(addressOf(b))] });
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 2 * 3_600_000 });
-    await expect(other.dial(b.peerId)).rejects.toMatchObject({ name: 'NoValidAddressesError' });
-    expect((await a.peerStore.get(b.peerId)).addresses).toEqual([]);
-    expect(a.services.peers.peerInfo(idOf(b))?.addresses).toHaveLength(1);
-    // Not this package's dial, but that of any other part of the node.
-    await a.dial(b.peerId);
-    await until([b], () => b.services.peers.isConnected(a.peerId));
-  });
-
   it('is enough for a dial without addresses', async () => {
     const [a, b] = await Promise.all([createNode({ addressPolicy: 'public' }), createNode()]);
     await a.services.peers.addPeerAddr(idOf(b), addressOf(b));

@@ -1,4 +1,4 @@
-import { createRecorder } from '@lloom/inspector';
+import { recordFile } from '@lloom/inspector/vitest';
 import { multiaddr } from '@multiformats/multiaddr';
 import { afterEach, describe, expect, it } from 'vitest';
 import { AddressError, ConfigError } from '@lloom/core';
@@ -10,13 +10,13 @@ import { createPeers } from '../src/peers.ts';
 import type { PeersPorts } from '../src/ports.ts';
 import { FakeClock, FakeNetwork, larger, self, smaller, turn } from './fakes.ts';
 
-const recorder = createRecorder();
+const machines = recordFile();
 const running: { stop(): void | Promise<void> }[] = [];
 
 function createNode(config: PeersConfig & PeersPorts = {}) {
   const network = new FakeNetwork();
   const clock = new FakeClock();
-  const peers = createPeers({ clock, inspect: recorder.inspect as never, ...config }, network);
+  const peers = createPeers({ clock, inspect: machines.inspect as never, ...config }, network);
   const told: unknown[] = [];
   for (const type of ['connection:established', 'connection:closed'] as const) {
     peers.addEventListener(type, ({ detail }) => told.push([type, detail]));
@@ -251,6 +251,17 @@ describe('limits', () => {
     expect(network.gate.refusesInbound(from, 2)).toMatch(/maxPendingConnections is 2/);
   });
 
+  it('refuse whoever has come in while the last place was taken', () => {
+    const { network, peers } = createNode({ maxConnections: 1 });
+    const candidate = { peerId: smaller, direction: 'inbound', relayed: false } as const;
+    expect(network.gate.refusesConnection(candidate)).toBeUndefined();
+    network.open(larger);
+    expect(network.gate.refusesConnection(candidate)).toMatch(/maxConnections is 1/);
+    expect(network.gate.refusesConnection({ ...candidate, direction: 'outbound' })).toBeUndefined();
+    peers.setConnectionLimits({ maxConnections: 2 });
+    expect(network.gate.refusesConnection(candidate)).toBeUndefined();
+  });
+
   it('refuse one more connection to a peer in both directions', () => {
     const { network } = createNode({ maxConnectionsPerPeer: 1 });
     network.open(larger);
@@ -290,7 +301,7 @@ describe('limits', () => {
     peers.setConnectionLimits({ maxConnections: 1 });
     const third = '12D3KooWGjqaK5MoJ3d7N1v5TyzQdp1KPXwpwdvnH49uT6M8PNsp';
     await expect(codeOf(peers.disconnectPeer(third))).resolves.toBe('LIMIT_REACHED');
-    const candidate = { peerId: third, direction: 'inbound', relayed: false } as const;
+    const candidate = { peerId: third, direction: 'outbound', relayed: false } as const;
     expect(network.gate.refusesConnection(candidate)).toBe('too many peers');
     expect(network.open(third).isOpen).toBe(false);
     expect(peers.isConnected(third)).toBe(false);
@@ -704,6 +715,6 @@ describe('listenedAddresses()', () => {
 
 describe('inspection', () => {
   it('sees the machine of each peer', () => {
-    expect(recorder.coverage(peerMachine).taken).toBeGreaterThan(12);
+    expect(machines.coverage(peerMachine).taken).toBeGreaterThan(12);
   });
 });

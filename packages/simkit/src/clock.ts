@@ -226,7 +226,7 @@ export class VirtualClock implements Clock {
     if (!(until >= this.#elapsedMs && until < Infinity)) {
       throw new RangeError(`Cannot run a clock until ${until} ms: want a time that comes`);
     }
-    if (this.#isRunning) throw new Error('Cannot run a clock that runs');
+    if (this.#isRunning) throw new SimkitError('ALREADY_MOVING', {});
     this.#isRunning = true;
     this.#callbacks = 0;
     try {

@@ -16,6 +16,8 @@ export interface SimkitErrorData {
   NATIVE_PENDING: { readonly what: readonly string[]; readonly waitedMs: number };
   /** Callbacks kept making callbacks of the same instant. `at` is virtual time in ms. */
   ENDLESS_INSTANT: { readonly at: number; readonly callbacks: number };
+  /** Time was told to run while it runs already. */
+  ALREADY_MOVING: Record<string, never>;
   /** A condition or a promise did not come true in the virtual time it had. */
   TIMEOUT: { readonly what: string; readonly waitedMs: number; readonly seed: number };
   /** There is no node of that name. */
@@ -61,6 +63,11 @@ const codeTable: CodeTable<SimkitErrorData> = {
       `Cannot move virtual time beyond ${at} ms: ${callbacks} callbacks have run in that one instant`,
     retryable: false,
     hint: 'Look for code that schedules itself again without a delay.',
+  },
+  ALREADY_MOVING: {
+    message: () => 'Cannot run virtual time: it runs already',
+    retryable: false,
+    hint: 'Inside of what a run waits for, await promises themselves; outside, await one run before the next.',
   },
   TIMEOUT: {
     message: ({ what, waitedMs, seed }) =>

@@ -128,7 +128,8 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
   async run<T>(act: Promise<T> | (() => Promise<T>), config: WaitConfig = {}): Promise<T> {
     this.#checkRunning('run an act');
     let isSettled = false;
-    const promise = (async () => (typeof act === 'function' ? act() : act))();
+    // The act begins when time already runs, so that one which moves time itself is told.
+    const promise = typeof act === 'function' ? Promise.resolve().then(act) : act;
     const settled = (): void => {
       isSettled = true;
     };

@@ -332,6 +332,13 @@ test('a run that is under way ends when the network is stopped, and its nodes wi
   expect(node.status).toBe('stopped');
 });
 
+test('a run inside a run is refused, and the outer one goes on', async ({ createNetwork }) => {
+  const network = await createNetwork({ nodes: 1, createNode });
+  const inner = await network.run(() => failure(network.runFor(1_000)));
+  expect(inner).toMatchObject({ code: 'ALREADY_MOVING' });
+  await network.runFor(1_000);
+});
+
 test('one network at a time lives in a process', async ({ createNetwork }) => {
   await createNetwork({ nodes: 1, createNode });
   await expect(createNetwork({ nodes: 1, createNode })).rejects.toMatchObject({ code: 'ALREADY_RUNNING' });

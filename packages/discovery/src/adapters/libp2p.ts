@@ -111,7 +111,11 @@ export class Libp2pNetwork implements Network {
     const known = stored.map(({ multiaddr }) => withPeerId(multiaddr, peer));
     const all = new Map([...given, ...known].map((address) => [address.toString(), address]));
     const target = all.size > 0 ? [...all.values()].slice(0, maxAddresses) : peer;
-    await this.#components.connectionManager.openConnection(target, { signal });
+    try {
+      await this.#components.connectionManager.openConnection(target, { signal });
+    } catch (error) {
+      throw explainSilence(error);
+    }
   }
 
   async provide(key: string, { signal }: { readonly signal: AbortSignal }): Promise<number> {
@@ -325,6 +329,14 @@ function asNoDht(error: unknown, key: string): unknown {
   const name = error instanceof Error ? error.name : '';
   const isMissing = name === 'NoContentRoutersError' || name === 'NoPeerRoutersError';
   return isMissing ? new DiscoveryError('NO_DHT', { key }, { cause: error }) : error;
+}
+
+/** libp2p has a limit of its own for each address, and calls it an abort; nobody has aborted anything. */
+function explainSilence(error: unknown): unknown {
+  if (error instanceof AggregateError)
+    return new AggregateError(error.errors.map(explainSilence), error.message);
+  const isSilence = error instanceof Error && error.message.includes('operation was aborted');
+  return isSilence ? new Error('no answer in time', { cause: error }) : error;
 }
 
 /** What the DHT reports while it works: the only trace of who answered, and who did not. */

@@ -156,7 +156,6 @@ export class MachineCoverage implements Reporter {
     machines: readonly MachineRun[],
     { rows, pages }: { rows: readonly CoverageRow[]; pages: readonly TestPage[] },
   ): Promise<void> {
-    mkdirSync(this.#folder, { recursive: true });
     const figures = {
       machines: rows.map((row) => ({
         ...row,
@@ -164,7 +163,6 @@ export class MachineCoverage implements Reporter {
         transitionsPercent: percentOf(row.transitions),
       })),
     };
-    writeFileSync(join(this.#folder, 'coverage.json'), `${JSON.stringify(figures, null, 2)}\n`);
     const sorted = machines.toSorted((a, b) => (machineKey(a) < machineKey(b) ? -1 : 1));
     const sections: string[] = [];
     for (const machine of sorted) {
@@ -178,6 +176,9 @@ export class MachineCoverage implements Reporter {
       ...sections,
       others.length === 0 ? '' : `<details><summary>Other tests</summary>${linksHtml(others)}</details>`,
     ].join('\n');
+    // Another run in the same folder may have emptied it while this one drew.
+    mkdirSync(this.#folder, { recursive: true });
+    writeFileSync(join(this.#folder, 'coverage.json'), `${JSON.stringify(figures, null, 2)}\n`);
     writeFileSync(join(this.#folder, 'index.html'), htmlPage('Machine coverage', body));
   }
 }

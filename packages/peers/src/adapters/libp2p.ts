@@ -5,6 +5,7 @@ import {
   type Logger,
   type MultiaddrConnection,
   type Peer,
+  type PeerId,
 } from '@libp2p/interface';
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import { safe, toPeerId, withPeerId } from '@lloom/core';
@@ -80,16 +81,15 @@ class Libp2pNetwork implements PeerNetwork {
       }
       return false;
     };
+    const deniesInbound = (peerId: PeerId, { remoteAddr }: MultiaddrConnection): boolean =>
+      this.#deny(peerId, gate.refusesConnection(candidateOf(peerId.toString(), 'inbound', remoteAddr)));
     gater.denyInboundEncryptedConnection = async (peerId, maConn) =>
-      (await user.inboundEncrypted?.(peerId, maConn)) === true ||
-      this.#deny(
-        peerId,
-        gate.refusesConnection(candidateOf(peerId.toString(), 'inbound', maConn.remoteAddr)),
-      );
+      (await user.inboundEncrypted?.(peerId, maConn)) === true || deniesInbound(peerId, maConn);
     gater.denyInboundUpgradedConnection = async (peerId, maConn) => {
       if ((await user.inboundUpgraded?.(peerId, maConn)) === true) return true;
       this.#pending.delete(maConn);
-      return false;
+      // Others may have come in since it was asked the first time.
+      return deniesInbound(peerId, maConn);
     };
     gater.denyOutboundEncryptedConnection = async (peerId, maConn) =>
       (await user.outboundEncrypted?.(peerId, maConn)) === true ||

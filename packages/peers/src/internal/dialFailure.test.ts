@@ -20,6 +20,12 @@ const rows: readonly (readonly [what: string, error: unknown, reason: DialReason
   ['a silent host', failure('Error', { code: 'ETIMEDOUT' }), 'timeout'],
   ['the limit of one address', failure('TimeoutError'), 'timeout'],
   ['the limit of one address, told otherwise', failure('AbortError'), 'timeout'],
+  ['no answer', failure('EncryptionFailedError', { message: 'The operation was aborted' }), 'timeout'],
+  [
+    'no answer, later',
+    failure('MuxerUnavailableError', { message: 'AbortError: The operation was aborted' }),
+    'timeout',
+  ],
   ['another peer', otherPeer, 'wrongPeer'],
   ['another peer, told plainly', failure('UnexpectedPeerError'), 'wrongPeer'],
   ['a reset while connecting', failure('Error', { code: 'ECONNRESET' }), 'closed'],

@@ -37,6 +37,9 @@ const byName: Readonly<Record<string, DialReason>> = {
 /** How the noise handshake says that it met another peer; its error arrives under another name. */
 const wrongPeer = /identity key (?<found>\S+) does not match expected/;
 
+/** libp2p names errors of a handshake anew; that it was given up for want of an answer is in the text alone. */
+const givenUp = /operation was aborted/;
+
 /** The peer that was met instead of the expected one, when the handshake says so. */
 export function foundPeerOf(error: unknown): string | undefined {
   return wrongPeer.exec(errorText(error, 1_024))?.groups?.['found'];
@@ -47,6 +50,7 @@ export function reasonOf(error: unknown): DialReason {
   const { code, name } = error as { readonly code?: unknown; readonly name?: unknown };
   if (typeof code === 'string' && Object.hasOwn(byCode, code)) return byCode[code] ?? 'other';
   if (foundPeerOf(error) !== undefined) return 'wrongPeer';
+  if (givenUp.test(errorText(error, 1_024))) return 'timeout';
   return typeof name === 'string' && Object.hasOwn(byName, name) ? (byName[name] ?? 'other') : 'other';
 }
 

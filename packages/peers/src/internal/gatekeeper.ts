@@ -18,6 +18,8 @@ export interface GateView {
   readonly clock: Clock;
   /** The open connections to a peer. */
   held(peerId: string): readonly HeldConnection[];
+  /** How many connections are open in all. */
+  openConnections(): number;
   /** How many peers the service keeps track of. */
   trackedPeers(): number;
   isTracked(peerId: string): boolean;
@@ -135,8 +137,11 @@ export class Gatekeeper implements Gate {
   }
 
   refusesConnection({ peerId, ...candidate }: Candidate): string | undefined {
+    const { maxConnections } = this.limits;
     if (this.#isCooling(peerId)) return 'it was disconnected a moment ago';
     if (!this.#view.isTracked(peerId) && this.room <= 0) return 'too many peers';
+    if (candidate.direction === 'inbound' && this.#view.openConnections() >= maxConnections)
+      return `maxConnections is ${maxConnections}`;
     const rule = this.ruleFor(peerId);
     return isSurplus(candidate, this.#view.held(peerId), rule)
       ? `maxConnectionsPerPeer is ${rule.limit}`

@@ -1,0 +1,23 @@
+import { test } from '@lloom/simkit/vitest';
+import { star } from './simNodes.ts';
+import { liveAndAsk, ten } from './tenNodes.ts';
+
+/** Beside the seeds of the short test. */
+const firstSeed = 3;
+
+for (let seed = firstSeed; seed < firstSeed + 20; seed += 1) {
+  test(`ten nodes are all connected after 30 s, and every client is answered, with seed ${seed}`, async ({
+    createNetwork,
+  }) => {
+    const network = await createNetwork({ ...ten, seed, createNode: star() });
+    await liveAndAsk(network);
+  });
+}
+
+for (let seed = firstSeed; seed < firstSeed + 10; seed += 1) {
+  test(`they are so when one segment of ten is lost, with seed ${seed}`, async ({ createNetwork }) => {
+    const link = { delayMs: 50, lossRatio: 0.1 };
+    const network = await createNetwork({ ...ten, link, seed, createNode: star() });
+    await liveAndAsk(network);
+  });
+}

@@ -1,0 +1,143 @@
+import { test } from '@lloom/simkit/vitest';
+import { describe, expect } from 'vitest';
+import { question } from './nodes.ts';
+import { failureOf, findAndAsk, planet, serve, star } from './simNodes.ts';
+import { liveAndAsk, ten } from './tenNodes.ts';
+
+describe('ten nodes, 50 ms and one lost segment of a hundred', () => {
+  test('are all connected after 30 s, and every client is answered; twice the same', async ({
+    createNetwork,
+  }) => {
+    const hashes: string[] = [];
+    for (let run = 0; run < 2; run += 1) {
+      const network = await createNetwork({ ...ten, createNode: star() });
+      await liveAndAsk(network);
+      await network.stop();
+      hashes.push(network.trace.hash());
+    }
+    expect(hashes[1]).toBe(hashes[0]);
+  }, 60_000);
+
+  test('are so over the real handshakes and muxers as well', async ({ createNetwork }) => {
+    const network = await createNetwork({ ...ten, seed: 2, fidelity: 'full', createNode: star() });
+    await liveAndAsk(network);
+  }, 60_000);
+});
+
+describe('an executor that dies', () => {
+  const nodes = ['v', 'e0', 'e1', 'c0', 'c1'];
+  const thinkMs = 20_000;
+
+  for (const isSilent of [false, true]) {
+    const how = isSilent ? 'with its machine' : 'alone';
+    test(`${how}, while it answers, ends each request once, and another one serves`, async ({
+      createNetwork,
+    }) => {
+      const network = await createNetwork({ nodes, link: planet, createNode: star() });
+      const [dying, other] = [network.node('e0'), network.node('e1')];
+      for (const node of [dying, other]) await network.run(serve(node, network.clock, thinkMs));
+      await network.runFor(10_000);
+      const ends: string[] = [];
+      for (const name of ['c0', 'c1']) {
+        const client = network.node(name);
+        const message = await question(client.identity, dying.peerId);
+        const { result } = client.stream(dying.peerId, message);
+        result.then(
+          () => ends.push(`${name} answered`),
+          (error: { code: string }) => ends.push(`${name} ${error.code}`),
+        );
+      }
+      await network.runFor(5_000);
+      expect(ends).toEqual([]);
+      network.crash('e0', { isSilent });
+      const diedAtMs = network.clock.elapsed();
+      await network.runUntil(() => ends.length === 2, { timeoutMs: 120_000 });
+      // Told by a reset within a delay, or by a ping that stays without an answer.
+      expect(network.clock.elapsed() - diedAtMs).toBeLessThan(isSilent ? 56_000 : 2_000);
+      expect(ends.toSorted((a, b) => a.localeCompare(b))).toEqual([
+        'c0 CONNECTION_CLOSED',
+        'c1 CONNECTION_CLOSED',
+      ]);
+      for (const name of ['c0', 'c1']) {
+        const { by, text } = await network.run(findAndAsk(network.node(name)));
+        expect([by, text]).toEqual([other.peerId, 'to be or not']);
+      }
+      await network.runFor(600_000);
+      expect(ends).toHaveLength(2);
+      expect(network.node('c0').pendingRequests()).toEqual([]);
+    });
+  }
+});
+
+describe('a peer that falls silent', () => {
+  /** As long as Linux tries to get data through. */
+  const link = { ...planet, breakAfterMs: 924_000 };
+  const nodes = ['v', 'e0', 'e1', 'c0', 'c1'];
+
+  test('is dropped by everybody within a minute, long before TCP gives up', async ({ createNetwork }) => {
+    const network = await createNetwork({ nodes, link, createNode: star() });
+    await network.runFor(10_000);
+    const { peerId } = network.node('e0');
+    network.crash('e0', { isSilent: true });
+    const others = [...network.nodes.values()];
+    await network.runUntil(() => !others.some((node) => node.isConnected(peerId)), { timeoutMs: 60_000 });
+    const connections = others.map((node) => node.connectedPeers().length);
+    expect(connections).toEqual(others.map(() => others.length - 1));
+  });
+
+  test('for 20 s is not found meanwhile, keeps its connections, and serves again', async ({
+    createNetwork,
+  }) => {
+    const network = await createNetwork({ nodes, link, createNode: star() });
+    await network.run(serve(network.node('e0'), network.clock));
+    await network.runFor(25_000);
+    const closed: string[] = [];
+    for (const [name, node] of network.nodes)
+      node.addEventListener('connection:closed', () => closed.push(name));
+    const others = nodes.filter((name) => name !== 'e0');
+    for (let turn = 0; turn < 5; turn += 1) {
+      for (const name of others) network.hold('e0', name);
+      const asked = findAndAsk(network.node('c0')).catch((error: { code: string }) => error.code);
+      await network.runFor(20_000);
+      for (const name of others) network.release('e0', name);
+      // Nobody can tell a busy executor from a dead one: while it is busy it is not found, and nothing else breaks.
+      const outcome = await network.run(asked);
+      expect(['NO_PROVIDERS', 'QUERY_FAILED']).toContain(outcome);
+      await network.runFor(13_000);
+      expect(await network.run(findAndAsk(network.node('c0')))).toMatchObject({ text: 'to be or not' });
+    }
+    expect(closed).toEqual([]);
+  });
+});
+
+describe('a node that comes back', () => {
+  test('refuses after a crash what it has answered before, and serves the rest', async ({
+    createNetwork,
+  }) => {
+    const network = await createNetwork({ nodes: ['v', 'c1', 'e0', 'c0'], link: planet, createNode: star() });
+    network.crash('c1', { isSilent: true });
+    await network.run(serve(network.node('e0'), network.clock, 3_000));
+    await network.runFor(5_000);
+    const client = network.node('c0');
+    const { peerId } = network.node('e0');
+    const addresses = network.node('e0').listenedAddresses();
+    const message = await question(client.identity, peerId);
+    await network.run(async () => client.stream(peerId, message).result);
+
+    const unanswered = failureOf(client.stream(peerId, await question(client.identity, peerId)).result);
+    await network.runFor(1_000);
+    network.crash('e0');
+    expect(await network.run(unanswered)).toMatchObject({ code: 'CONNECTION_CLOSED' });
+    const again = await network.restart('e0');
+    await network.run(serve(again, network.clock));
+    // Its old self, which still worked, is stopped meanwhile: nobody may notice.
+    await network.runFor(30_000);
+    const repeated = await network.run(failureOf(client.stream(peerId, message).result));
+    expect(repeated).toMatchObject({ code: 'SIGNATURE_REFUSED', data: { reason: 'REPLAYED' } });
+    expect(await network.run(findAndAsk(client))).toMatchObject({ by: peerId, text: 'to be or not' });
+    // Nobody knows the newcomer, so nobody but it has dialled.
+    const newcomer = await network.restart('c1', { datastore: 'empty' });
+    const { direction } = await network.run(newcomer.dialPeer(peerId, addresses));
+    expect(direction).toBe('outbound');
+  });
+});
