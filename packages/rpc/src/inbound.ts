@@ -78,7 +78,10 @@ export class InboundRequest {
       const frame = await this.#read();
       const { timeoutMs } = this.#runtime.config;
       tell({ type: 'request.read', handleTimeoutMs: Math.min(frame.timeoutMs ?? timeoutMs, timeoutMs) });
+      if (!this.#isActive()) return;
       await this.#verify(frame);
+      // The client may have left meanwhile: then nobody is asked.
+      if (!this.#isActive()) return;
       this.#writer = this.#createWriter(frame);
       tell({ type: 'request.verified' });
       await this.#handle(frame);
@@ -196,9 +199,13 @@ export class InboundRequest {
     });
   }
 
+  #isActive(): boolean {
+    return this.#actor.getSnapshot().status === 'active';
+  }
+
   /** Events after the end are late, not wrong. */
   #tell(event: InboundEvent): void {
-    if (this.#actor.getSnapshot().status === 'active') this.#actor.send(event);
+    if (this.#isActive()) this.#actor.send(event);
   }
 
   #closedError(): RpcError {

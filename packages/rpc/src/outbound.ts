@@ -168,15 +168,22 @@ export class OutboundRequest {
         throw saidError(frame, this.#context());
       case 'end':
         this.#tell({ type: 'answer.ended' });
-        this.#result = await this.#prove(frame);
+        this.#result = await this.#unlessEnded(this.#prove(frame));
         this.#tell({ type: 'answer.verified' });
         return onlyChunk(this.#result);
       case 'chunk': {
         if (frame.sequence === 0) this.#tell({ type: 'answer.began' });
-        if (this.#proof !== undefined) return this.#proof.add(frame);
+        if (this.#proof !== undefined) return this.#unlessEnded(this.#proof.add(frame));
         throw new RpcError('INVALID_RESPONSE', { requestId, peerId, reason: 'text came for a ping' });
       }
     }
+  }
+
+  /** A proof that comes when the request has been given up proves nothing to anybody. */
+  async #unlessEnded<T>(proof: Promise<T>): Promise<T> {
+    const proven = await proof;
+    if (this.#actor.getSnapshot().status !== 'active') throw hasEnded;
+    return proven;
   }
 
   async #prove(frame: EndFrame): Promise<Outcome> {

@@ -45,20 +45,6 @@ test('a stream that had ended before anybody listened still gives every byte, th
   expect(await readAll(new Libp2pByteStream(await far.promise))).toBe(1_000);
 });
 
-test('a writer is stopped while nobody reads, and goes on when somebody does', async () => {
-  const { near, far } = await open();
-  far.send(new Uint8Array(4 * 1024 * 1024));
-  const closed = far.close();
-  expect(
-    await Promise.race([
-      closed.then(() => 'sent'),
-      new Promise((resolve) => setImmediate(() => resolve('waits'))),
-    ]),
-  ).toBe('waits');
-  expect(await readAll(near)).toBe(4 * 1024 * 1024);
-  await closed;
-});
-
 test('a reader learns of a reset after the bytes that came before it', async () => {
   const { near, far } = await open();
   far.send(new Uint8Array([1, 2, 3]));

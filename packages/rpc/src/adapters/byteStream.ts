@@ -99,12 +99,16 @@ export class Libp2pByteStream implements ByteStream {
   }
 
   /**
-   * Resolves when the stream takes more; rejects when it is closed or the signal fires. libp2p's own `onDrain` keeps
-   * its first promise for good, so that it holds nobody back after the first time.
+   * Resolves when the stream takes more; rejects when it is closed or the signal fires. On `drain` libp2p first sends
+   * what still waits, and that may fill the window again.
    */
-  #drained(signal: AbortSignal | undefined): Promise<void> {
+  async #drained(signal: AbortSignal | undefined): Promise<void> {
+    while (this.#stream.writableNeedsDrain) await this.#nextDrain(signal);
+  }
+
+  /** libp2p's own `onDrain` keeps its first promise for good, so that it holds nobody back after the first time. */
+  #nextDrain(signal: AbortSignal | undefined): Promise<void> {
     const stream = this.#stream;
-    if (!stream.writableNeedsDrain) return Promise.resolve();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onDrain = (): void => resolve();
     const onAbort = (): void => reject(signal?.reason as Error);

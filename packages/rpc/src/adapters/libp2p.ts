@@ -27,8 +27,8 @@ export class Libp2pNetwork implements Network {
   readonly peerId: string;
   readonly #components: RpcComponents;
   readonly #log: Logger;
-  /** For each connection, the end of the negotiation of its first stream. */
-  readonly #firstStreams = new WeakMap<Connection, Promise<void>>();
+  /** For each connection, the end of the negotiation of its first stream: whether the peer has answered. */
+  readonly #firstStreams = new WeakMap<Connection, Promise<boolean>>();
 
   constructor(components: RpcComponents) {
     this.#components = components;
@@ -79,7 +79,8 @@ export class Libp2pNetwork implements Network {
 
   /**
    * A connection that is new here may not be ready at the peer, which then resets all but a few streams without a
-   * word. So the first stream goes alone; its answer shows that the peer is ready.
+   * word, or ends the connection. So the first stream goes alone; its answer shows that the peer is ready. When it
+   * fails, another one goes first.
    */
   async #openStream(connection: Connection, signal: AbortSignal): Promise<Stream> {
     const open = (): Promise<Stream> =>
@@ -88,15 +89,21 @@ export class Libp2pNetwork implements Network {
         maxOutboundStreams: maxStreams,
         runOnLimitedConnection: true,
       });
-    const first = this.#firstStreams.get(connection);
-    if (first !== undefined) {
-      await first;
-      return open();
+    let first = this.#firstStreams.get(connection);
+    while (first !== undefined) {
+      const isReady = await first;
+      signal.throwIfAborted();
+      if (isReady) return open();
+      first = this.#firstStreams.get(connection);
     }
     const stream = open();
     const settled = stream.then(
-      () => undefined,
-      () => undefined,
+      () => true,
+      (error: unknown) => {
+        const isRefused = error instanceof Error && error.name === 'UnsupportedProtocolError';
+        if (!isRefused) this.#firstStreams.delete(connection);
+        return isRefused;
+      },
     );
     this.#firstStreams.set(connection, settled);
     return stream;
