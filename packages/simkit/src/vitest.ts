@@ -10,8 +10,8 @@ import type { Stoppable, TestNetwork, TestNetworkConfig } from './types.ts';
 /** What the fixture adds to a test. */
 export interface NetworkFixture {
   /**
-   * Starts a network as `createTestNetwork` does. It is stopped when the test ends; when the test has failed, its seed
-   * and the last lines of its trace are printed.
+   * Starts a network as `createTestNetwork` does. It is stopped when the test ends; when the test has failed, the
+   * seed of its last network and the end of that trace are printed.
    */
   readonly createNetwork: <N extends Stoppable>(config: TestNetworkConfig<N>) => Promise<TestNetwork<N>>;
 }
@@ -32,10 +32,10 @@ export function withNetworks<Context extends object>(
   const extended = (base as unknown as TestAPI).extend('createNetwork', ({ task }, { onCleanup }) => {
     const networks: TestNetwork<Stoppable>[] = [];
     onCleanup(async () => {
-      for (const network of networks) {
-        if (task.result?.state === 'fail') process.stderr.write(explain(task.name, network));
-        await network.stop();
-      }
+      // One network lives at a time, so it is the last one that the test has failed in.
+      const last = networks.at(-1);
+      if (last !== undefined && task.result?.state === 'fail') process.stderr.write(explain(task.name, last));
+      for (const network of networks) await network.stop();
     });
     const createNetwork: NetworkFixture['createNetwork'] = async (config) => {
       const network = await createTestNetwork(config);

@@ -1,6 +1,7 @@
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { describe, expect } from 'vitest';
+import type { Stream } from '@libp2p/interface';
 import { ConfigError } from '@lloom/core';
 import { SimkitError, type Fidelity } from '../src/index.ts';
 import { test } from '../src/vitest.ts';
@@ -132,6 +133,31 @@ describe.each(fidelities)('%s', (fidelity) => {
     expect(network.clock.elapsed() - before).toBe(8_000);
     expect(network.node('n0').getConnections()).toEqual([]);
   });
+});
+
+test('an end that has given up refuses what still comes, and what it had left to say is lost', async ({
+  createNetwork,
+}) => {
+  const link = { delayMs: 50, breakAfterMs: 8_000 };
+  const network = await createNetwork({ nodes: 2, link, createNode });
+  let heard: string[] = [];
+  let answering: Stream | undefined;
+  await network.node('n1').handle(echo, (stream) => {
+    answering = stream;
+    heard = received(stream);
+  });
+  const stream = await openEcho(network, 'n0', 'n1');
+  await network.runFor(1_000);
+  network.partitionOneWay(['n0'], ['n1']);
+  say(stream, 'lost');
+  await network.runUntil(() => stream.status !== 'open');
+  network.heal();
+  await network.runFor(10_000);
+  expect([heard, answering?.status]).toEqual([[], 'open']);
+  const before = network.clock.elapsed();
+  say(answering!, 'anybody there?');
+  await network.runUntil(() => answering?.status !== 'open');
+  expect(network.clock.elapsed() - before).toBe(100);
 });
 
 test('a dial takes one round trip, and a ping over it another', async ({ createNetwork }) => {
