@@ -39,6 +39,12 @@ const tcpStack = (): NetworkStack => ({
 const maxAddressAgeMs = 7 * 86_400_000;
 const maxPeerAgeMs = 30 * 86_400_000;
 
+/**
+ * How long a change of this node's addresses or protocols waits for the next one before peers are told. Nodes change
+ * both in their first two seconds, and every telling costs each peer the check of a signature.
+ */
+const pushDelayMs = 3_000;
+
 /** How often every connection is pinged, and how long the answer may take: a dead one ends within a minute. */
 const pingIntervalMs = 30_000;
 const pingMs = 25_000;
@@ -75,7 +81,7 @@ export function startLibp2p({
     connectionGater: {},
     services: {
       identify: identify(),
-      identifyPush: identifyPush(),
+      identifyPush: identifyPush({ debounce: pushDelayMs }),
       // The DHT pings beside the monitor; a ping too many would end a good connection.
       ping: ping({ maxInboundStreams: pingStreams, maxOutboundStreams: pingStreams }),
       dht: kadDHT({
