@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 import { MachineCoverage } from './packages/inspector/src/reporter.ts';
@@ -47,7 +48,10 @@ export default defineConfig(({ mode }) => {
       projects: [...packages, tools],
       reporters: ['default', machineCoverage, new Tally()],
       passWithNoTests: long,
-      testTimeout: (long ? 600 : 20) * seconds,
+      // By default a machine with two processors runs one file at a time, and many of ours wait for processes.
+      maxWorkers: Math.max(2, availableParallelism() - 1),
+      // Simulations compute all the time: on a busy machine one takes as long as it takes.
+      testTimeout: (long ? 600 : 60) * seconds,
       hookTimeout: 30 * seconds,
     },
   };
