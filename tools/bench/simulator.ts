@@ -59,11 +59,15 @@ async function determinism(): Promise<Row[]> {
 
 const seconds = (figures: readonly number[]): number => median(figures) / 1_000;
 
-/** Networks in virtual time: how long whole scenarios take, and whether a seed decides them. */
+/**
+ * Networks in virtual time: how long whole scenarios take, and whether a seed decides them. `scenario10` runs in the
+ * fidelity that tests run in, `scenario10.full` with Noise and Yamux; `full50` with those as well, and Ed25519 keys.
+ */
 export async function simulatorSuite(): Promise<Row[]> {
   const fast = await run('scenario10', 5);
   const full = await run('scenario10full', 3);
   const stock50 = await run('full50', 1);
+  const stock50fast = await run('full50fast', 1);
   const lloom50 = await run('lloom50', 1);
   const goal = { unit: 's', against: 'goal' };
   const real = (runs: readonly Measured[]): number => seconds(runs.map(({ realMs }) => realMs));
@@ -73,6 +77,7 @@ export async function simulatorSuite(): Promise<Row[]> {
     row('simulator.scenario10.cpu', { ...goal, value: cpu(fast), baseline: 2 }),
     row('simulator.scenario10.full', { ...goal, value: real(full), baseline: 2 }),
     row('simulator.full50.vs-goal', { ...goal, value: cpu(stock50), baseline: 20, unit: 'CPU s' }, 1),
+    row('simulator.full50.fast', { ...goal, value: cpu(stock50fast), baseline: 20, unit: 'CPU s' }),
     row('simulator.full50.lloom', { ...goal, value: cpu(lloom50), baseline: 20, unit: 'CPU s' }),
     ...(await determinism()),
   ];

@@ -40,16 +40,26 @@ function createLloomNode(
   });
 }
 
+interface LloomConfig {
+  readonly nodes: number;
+  readonly virtualMs: number;
+  readonly fidelity: Fidelity;
+  /** Whether jitter, a partition and a crash befall them. */
+  readonly hasFaults?: boolean;
+}
+
 /** Half of the nodes offer a model, the others look for it, all of them ours. */
-async function lloom(config: { nodes: number; virtualMs: number; fidelity: Fidelity }): Promise<Measured> {
-  const { nodes: count, virtualMs, fidelity } = config;
+async function lloom(config: LloomConfig): Promise<Measured> {
+  const { nodes: count, virtualMs, fidelity, hasFaults = false } = config;
+  const way = hasFaults ? { ...link, jitterMs: 20 } : link;
   return measure(
-    () => createTestNetwork({ nodes: count, link, fidelity, createNode: createLloomNode }),
+    () => createTestNetwork({ nodes: count, link: way, fidelity, createNode: createLloomNode }),
     async (network) => {
       const nodes = [...network.nodes.values()];
       const executors = nodes.slice(0, count / 2);
       const clients = nodes.slice(count / 2);
       const service = { kind: 'executor', models: [model], capacity: 4 } as const;
+      if (hasFaults) planFaults(network);
       await network.run(() => Promise.all(executors.map((node) => node.advertiseService(service))));
       await network.runFor(virtualMs);
       const found = await network.run(() =>
@@ -58,6 +68,13 @@ async function lloom(config: { nodes: number; virtualMs: number; fidelity: Fidel
       return found.filter((providers) => providers.length > 0).length / found.length;
     },
   );
+}
+
+function planFaults<N extends LloomBehaviour>(network: TestNetwork<N>): void {
+  network.at(2_000, () => network.partition(['n0', 'n1'], ['n2', 'n3']));
+  network.at(4_000, () => network.heal());
+  network.at(5_000, () => network.crash('n1', { isSilent: true }));
+  network.at(7_000, async () => network.restart('n1'));
 }
 
 const createStockNode = ({ privateKey, address, stack, datastore }: SimHost) =>
@@ -81,9 +98,9 @@ const createStockNode = ({ privateKey, address, stack, datastore }: SimHost) =>
   });
 
 /** Nodes of libp2p with all its services, each dialling four others, with ten provides and ten lookups at the end. */
-async function stock(count: number): Promise<Measured> {
+async function stock(count: number, fidelity: Fidelity): Promise<Measured> {
   return measure(
-    () => createTestNetwork({ nodes: count, link, createNode: createStockNode }),
+    () => createTestNetwork({ nodes: count, link, fidelity, createNode: createStockNode }),
     async (network) => {
       const nodes = [...network.nodes.values()];
       for (const [index, node] of nodes.entries()) {
@@ -138,6 +155,7 @@ async function measure<N extends { stop(): unknown }>(
     found,
   };
   await network.stop();
+  if (found < 1) throw new Error(`Only ${found} of the lookups found anybody`);
   return measured;
 }
 
@@ -145,8 +163,9 @@ const scenarios: Readonly<Record<string, () => Promise<Measured>>> = {
   scenario10: () => lloom({ nodes: 10, virtualMs: 30_000, fidelity: 'fast' }),
   scenario10full: () => lloom({ nodes: 10, virtualMs: 30_000, fidelity: 'full' }),
   lloom50: () => lloom({ nodes: 50, virtualMs: 30_000, fidelity: 'fast' }),
-  full50: () => stock(50),
-  determinism: () => lloom({ nodes: 4, virtualMs: 10_000, fidelity: 'fast' }),
+  full50: () => stock(50, 'full'),
+  full50fast: () => stock(50, 'fast'),
+  determinism: () => lloom({ nodes: 4, virtualMs: 10_000, fidelity: 'full', hasFaults: true }),
 };
 
 const [name = '', repeats = '1'] = process.argv.slice(2);

@@ -26,6 +26,8 @@ export interface RunGuard {
   settle(): Promise<void> | undefined;
   /** Called after a run, whatever its end. */
   end(): void;
+  /** Called when a run is halted: what it waits for is not waited for any more. */
+  abandon(): void;
 }
 
 /** Far from the ids of the platform's own timers. */
@@ -194,25 +196,41 @@ export class VirtualClock implements Clock {
     this.#instantEnds.push(fn);
   }
 
-  /** Lets `ms` of virtual time pass. */
+  /**
+   * Lets `ms` of virtual time pass.
+   * @throws {SimkitError} `INVALID_ARGUMENT`, `ALREADY_MOVING`, and when time cannot move
+   */
   async runFor(ms: number): Promise<void> {
-    await this.#run(this.#elapsedMs + ms, () => false);
+    await this.#run(ms, () => false);
   }
 
   /**
    * Lets virtual time pass until `isDone` says yes. It is asked after every instant.
    *
    * @returns whether it said yes within `limitMs`
+   * @throws {SimkitError} `INVALID_ARGUMENT`, `ALREADY_MOVING`, and when time cannot move
    */
   async runUntil(isDone: () => boolean, limitMs: number): Promise<boolean> {
-    return this.#run(this.#elapsedMs + limitMs, isDone);
+    return this.#run(limitMs, isDone);
+  }
+
+  /** Whether a run is under way. */
+  get isRunning(): boolean {
+    return this.#isRunning;
   }
 
   /** Ends a run that is under way, if there is one: it is rejected with `STOPPED`. */
   async halt(): Promise<void> {
+    if (!this.#isRunning) return;
     this.#isHalted = true;
+    this.guard?.abandon();
     while (this.#isRunning) await native.turn();
     this.#isHalted = false;
+  }
+
+  /** Makes the run that is under way, or the next one, end with an error. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
   }
 
   /** Numbers of timers are hardly ever used, so that they are worth no index. */
@@ -222,10 +240,9 @@ export class VirtualClock implements Clock {
     if (entry !== undefined) this.drop(entry);
   }
 
-  async #run(until: number, isDone: () => boolean): Promise<boolean> {
-    if (!(until >= this.#elapsedMs && until < Infinity)) {
-      throw new RangeError(`Cannot run a clock until ${until} ms: want a time that comes`);
-    }
+  async #run(ms: number, isDone: () => boolean): Promise<boolean> {
+    checkDuration('run the clock', ms);
+    const until = this.#elapsedMs + ms;
     if (this.#isRunning) throw new SimkitError('ALREADY_MOVING', {});
     this.#isRunning = true;
     this.#callbacks = 0;
@@ -326,4 +343,10 @@ export class VirtualClock implements Clock {
 function nodeDelay(ms: unknown): number {
   const delayMs = Number(ms);
   return delayMs >= 1 && delayMs <= longestTimerMs ? Math.trunc(delayMs) : 1;
+}
+
+/** Refuses what is no time to wait. */
+export function checkDuration(act: string, ms: unknown): void {
+  if (typeof ms === 'number' && ms >= 0 && ms < Infinity) return;
+  throw new SimkitError('INVALID_ARGUMENT', { act, got: String(ms), wanted: 'a number of ms from 0 on' });
 }

@@ -1,4 +1,12 @@
-import { integer, oneOf, resolveConfig, type Check, type Checks } from '@lloom/core';
+import {
+  ConfigError,
+  integer,
+  oneOf,
+  resolveConfig,
+  type Check,
+  type Checks,
+  type ConfigProblem,
+} from '@lloom/core';
 import { resolveLink, type Link } from './link.ts';
 import type { Fidelity, Stoppable, TestNetworkConfig } from './types.ts';
 
@@ -11,7 +19,8 @@ export interface ResolvedTestNetworkConfig {
   readonly keptTraceLines: number;
 }
 
-type Checked = Omit<Required<TestNetworkConfig<Stoppable>>, 'createNode' | 'link'>;
+type Given = Omit<TestNetworkConfig<Stoppable>, 'createNode'> & { readonly createNode?: unknown };
+type Checked = Required<Omit<Given, 'link'>>;
 
 const maxNodes = 10_000;
 const maxNameLength = 64;
@@ -29,7 +38,10 @@ const nodesCheck: Check = (value) => {
     : `a number from 1 to ${maxNodes}, or a list of different names of at most ${maxNameLength} characters`;
 };
 
+const functionCheck: Check = (value) => (typeof value === 'function' ? undefined : 'a function');
+
 const checks: Checks<Checked> = {
+  createNode: functionCheck,
   nodes: nodesCheck,
   seed: integer(0, 2 ** 53 - 1),
   fidelity: oneOf('full', 'wire', 'fast'),
@@ -40,18 +52,38 @@ const checks: Checks<Checked> = {
  * A complete configuration from a partial one. `environmentSeed` is the seed when none is given.
  * @throws {ConfigError} listing every problem
  */
-export function resolveTestNetworkConfig(
-  input: Omit<TestNetworkConfig<Stoppable>, 'createNode'>,
-  environmentSeed = '1',
-): ResolvedTestNetworkConfig {
+export function resolveTestNetworkConfig(input: Given, environmentSeed?: string): ResolvedTestNetworkConfig {
   const { link, ...rest } = input;
-  const defaults = {
+  const defaults: Checked = {
     nodes: 0,
-    seed: Number(environmentSeed),
-    fidelity: 'fast' as const,
+    createNode: undefined,
+    seed: Number(environmentSeed || '1'),
+    fidelity: 'fast',
     keptTraceLines: 1_000,
   };
-  const { nodes, ...checked } = resolveConfig<Checked>('network', { checks, defaults }, rest);
+  const problems: ConfigProblem[] = [];
+  const network = collect(problems, () =>
+    // What is not given takes its default; these two have none.
+    resolveConfig<Checked>(
+      'network',
+      { checks, defaults },
+      { createNode: null, ...rest, nodes: rest.nodes ?? 0 },
+    ),
+  );
+  const resolvedLink = collect(problems, () => resolveLink(link));
+  if (network === undefined || resolvedLink === undefined) throw new ConfigError(problems);
+  const { nodes, seed, fidelity, keptTraceLines } = network;
   const names = typeof nodes === 'number' ? Array.from({ length: nodes }, (_, index) => `n${index}`) : nodes;
-  return { ...checked, names, link: resolveLink(link) };
+  return { names, seed, fidelity, keptTraceLines, link: resolvedLink };
+}
+
+/** What `resolve` returns; its problems go to the list. */
+function collect<T>(problems: ConfigProblem[], resolve: () => T): T | undefined {
+  try {
+    return resolve();
+  } catch (error) {
+    if (!ConfigError.is(error)) throw error;
+    problems.push(...error.data.problems);
+    return undefined;
+  }
 }

@@ -6,8 +6,12 @@ export interface SimkitErrorData {
   PRODUCTION: Record<string, never>;
   /** Another network is simulated in this process, and the globals are its own. */
   ALREADY_RUNNING: Record<string, never>;
+  /** What was given cannot be used; nothing was done. */
+  INVALID_ARGUMENT: { readonly act: string; readonly got: string; readonly wanted: string };
   /** The network was stopped. */
   STOPPED: { readonly act: string };
+  /** Nodes failed to stop; the process has its real time back. */
+  STOP_FAILED: { readonly reasons: readonly string[] };
   /** Simulated code reached for something real, which knows no virtual time. */
   REAL_RESOURCE: { readonly what: string };
   /** Another tool replaced a global after the simulation did. */
@@ -36,6 +40,16 @@ const codeTable: CodeTable<SimkitErrorData> = {
     message: () => 'Cannot simulate a second network: this process is inside another one',
     retryable: false,
     hint: 'Stop the first network. Tests that simulate cannot run concurrently in one file.',
+  },
+  INVALID_ARGUMENT: {
+    message: ({ act, got, wanted }) => `Cannot ${act}: got ${got.slice(0, 100)}, want ${wanted}`,
+    retryable: false,
+    hint: 'Correct the call.',
+  },
+  STOP_FAILED: {
+    message: ({ reasons }) => `Stopped the network, but not all of its nodes: ${reasons.join('; ')}`,
+    retryable: false,
+    hint: 'Real time is back. Look at what the nodes do when they stop.',
   },
   STOPPED: {
     message: ({ act }) => `Cannot ${act}: the network is stopped`,

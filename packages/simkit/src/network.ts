@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
-import type { Clock } from '@lloom/core';
+import { errorText, type Clock } from '@lloom/core';
 import { LocalDiscovery, type DiscoveryComponents } from './adapters/discovery.ts';
 import { simStack } from './adapters/stack.ts';
 import type { SimConnection } from './adapters/connection.ts';
 import type { Visitor } from './adapters/transport.ts';
-import { VirtualClock } from './clock.ts';
+import { checkDuration, VirtualClock } from './clock.ts';
 import { resolveTestNetworkConfig, type ResolvedTestNetworkConfig } from './config.ts';
 import { SimkitError } from './errors.ts';
 import { Doors } from './internal/doors.ts';
@@ -37,6 +37,8 @@ interface Slot<N> {
 }
 
 const defaultTimeoutMs = 60_000;
+const stopTimeoutMs = 600_000;
+const maxReasons = 4;
 /** Where the ports begin that a system gives to those who dial. */
 const firstFreePort = 49_152;
 const freePorts = 16_384;
@@ -57,6 +59,7 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
   readonly #uninstall: () => void;
   #dialled = 0;
   #isStopped = false;
+  #stopping: Promise<void> | undefined;
 
   constructor(config: ResolvedTestNetworkConfig, createNode: CreateNode<N>) {
     this.seed = config.seed;
@@ -84,7 +87,7 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
     return new Map(up.map(([name, { node }]) => [name, node!]));
   }
 
-  async start(): Promise<void> {
+  async start(): Promise<this> {
     try {
       for (const [index, name] of this.#config.names.entries()) {
         const number = index + 1;
@@ -101,6 +104,7 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
         this.#slots.set(name, slot);
       }
       for (const slot of this.#slots.values()) await this.#boot(slot);
+      return this;
     } catch (error) {
       await this.stop().catch(() => undefined);
       throw error;
@@ -120,16 +124,16 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
 
   async runUntil(isDone: () => boolean, config: WaitConfig = {}): Promise<void> {
     this.#checkRunning('run until something holds');
-    const { timeoutMs = defaultTimeoutMs, what = isDone.toString() } = config;
-    if (await this.#clock.runUntil(isDone, timeoutMs)) return;
+    const { timeoutMs = defaultTimeoutMs, what = String(isDone) } = config;
+    if (await this.#clock.runUntil(() => asked(isDone), timeoutMs)) return;
     throw new SimkitError('TIMEOUT', { what, waitedMs: timeoutMs, seed: this.seed });
   }
 
-  async run<T>(act: Promise<T> | (() => Promise<T>), config: WaitConfig = {}): Promise<T> {
+  async run<T>(act: Promise<T> | (() => Promise<T> | T), config: WaitConfig = {}): Promise<T> {
     this.#checkRunning('run an act');
     let isSettled = false;
     // The act begins when time already runs, so that one which moves time itself is told.
-    const promise = typeof act === 'function' ? Promise.resolve().then(act) : act;
+    const promise = typeof act === 'function' ? Promise.resolve().then(act) : Promise.resolve(act);
     const settled = (): void => {
       isSettled = true;
     };
@@ -138,9 +142,13 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
     return promise;
   }
 
-  at(elapsedMs: number, fn: () => void): void {
+  at(elapsedMs: number, fn: () => unknown): void {
     this.#checkRunning('plan an act');
-    this.#clock.at(elapsedMs, fn);
+    checkDuration('plan an act', elapsedMs);
+    this.#clock.at(elapsedMs, () => {
+      const result = fn();
+      if (result instanceof Promise) result.catch((error: unknown) => this.#clock.fail(error));
+    });
   }
 
   partition(...groups: readonly (readonly string[])[]): () => void {
@@ -152,6 +160,7 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
   }
 
   heal(): void {
+    this.#checkRunning('heal');
     this.#faults.heal();
   }
 
@@ -169,15 +178,11 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
 
   crash(name: string, { isSilent = false }: CrashConfig = {}): void {
     const slot = this.#slot(name);
-    const { node, host, connections, disk } = slot;
+    const { node, host } = slot;
     if (node === undefined) throw new SimkitError('WRONG_STATE', { name, act: 'crash', state: 'down' });
     this.#trace.note(`crash ${name}${isSilent ? ' silently' : ''}`);
     slot.node = undefined;
-    disk.freeze();
-    this.#fabric.noteDeath(host);
-    this.#doors.shutAll(host);
-    for (const connection of connections) connection.vanish(isSilent);
-    connections.clear();
+    this.#die(slot, isSilent);
     if (isSilent) this.#faults.unplug(host);
     // Nobody hears of this stop; it only ends the timers of a node that is dead.
     void (async () => node.stop())().catch(() => undefined);
@@ -188,18 +193,27 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
     if (slot.node !== undefined) throw new SimkitError('WRONG_STATE', { name, act: 'restart', state: 'up' });
     this.#trace.note(`restart ${name}`);
     this.#faults.plug(slot.host);
-    slot.disk = datastore === 'kept' ? await this.run(slot.disk.copy()) : new Disk();
+    slot.disk = datastore === 'kept' ? await this.#pass(() => slot.disk.copy()) : new Disk();
     return this.#boot(slot);
   }
 
   async stop(): Promise<void> {
-    if (this.#isStopped) return;
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     // A test that timed out leaves a run behind.
     await this.#clock.halt();
     const nodes = [...this.nodes.values()];
+    const stops = (): Promise<PromiseSettledResult<unknown>[]> =>
+      Promise.allSettled(nodes.map(async (node) => node.stop()));
     try {
-      const stops = (): Promise<unknown> => Promise.allSettled(nodes.map(async (node) => node.stop()));
-      await this.run(stops, { what: 'all nodes to stop', timeoutMs: 10 * defaultTimeoutMs });
+      const ends = await this.run(stops, { what: 'all nodes to stop', timeoutMs: stopTimeoutMs });
+      const errors = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
+      if (errors.length === 0) return;
+      const reasons = errors.slice(0, maxReasons).map((error) => errorText(error));
+      throw new SimkitError('STOP_FAILED', { reasons }, { cause: errors[0] });
     } finally {
       this.#isStopped = true;
       this.#uninstall();
@@ -209,13 +223,36 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
   async #boot(slot: Slot<N>): Promise<N> {
     const others = this.nodes;
     const { name } = slot.host;
-    const host = await this.run(this.#describe(slot));
-    const node = await this.run(async () => this.#createNode(host, others), {
-      what: `node ${name} to start`,
-    });
-    slot.node = node;
-    this.#trace.note(`${name} up`);
-    return node;
+    const what = `node ${name} to start`;
+    try {
+      const host = await this.#describe(slot);
+      const node = await this.#pass(async () => this.#createNode(host, others), what);
+      if (typeof (node as Partial<Stoppable> | undefined)?.stop !== 'function') {
+        const wanted = 'a node with a stop()';
+        throw new SimkitError('INVALID_ARGUMENT', { act: `start ${name}`, got: typeof node, wanted });
+      }
+      slot.node = node;
+      this.#trace.note(`${name} up`);
+      return node;
+    } catch (error) {
+      this.#die(slot, false);
+      throw error;
+    }
+  }
+
+  /** Lets time pass until `act` is done; with the run that is under way, when there is one. */
+  async #pass<T>(act: () => Promise<T>, what = 'an act to end'): Promise<T> {
+    return this.#clock.isRunning ? act() : this.run(act, { what });
+  }
+
+  /** Nothing of the process that ran on a host is seen any more, whatever its code still does. */
+  #die({ host, connections, disk }: Slot<N>, isSilent: boolean): void {
+    disk.freeze();
+    this.#fabric.noteDeath(host);
+    this.#doors.shutAll(host);
+    for (const listener of this.#listeners) listener.endOn(host);
+    for (const connection of connections) connection.vanish(isSilent);
+    connections.clear();
   }
 
   async #describe({ host, index, connections, disk }: Slot<N>): Promise<SimHost> {
@@ -239,12 +276,17 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
   }
 
   #slot(name: string): Slot<N> {
+    this.#checkRunning('change anything');
     const slot = this.#slots.get(name);
     if (slot === undefined) throw new SimkitError('UNKNOWN_NODE', { name, known: [...this.#slots.keys()] });
     return slot;
   }
 
   #hosts(names: readonly string[]): Host[] {
+    if (!Array.isArray(names)) {
+      const wanted = 'lists of names';
+      throw new SimkitError('INVALID_ARGUMENT', { act: 'cut nodes off', got: String(names), wanted });
+    }
     return names.map((name) => this.#slot(name).host);
   }
 
@@ -258,7 +300,7 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
  * randomness belong to the network, and real sockets are refused. One network at a time a process.
  *
  * @throws {ConfigError} listing every problem
- * @throws {SimkitError} `PRODUCTION`, `ALREADY_RUNNING`
+ * @throws {SimkitError} `PRODUCTION`, `ALREADY_RUNNING`; `GLOBAL_REPLACED` when other fake timers are in place
  * @throws what `createNode` threw
  * @example
  * ```ts
@@ -276,8 +318,25 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
 export async function createTestNetwork<N extends Stoppable>(
   config: TestNetworkConfig<N>,
 ): Promise<TestNetwork<N>> {
-  const { createNode, ...rest } = config;
-  const network = new Network(resolveTestNetworkConfig(rest, process.env['SIM_SEED']), createNode);
-  await network.start();
-  return network;
+  return beginTestNetwork(config).started;
+}
+
+/** A network that is being started: whoever does not want to wait for that can stop it. */
+export interface BeginningNetwork<N extends Stoppable> {
+  readonly network: TestNetwork<N>;
+  /** The same network, when all of its nodes run. */
+  readonly started: Promise<TestNetwork<N>>;
+}
+
+/** Begins what {@link createTestNetwork} does. */
+export function beginTestNetwork<N extends Stoppable>(config: TestNetworkConfig<N>): BeginningNetwork<N> {
+  const network = new Network(resolveTestNetworkConfig(config, process.env['SIM_SEED']), config.createNode);
+  return { network, started: network.start() };
+}
+
+function asked(isDone: () => boolean): boolean {
+  const answer: unknown = isDone();
+  if (!(answer instanceof Promise)) return Boolean(answer);
+  const wanted = 'a condition that answers at once';
+  throw new SimkitError('INVALID_ARGUMENT', { act: 'run until something holds', got: 'a promise', wanted });
 }

@@ -152,16 +152,27 @@ export interface TestNetwork<N extends Stoppable> {
    * nodes do: without it time stands still, and so do they.
    * @throws what the promise was rejected with; {@link SimkitError} `TIMEOUT`
    */
-  run<T>(act: Promise<T> | (() => Promise<T>), config?: WaitConfig): Promise<T>;
-  /** Calls `fn` when the clock's `elapsed()` is `elapsedMs`; what it throws ends the run. */
-  at(elapsedMs: number, fn: () => void): void;
-  /** Nothing gets from one group to another. Hosts in no group reach everybody. Returns what lifts it. */
+  run<T>(act: Promise<T> | (() => Promise<T> | T), config?: WaitConfig): Promise<T>;
+  /**
+   * Calls `fn` when the clock's `elapsed()` is `elapsedMs`, or at once when that has passed. What it throws, or what a
+   * promise that it returns is rejected with, ends the run of that time.
+   * @throws {SimkitError} `INVALID_ARGUMENT`
+   */
+  at(elapsedMs: number, fn: () => unknown): void;
+  /**
+   * Nothing is sent from one group to another; what is on its way arrives. Hosts in no group reach everybody. Returns
+   * what lifts it.
+   * @throws {SimkitError} `UNKNOWN_NODE`, `INVALID_ARGUMENT`
+   */
   partition(...groups: readonly (readonly string[])[]): () => void;
   /** Nothing gets from the hosts `from` to the hosts `to`; the other way is open. Returns what lifts it. */
   partitionOneWay(from: readonly string[], to: readonly string[]): () => void;
   /** Lifts every partition. */
   heal(): void;
-  /** Holds back what two hosts send each other, for as long as you like: no connection breaks. */
+  /**
+   * Holds back what two hosts send each other, for as long as you like: no connection breaks. What is on its way
+   * arrives.
+   */
   hold(a: string, b: string): void;
   /** Lets pass what was held back. */
   release(a: string, b: string): void;
@@ -173,10 +184,15 @@ export interface TestNetwork<N extends Stoppable> {
    */
   crash(name: string, config?: CrashConfig): void;
   /**
-   * Starts a crashed node again: same host, same key.
+   * Starts a crashed node again: same host, same key. Time passes for it; while time runs already, as in {@link at}
+   * or inside {@link run}, it passes with that.
    * @throws {SimkitError} `UNKNOWN_NODE`, `WRONG_STATE` when it is up
    */
   restart(name: string, config?: RestartConfig): Promise<N>;
-  /** Stops all nodes and gives the process its real time back. May be called again. */
+  /**
+   * Ends a run that is under way, stops all nodes and gives the process its real time back. May be called again, and by
+   * several callers.
+   * @throws {SimkitError} `STOP_FAILED` when nodes failed to stop, `TIMEOUT` when they did not within ten minutes
+   */
   stop(): Promise<void>;
 }

@@ -559,6 +559,19 @@ describe('work on other threads', () => {
     expect(seen).toEqual(['true']);
   });
 
+  test('that does not end is left alone when the clock is halted', async () => {
+    uninstall();
+    vi.spyOn(SubtleCrypto.prototype, 'digest').mockReturnValue(new Promise(() => {}));
+    install();
+    void crypto.subtle.digest('SHA-256', bytes);
+    const error = failure(() => clock.runFor(10));
+    await clock.halt();
+    expect(await error).toMatchObject({ code: 'STOPPED' });
+    await clock.runFor(10);
+    expect(clock.elapsed()).toBe(10);
+    uninstall();
+  });
+
   test('that does not end is an error that names it', async () => {
     uninstall();
     const never = new Promise<ArrayBuffer>(() => {});
@@ -596,6 +609,9 @@ describe('what is real', () => {
     ['child_process.spawn', () => childProcess.spawn('true')],
     ['child_process.spawn', () => childProcess.exec('true')],
     ['child_process.spawn', () => childProcess.fork(thisFile)],
+    ['child_process.spawnSync', () => childProcess.spawnSync('true')],
+    ['child_process.execSync', () => childProcess.execSync('true')],
+    ['child_process.execFileSync', () => childProcess.execFileSync('true')],
   ];
 
   test.for(refused)('is refused: %s', async ([what, act]) => {
@@ -618,6 +634,31 @@ describe('what is real', () => {
 });
 
 describe('another tool that replaces', () => {
+  test('timers before virtual time began is told', async () => {
+    uninstall();
+    vi.useFakeTimers();
+    const message = await expectRefusal(() => install(), 'GLOBAL_REPLACED');
+    expect(message).toMatch(/something replaced set/);
+    vi.useRealTimers();
+    install();
+    await clock.runFor(1);
+  });
+
+  test('timers, and puts ours back when virtual time is over, leaves them working and the next one too', async () => {
+    vi.useFakeTimers();
+    uninstall();
+    // What it has saved are the timers of a virtual time that is over.
+    vi.useRealTimers();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    await new Promise((resolve) => setImmediate(resolve));
+    install();
+    setTimeout(note('later'), 10);
+    setImmediate(note('at once'));
+    await clock.runFor(10);
+    expect(seen).toEqual(['0 at once', '10 later']);
+    expect(new Date().getTime()).toBe(startMs + 10);
+  });
+
   test('timers and dates is found out at the next step', async () => {
     vi.useFakeTimers();
     const message = await expectRefusal(() => clock.runFor(10), 'GLOBAL_REPLACED');

@@ -6,7 +6,7 @@ import { Immediates } from './internal/immediates.ts';
 import { native } from './internal/native.ts';
 import { NativeWork } from './internal/nativeWork.ts';
 import { refuseRealResources } from './internal/realResources.ts';
-import { Replacements } from './internal/replacements.ts';
+import { realOf, Replacements } from './internal/replacements.ts';
 import { replaceChance } from './internal/seededGlobals.ts';
 import { replaceTime, replaceTimers } from './internal/virtualGlobals.ts';
 
@@ -52,7 +52,7 @@ const marker = Symbol.for('@lloom/simkit/virtual-time');
  * immediates or such work go on making more, `NATIVE_PENDING` when other threads do not end, and simulated code gets
  * `REAL_RESOURCE` for what is refused.
  *
- * @throws {SimkitError} `PRODUCTION`, `ALREADY_RUNNING`
+ * @throws {SimkitError} `PRODUCTION`, `ALREADY_RUNNING`; `GLOBAL_REPLACED` when other fake timers are in place
  * @example
  * ```ts
  * const clock = new VirtualClock();
@@ -66,6 +66,7 @@ export function installVirtualTime(config: VirtualTimeConfig): () => void {
   const { clock, random, maxNativeWaitMs = defaultNativeWaitMs } = config;
   if (process.env['NODE_ENV'] === 'production') throw new SimkitError('PRODUCTION', {});
   if (marker in process) throw new SimkitError('ALREADY_RUNNING', {});
+  refuseOtherFakes();
   const replacements = new Replacements();
   const immediates = new Immediates();
   const work = new NativeWork(maxNativeWaitMs);
@@ -101,8 +102,20 @@ export function installVirtualTime(config: VirtualTimeConfig): () => void {
       return immediates.size + work.size > 0 ? settle(clock, immediates, work) : undefined;
     },
     end: () => work.release(),
+    abandon: () => work.abandon(),
   };
   return uninstall;
+}
+
+/** What another tool has replaced already would be taken for the real thing. */
+function refuseOtherFakes(): void {
+  const { setTimeout, setInterval, setImmediate, clearTimeout, Date, performance } = globalThis;
+  const now: unknown = Reflect.get(performance, 'now');
+  const present = { setTimeout, setInterval, setImmediate, clearTimeout, Date, 'performance.now': now };
+  for (const [name, real] of Object.entries(native.globals)) {
+    if (realOf(present[name as keyof typeof present] as unknown) !== real)
+      throw new SimkitError('GLOBAL_REPLACED', { name });
+  }
 }
 
 async function settle(clock: VirtualClock, immediates: Immediates, work: NativeWork): Promise<void> {
@@ -117,7 +130,8 @@ async function settle(clock: VirtualClock, immediates: Immediates, work: NativeW
 
 /** What to call to hear which global is not what it is now. Called before every callback: one comparison each. */
 function watchGlobals(): () => string | undefined {
-  const { setTimeout, setInterval, setImmediate, clearTimeout, Date, performance } = globalThis;
+  const { setTimeout, setInterval, setImmediate, clearTimeout, clearInterval, Date, performance } =
+    globalThis;
   const now: unknown = Reflect.get(performance, 'now');
   const timeout: unknown = Reflect.get(AbortSignal, 'timeout');
   const { random } = Math;
@@ -128,6 +142,7 @@ function watchGlobals(): () => string | undefined {
     if (globalThis.setInterval !== setInterval) return 'setInterval';
     if (globalThis.setImmediate !== setImmediate) return 'setImmediate';
     if (globalThis.clearTimeout !== clearTimeout) return 'clearTimeout';
+    if (globalThis.clearInterval !== clearInterval) return 'clearInterval';
     if (globalThis.Date !== Date) return 'Date';
     if (globalThis.performance !== performance || performance.now !== now) return 'performance.now';
     if (AbortSignal.timeout !== timeout) return 'AbortSignal.timeout';

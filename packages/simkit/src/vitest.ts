@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import { test as vitestTest, type TestAPI } from 'vitest';
-import { createTestNetwork } from './network.ts';
+import { beginTestNetwork } from './network.ts';
 import type { Stoppable, TestNetwork, TestNetworkConfig } from './types.ts';
 
 /** What the fixture adds to a test. */
@@ -38,9 +38,10 @@ export function withNetworks<Context extends object>(
       for (const network of networks) await network.stop();
     });
     const createNetwork: NetworkFixture['createNetwork'] = async (config) => {
-      const network = await createTestNetwork(config);
+      const { network, started } = beginTestNetwork(config);
+      // A test may time out while its network is started.
       networks.push(network);
-      return network;
+      return started;
     };
     return createNetwork;
   });

@@ -2,7 +2,7 @@ import { describe, expect } from 'vitest';
 import { Key } from 'interface-datastore';
 import type { Fidelity } from '../src/index.ts';
 import { test } from '../src/vitest.ts';
-import { createNode, openEcho, received, say, serveEcho } from './nodes.ts';
+import { createNode, createNodeWith, openEcho, received, say, serveEcho } from './nodes.ts';
 
 const fidelities: readonly Fidelity[] = ['fast', 'full'];
 const link = { delayMs: 50, breakAfterMs: 8_000 };
@@ -84,6 +84,26 @@ test('what a dead process still says reaches nobody', async ({ createNetwork }) 
   say(stream, 'after');
   await network.runFor(60_000);
   expect(heard).toEqual(['before']);
+});
+
+test('a dead process is not found in the local network any more', async ({ createNetwork }) => {
+  const found: string[] = [];
+  const network = await createNetwork({
+    nodes: ['a', 'b'],
+    link,
+    createNode: async (host) => {
+      const node = await createNodeWith(host, { peerDiscovery: [host.localDiscovery] });
+      node.addEventListener('peer:discovery', ({ detail }) =>
+        found.push(`${host.name} ${detail.id.toString()}`),
+      );
+      // One that takes long to stop is found no longer for that.
+      return Object.assign(node, { stop: () => new Promise<void>((resolve) => setTimeout(resolve, 60_000)) });
+    },
+  });
+  network.crash('b');
+  found.length = 0;
+  await network.runFor(30_000);
+  expect(found).toEqual([]);
 });
 
 test('a disk keeps what was written until the crash, unless it is to be empty', async ({ createNetwork }) => {

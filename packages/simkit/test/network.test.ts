@@ -3,7 +3,7 @@ import { createLibp2p } from 'libp2p';
 import { describe, expect } from 'vitest';
 import type { Stream } from '@libp2p/interface';
 import { ConfigError } from '@lloom/core';
-import { SimkitError, type Fidelity } from '../src/index.ts';
+import { createTestNetwork, SimkitError, type Fidelity } from '../src/index.ts';
 import { test } from '../src/vitest.ts';
 import { createNode, echo, failure, hourLater, openEcho, received, say, serveEcho } from './nodes.ts';
 
@@ -188,6 +188,43 @@ test('a cut of one way lets the other way pass', async ({ createNetwork }) => {
   expect(texts).toEqual(['answer']);
 });
 
+test('a connection that is held back does not break, whatever else befalls its link', async ({
+  createNetwork,
+}) => {
+  const link = { breakAfterMs: 8_000 };
+  const network = await createNetwork({ nodes: 2, link, createNode });
+  await serveEcho(network.node('n1'));
+  const stream = await openEcho(network, 'n0', 'n1');
+  await network.runFor(1_000);
+  const lift = network.partition(['n0'], ['n1']);
+  say(stream, 'first');
+  await network.runFor(5_000);
+  network.hold('n0', 'n1');
+  await network.runFor(60_000);
+  expect(stream.status).toBe('open');
+  network.release('n0', 'n1');
+  const before = network.clock.elapsed();
+  await network.runUntil(() => stream.status !== 'open');
+  expect(network.clock.elapsed() - before).toBe(8_000);
+  lift();
+});
+
+test('what is on its way arrives, whatever then befalls the link', async ({ createNetwork }) => {
+  const network = await createNetwork({ nodes: 2, link: { delayMs: 1_000 }, createNode });
+  const heard: string[] = [];
+  await network.node('n1').handle(echo, (stream) => {
+    stream.addEventListener('message', ({ data }) => heard.push(new TextDecoder().decode(data.subarray())));
+  });
+  const stream = await openEcho(network, 'n0', 'n1');
+  await network.runFor(10_000);
+  say(stream, 'sent before');
+  await network.runFor(10);
+  network.partition(['n0'], ['n1']);
+  say(stream, 'sent after');
+  await network.runFor(5_000);
+  expect(heard).toEqual(['sent before']);
+});
+
 test('of two partitions each is lifted by itself, and hosts in no group reach everybody', async ({
   createNetwork,
 }) => {
@@ -308,9 +345,74 @@ test('nodes of one local network find each other', async ({ createNetwork }) => 
   await network.runUntil(() => [...found.values()].every((peers) => peers.size === 2));
 });
 
+test('a plan may restart a node, and one that fails ends the run', async ({ createNetwork }) => {
+  const network = await createNetwork({ nodes: ['a', 'b'], createNode });
+  network.at(1_000, () => network.crash('b'));
+  network.at(2_000, async () => network.restart('b'));
+  network.at(3_000, async () => Promise.reject(new Error('planned')));
+  await network.runFor(2_500);
+  expect(network.node('b').status).toBe('started');
+  await expect(network.runFor(1_000)).rejects.toThrow('planned');
+  network.crash('b');
+  await network.run(async () => network.restart('b'));
+  expect(network.node('b').status).toBe('started');
+});
+
+test('a restart that fails leaves a host on which the next one works', async ({ createNetwork }) => {
+  let isBroken = false;
+  const network = await createNetwork({
+    nodes: ['a'],
+    createNode: async (host) => {
+      const node = await createNode(host);
+      if (isBroken) throw new Error('a bad update');
+      return node;
+    },
+  });
+  network.crash('a');
+  isBroken = true;
+  await expect(network.restart('a')).rejects.toThrow('a bad update');
+  isBroken = false;
+  expect((await network.restart('a')).status).toBe('started');
+});
+
+test('what is no time, no condition, no group and no node is refused', async ({ createNetwork }) => {
+  const refused = { code: 'INVALID_ARGUMENT' };
+  const noNode = (() => undefined) as never;
+  await expect(createNetwork({ nodes: 1, createNode: noNode })).rejects.toMatchObject(refused);
+  const network = await createNetwork({ nodes: 2, createNode });
+  for (const ms of ['5', -1, Number.NaN, Infinity, undefined] as number[]) {
+    await expect(network.runFor(ms)).rejects.toMatchObject(refused);
+    expect(() => network.at(ms, () => undefined)).toThrow(SimkitError);
+  }
+  const slow = (async () => false) as unknown as () => boolean;
+  await expect(network.runUntil(slow)).rejects.toMatchObject(refused);
+  expect(() => network.partition('n0' as never, 'n1' as never)).toThrow('want lists of names');
+  expect(await network.run(() => 5)).toBe(5);
+  expect(network.clock.elapsed()).toBe(0);
+});
+
+test('a node that fails to stop is told when everything has stopped', async () => {
+  const { setTimeout } = globalThis;
+  const stop = (): Promise<void> => Promise.reject(new Error('the disk is full'));
+  const network = await createTestNetwork({ nodes: 2, createNode: () => ({ stop }) });
+  const [first, second] = await Promise.allSettled([network.stop(), network.stop()]);
+  expect([first, second]).toMatchObject([{ status: 'rejected' }, { status: 'rejected' }]);
+  await expect(network.stop()).rejects.toMatchObject({ code: 'STOP_FAILED' });
+  await expect(network.stop()).rejects.toThrow('the disk is full; the disk is full');
+  expect(globalThis.setTimeout).toBe(setTimeout);
+  expect(() => network.heal()).toThrow('the network is stopped');
+});
+
 test('what cannot be simulated is refused with every reason', async ({ createNetwork }) => {
-  const wrong = { nodes: 0, seed: -1, fidelity: 'slow' as Fidelity, createNode };
-  await expect(createNetwork(wrong)).rejects.toThrow(ConfigError);
+  const wrong = { nodes: 0, seed: -1, fidelity: 'slow' as Fidelity, link: { delayMs: -5 } };
+  const error = await failure(createNetwork(wrong as never));
+  expect(ConfigError.is(error) && error.data.problems.map(({ path }) => path)).toEqual([
+    'network.createNode',
+    'network.nodes',
+    'network.seed',
+    'network.fidelity',
+    'link.delayMs',
+  ]);
   await expect(createNetwork({ nodes: ['a', 'a'], createNode })).rejects.toThrow('different names');
   await expect(createNetwork({ nodes: 2, link: { delayMs: -5 }, createNode })).rejects.toThrow('delayMs');
 });

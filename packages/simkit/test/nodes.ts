@@ -1,15 +1,22 @@
 import { identify, type Identify } from '@libp2p/identify';
 import { ping, type Ping } from '@libp2p/ping';
-import { createLibp2p } from 'libp2p';
+import { createLibp2p, type Libp2pOptions } from 'libp2p';
 import type { Libp2p, Stream } from '@libp2p/interface';
 import type { SimHost, TestNetwork } from '../src/index.ts';
 
 /** A libp2p node with the two services that everybody has. */
 export type Node = Libp2p<{ identify: Identify; ping: Ping }>;
 
-/** Builds a {@link Node} on a host. Connections are left alone: no heartbeat ends one that is cut. */
-export const createNode = ({ privateKey, address, stack, datastore }: SimHost): Promise<Node> =>
+/**
+ * Builds a {@link Node} on a host, with some configuration of its own. Connections are left alone: no heartbeat ends one
+ * that is cut.
+ */
+export const createNodeWith = (
+  { privateKey, address, stack, datastore }: SimHost,
+  config: Libp2pOptions,
+): Promise<Node> =>
   createLibp2p({
+    ...config,
     privateKey,
     datastore,
     addresses: { listen: [address] },
@@ -18,6 +25,9 @@ export const createNode = ({ privateKey, address, stack, datastore }: SimHost): 
     connectionManager: { addressDialTimeout: 3_600_000 },
     services: { identify: identify(), ping: ping({ timeout: 3_600_000 }) },
   });
+
+/** Builds a {@link Node} on a host. */
+export const createNode = (host: SimHost): Promise<Node> => createNodeWith(host, {});
 
 export const echo = '/test/echo/1.0.0';
 

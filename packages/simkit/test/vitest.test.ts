@@ -33,6 +33,8 @@ test('a test that fails or times out prints its seed and the end of its trace, a
       'not ok fails',
       'not ok times out while time stands still',
       'not ok times out while time runs',
+      'not ok times out while its network is started',
+      'ok has a network again',
       'ok lives in real time afterwards',
     ],
   );
@@ -41,4 +43,5 @@ test('a test that fails or times out prints its seed and the end of its trace, a
   expect(errors).toContain('"times out while time stands still" failed with seed 4712');
   expect(errors).toContain('n0 > n1 dial');
   expect(errors).toContain('"times out while time runs" failed with seed 4713');
+  expect(errors).toContain('"times out while its network is started" failed with seed 4714');
 });

@@ -4,7 +4,7 @@ import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Uint8ArrayList } from 'uint8arraylist';
 import type { Fabric, Host } from '../internal/fabric.ts';
 import { systemError } from '../internal/systemError.ts';
-import { Wire } from '../internal/wire.ts';
+import { maxSegmentBytes, Wire } from '../internal/wire.ts';
 
 /** What a connection is made of. */
 export interface ConnectionParts {
@@ -35,7 +35,8 @@ export class SimConnection extends AbstractMultiaddrConnection {
   readonly #earlyFrames: unknown[] = [];
 
   constructor(parts: ConnectionParts) {
-    super({ remoteAddr: parts.remoteAddr, direction: parts.direction, log: parts.log });
+    const { remoteAddr, direction, log } = parts;
+    super({ remoteAddr, direction, log, maxMessageSize: maxSegmentBytes });
     this.host = parts.host;
     this.remotePeer = parts.remotePeer;
     this.#fabric = parts.fabric;

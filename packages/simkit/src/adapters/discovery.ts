@@ -41,6 +41,11 @@ export class LocalDiscovery
     return this;
   }
 
+  /** Ends it without a word when it runs on `host`, whose process has died. */
+  endOn(host: Host): void {
+    if (this.#parts.host === host) this.stop();
+  }
+
   start(): void {
     this.#isStarted = true;
     this.#parts.listeners.add(this);

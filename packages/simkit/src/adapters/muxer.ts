@@ -1,6 +1,7 @@
 import { AbstractStream, AbstractStreamMuxer, type AbstractStreamInit, type SendResult } from '@libp2p/utils';
 import type { CreateStreamOptions, MessageStream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface';
 import type { Uint8ArrayList } from 'uint8arraylist';
+import { maxSegmentBytes } from '../internal/wire.ts';
 import { SimConnection } from './connection.ts';
 
 /** What two simulated muxers say to one another. */
@@ -14,11 +15,11 @@ type StreamFrame = Exclude<Frame, { readonly type: 'open' }>;
 
 /** Of yamux, so that both weigh the same on the link. */
 const frameHeaderBytes = 12;
-/** How far a writer may run ahead of its reader: what yamux ends up with on a link that is not very long. */
+/** How far a writer may run ahead of its reader; yamux begins with a quarter of that and ends at 16 times as much. */
 const windowBytes = 1024 * 1024;
 /** The reader says so when it has taken that much. */
 const windowUpdateBytes = windowBytes / 2;
-const maxDataBytes = 64 * 1024;
+const maxDataBytes = maxSegmentBytes - frameHeaderBytes;
 /**
  * How long what follows the opening of a stream waits for its handler. Negotiation gives a handler a round trip to
  * attach itself, and several of libp2p's rely on it: they never see an end that was there before them.

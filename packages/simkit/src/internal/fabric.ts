@@ -15,31 +15,49 @@ export class Lane {
   /** When the line has sent what was handed to it, in ms. */
   freeAtMs = 0;
   /** Why nothing gets through: names of faults, so that each can be lifted by itself. */
-  readonly cuts = new Set<string>();
-  /** Holds back, and never breaks a connection. */
-  isHeld = false;
-  readonly #onOpen = new Set<() => void>();
+  readonly #cuts = new Set<string>();
+  readonly #waiting = new Set<() => void>();
+  #isHeld = false;
 
   constructor(link: Link) {
     this.link = link;
   }
 
+  /** Whether anything gets through. */
   get isOpen(): boolean {
-    return this.cuts.size === 0 && !this.isHeld;
+    return this.#cuts.size === 0 && !this.#isHeld;
   }
 
-  /** Calls `fn` once when the lane opens again. Returns how to forget that. */
-  whenOpen(fn: () => void): () => void {
-    this.#onOpen.add(fn);
-    return () => this.#onOpen.delete(fn);
+  /** Whether it is held back: then no sender gives up. */
+  get isHeld(): boolean {
+    return this.#isHeld;
   }
 
-  /** To be called after a cut was lifted. */
-  notice(): void {
-    if (!this.isOpen) return;
-    const waiting = [...this.#onOpen];
-    this.#onOpen.clear();
-    for (const fn of waiting) fn();
+  /** Adds a fault. */
+  cut(name: string): void {
+    this.#cuts.add(name);
+    this.#notice();
+  }
+
+  /** Lifts a fault. */
+  mend(name: string): void {
+    if (this.#cuts.delete(name)) this.#notice();
+  }
+
+  /** Holds back, or no longer. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    this.#notice();
+  }
+
+  /** Calls `fn` whenever any of that changes. Returns how to end it. */
+  onChange(fn: () => void): () => void {
+    this.#waiting.add(fn);
+    return () => this.#waiting.delete(fn);
+  }
+
+  #notice(): void {
+    for (const fn of [...this.#waiting]) fn();
   }
 }
 

@@ -31,23 +31,19 @@ export class Faults {
 
   /** Cuts a host off everything, beyond what {@link heal} lifts. */
   unplug(host: Host): void {
-    for (const lane of this.#around(host)) lane.cuts.add(`off ${host.name}`);
+    for (const lane of this.#around(host)) lane.cut(`off ${host.name}`);
   }
 
   /** Undoes {@link unplug}. */
   plug(host: Host): void {
-    for (const lane of this.#around(host)) {
-      lane.cuts.delete(`off ${host.name}`);
-      lane.notice();
-    }
+    for (const lane of this.#around(host)) lane.mend(`off ${host.name}`);
   }
 
   /** Lifts every partition. */
   heal(): void {
     this.#trace.note('heal');
     for (const lane of this.#fabric.lanes()) {
-      for (const name of this.#partitions) lane.cuts.delete(name);
-      lane.notice();
+      for (const name of this.#partitions) lane.mend(name);
     }
     this.#partitions.clear();
   }
@@ -56,8 +52,7 @@ export class Faults {
   hold(a: Host, b: Host, isHeld: boolean): void {
     this.#trace.note(`${isHeld ? 'hold' : 'release'} ${a.name} ${b.name}`);
     for (const lane of [this.#fabric.lane(a, b), this.#fabric.lane(b, a)]) {
-      lane.isHeld = isHeld;
-      lane.notice();
+      lane.hold(isHeld);
     }
   }
 
@@ -73,14 +68,11 @@ export class Faults {
     const name = `${this.#count++} ${text}`;
     this.#trace.note(text);
     this.#partitions.add(name);
-    for (const lane of lanes) lane.cuts.add(name);
+    for (const lane of lanes) lane.cut(name);
     return () => {
       if (!this.#partitions.delete(name)) return;
       this.#trace.note(`lift ${text}`);
-      for (const lane of lanes) {
-        lane.cuts.delete(name);
-        lane.notice();
-      }
+      for (const lane of lanes) lane.mend(name);
     };
   }
 

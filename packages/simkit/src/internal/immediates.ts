@@ -1,6 +1,6 @@
 import timersPromises from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { Replacements } from './replacements.ts';
+import { realOf, type Replacements } from './replacements.ts';
 import { promised, type Cancellable } from './promised.ts';
 
 type Call = (...args: unknown[]) => void;
@@ -8,8 +8,8 @@ type Call = (...args: unknown[]) => void;
 /** Counts the immediates of the process, so that virtual time can wait for those that immediates make. */
 export class Immediates {
   readonly #waiting = new Set<NodeJS.Immediate>();
-  readonly #set = globalThis.setImmediate;
-  readonly #clear = globalThis.clearImmediate;
+  readonly #set = realOf(globalThis.setImmediate);
+  readonly #clear = realOf(globalThis.clearImmediate);
 
   /** How many wait. */
   get size(): number {

@@ -4,9 +4,10 @@ import { promisify, types } from 'node:util';
 import zlib from 'node:zlib';
 import { SimkitError } from '../errors.ts';
 import { native } from './native.ts';
-import type { Callable, Replacements } from './replacements.ts';
+import { realOf, type Callable, type Replacements } from './replacements.ts';
 
-const { setTimeout, clearTimeout } = globalThis;
+const setTimeout = realOf(globalThis.setTimeout);
+const clearTimeout = realOf(globalThis.clearTimeout);
 
 const slowCrypto = [
   'argon2',
@@ -56,6 +57,7 @@ export class NativeWork {
   readonly #jobs = new Set<Job>();
   readonly #limitMs: number;
   #isHeld = false;
+  #isAbandoned = false;
 
   constructor(limitMs: number) {
     this.#limitMs = limitMs;
@@ -72,7 +74,7 @@ export class NativeWork {
    */
   async unseen(): Promise<void> {
     const startMs = native.elapsed();
-    for (;;) {
+    while (!this.#isAbandoned) {
       const what = process.getActiveResourcesInfo().filter((name) => request.test(name));
       if (what.length === 0) return;
       const waitedMs = native.elapsed() - startMs;
@@ -105,6 +107,13 @@ export class NativeWork {
     if (job === undefined) return;
     if (job.deliver === undefined) await this.#result(job);
     if (job.deliver !== undefined) this.#deliver(job, job.deliver);
+  }
+
+  /** Waits for nothing that is under way, now or later. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    for (const job of this.#jobs) job.wake?.();
+    this.#jobs.clear();
   }
 
   /** Counts everything that other threads do and that can be seen from here. */
@@ -154,9 +163,9 @@ export class NativeWork {
 
   #start(name: string): Finish {
     const job: Job = { name };
-    this.#jobs.add(job);
+    if (!this.#isAbandoned) this.#jobs.add(job);
     return (deliver) => {
-      if (!this.#isHeld) return this.#deliver(job, deliver);
+      if (!this.#isHeld || this.#isAbandoned) return this.#deliver(job, deliver);
       job.deliver = deliver;
       job.wake?.();
     };

@@ -4,7 +4,7 @@ import dns from 'node:dns';
 import net from 'node:net';
 import workerThreads from 'node:worker_threads';
 import { SimkitError } from '../errors.ts';
-import type { Callable, Replacements } from './replacements.ts';
+import { realOf, type Callable, type Replacements } from './replacements.ts';
 
 const asks = /^(?:resolve|reverse|lookupService)/;
 
@@ -18,8 +18,10 @@ export function refuseRealResources(replacements: Replacements): void {
   refuse(net.Server.prototype, 'listen', 'net.Server.listen');
   for (const key of ['bind', 'connect', 'send']) refuse(dgram.Socket.prototype, key, `dgram.Socket.${key}`);
   refuse(childProcess.ChildProcess.prototype, 'spawn', 'child_process.spawn');
+  for (const key of ['spawnSync', 'execSync', 'execFileSync'])
+    refuse(childProcess, key, `child_process.${key}`);
   refuseNames(replacements);
-  const Worker = new Proxy(workerThreads.Worker, {
+  const Worker = new Proxy(realOf(workerThreads.Worker), {
     construct(target, args, newTarget) {
       if (!replacements.isActive) return Reflect.construct(target, args, newTarget) as object;
       throw new SimkitError('REAL_RESOURCE', { what: 'worker_threads.Worker' });

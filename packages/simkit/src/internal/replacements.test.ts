@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Replacements } from './replacements.ts';
+import { realOf, Replacements } from './replacements.ts';
 
 test('puts back what was there, also what was replaced twice', () => {
   const target = { plain: 1, greet: () => 'hello' };
@@ -29,4 +29,21 @@ test('a function that is taken calls what is there after it was put back', () =>
   expect(taken('you')).toBe('later you');
   target.greet = taken;
   expect(target.greet('you')).toBe('hello you');
+});
+
+test('a replacement that another tool has saved and put back again is seen through', () => {
+  const target = { greet: () => 'hello' };
+  const first = new Replacements();
+  first.fn(target, 'greet', () => 'first');
+  const saved = target.greet;
+  target.greet = () => 'of the other tool';
+  first.restore();
+  target.greet = saved;
+  expect(realOf(target.greet)()).toBe('hello');
+  const second = new Replacements();
+  const real = realOf(target.greet);
+  second.fn(target, 'greet', () => `second, not ${real()}`);
+  expect(target.greet()).toBe('second, not hello');
+  second.restore();
+  expect(target.greet).toBe(real);
 });

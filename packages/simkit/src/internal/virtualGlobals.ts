@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { VirtualTimer, type VirtualClock } from '../clock.ts';
 import type { Immediates } from './immediates.ts';
 import { abortError, promised, type Cancellable } from './promised.ts';
-import type { Callable, Replacements } from './replacements.ts';
+import { realOf, type Callable, type Replacements } from './replacements.ts';
 
 type Call = (...args: unknown[]) => void;
 type Set = (fn: Call, ms?: number, ...args: unknown[]) => VirtualTimer;
@@ -24,7 +24,8 @@ const nsPerSecond = 1_000_000_000n;
 
 /** Puts the timers of `clock` in place of the platform's. */
 export function replaceTimers(replacements: Replacements, clock: VirtualClock, immediates: Immediates): void {
-  const { setTimeout, setInterval, clearTimeout } = globalThis;
+  const [setTimeout, setInterval] = [realOf(globalThis.setTimeout), realOf(globalThis.setInterval)];
+  const clearTimeout = realOf(globalThis.clearTimeout);
   const clear = (timer: unknown): void => {
     clock.clearTimeout(timer);
     // Made before virtual time began.
@@ -112,7 +113,7 @@ export function replaceTime(replacements: Replacements, clock: VirtualClock): vo
   replacements.fn(process, 'hrtime', Object.assign(hrtime, { bigint }));
   replacements.fn(process, 'uptime', () => clock.elapsed() / 1_000);
 
-  const timeout = Reflect.get(AbortSignal, 'timeout') as Callable;
+  const timeout = realOf(Reflect.get(AbortSignal, 'timeout') as Callable);
   replacements.fn(AbortSignal, 'timeout', (ms: number) => {
     // The platform has its own words for what is no such number.
     if (!(Number.isInteger(ms) && ms >= 0 && ms <= longestSignalMs))
@@ -126,7 +127,7 @@ export function replaceTime(replacements: Replacements, clock: VirtualClock): vo
 }
 
 function replaceDate(replacements: Replacements, clock: VirtualClock): void {
-  const RealDate = Date;
+  const RealDate = realOf(Date);
   const follow = (): DateConstructor => (Date === VirtualDate ? RealDate : Date);
   // A plain function, since a class cannot be called and a proxy is slow.
   function VirtualDate(...args: []): Date | string {

@@ -23,7 +23,7 @@ const highWaterBytes = 1024 * 1024;
 /** And goes on here. */
 const lowWaterBytes = 256 * 1024;
 /** What a network card takes in one piece. */
-const maxSegmentBytes = 64 * 1024;
+export const maxSegmentBytes = 64 * 1024;
 
 /** One direction of one connection: ordered, reliable, as late as its link makes it. */
 export class Wire {
@@ -126,26 +126,36 @@ export class Wire {
     this.#parts.onDrain();
   }
 
-  /** Holds everything back until the lane opens, or the connection breaks. */
+  /** Holds everything back until the lane opens, or the sender gives up: not while the lane is held. */
   #wait(): void {
-    const { clock, trace } = this.#parts.fabric;
-    const { name } = this.#parts.from;
-    trace.note(`${name} > ${this.#parts.to.name} blocked`);
-    const breaking = this.#lane.isHeld
-      ? undefined
-      : clock.at(clock.elapsed() + this.#lane.link.breakAfterMs, () => {
-          this.#stopWaiting?.();
-          trace.note(`${name} > ${this.#parts.to.name} broke`);
-          this.#parts.onBreak();
-        });
-    const forget = this.#lane.whenOpen(() => {
+    const { fabric, from, to, onBreak } = this.#parts;
+    const { clock, trace } = fabric;
+    trace.note(`${from.name} > ${to.name} blocked`);
+    const giveUp = (): void => {
       this.#stopWaiting?.();
-      this.#flush();
+      trace.note(`${from.name} > ${to.name} broke`);
+      onBreak();
+    };
+    const arm = () => clock.at(clock.elapsed() + this.#lane.link.breakAfterMs, giveUp);
+    let breaking = this.#lane.isHeld ? undefined : arm();
+    const disarm = (): void => {
+      if (breaking !== undefined) clock.drop(breaking);
+      breaking = undefined;
+    };
+    const forget = this.#lane.onChange(() => {
+      if (this.#lane.isOpen) {
+        this.#stopWaiting?.();
+        this.#flush();
+      } else if (this.#lane.isHeld) {
+        disarm();
+      } else {
+        breaking ??= arm();
+      }
     });
     this.#stopWaiting = () => {
       this.#stopWaiting = undefined;
       forget();
-      if (breaking !== undefined) clock.drop(breaking);
+      disarm();
     };
   }
 }
