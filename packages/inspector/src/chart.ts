@@ -94,7 +94,7 @@ export function keyOf(transition: AnyTransitionDefinition): string {
 
 function stateOf(node: AnyStateNode): ChartState {
   const isNested = node.type === 'compound' || node.type === 'parallel';
-  const transitions = [...[...node.transitions.values()].flat(), ...(node.always ?? [])];
+  const transitions = transitionsOf(node);
   return {
     id: node.id,
     path: node.path.join('.'),
@@ -107,8 +107,22 @@ function stateOf(node: AnyStateNode): ChartState {
     exit: actionNames(node.exit),
     invokes: node.invoke.map(({ id, src }) => ({ id, src: typeof src === 'string' ? src : id })),
     transitions: transitions.map((transition) => transitionOf(transition)),
-    states: Object.values(node.states).map((child) => stateOf(child)),
+    states: childrenOf(node).map((child) => stateOf(child)),
   };
+}
+
+/** All transitions of one state, not of those in it. */
+export function transitionsOf(node: AnyStateNode): AnyTransitionDefinition[] {
+  // XState never prepares a state called `__proto__`, which then has none.
+  const { transitions } = node as Partial<Pick<AnyStateNode, 'transitions'>>;
+  return [...[...(transitions?.values() ?? [])].flat(), ...(node.always ?? [])];
+}
+
+/** XState adds states to a plain object, whose prototype a state called `__proto__` becomes. */
+function childrenOf({ states }: AnyStateNode): AnyStateNode[] {
+  const children: AnyStateNode[] = Object.values(states);
+  const prototype = Object.getPrototypeOf(states) as AnyStateNode | Partial<AnyStateNode> | null;
+  return prototype?.key === '__proto__' ? [...children, prototype as AnyStateNode] : children;
 }
 
 function initialOf(node: AnyStateNode): string[] {

@@ -237,6 +237,49 @@ test.each<[string, object]>([
   expect(svg).not.toContain('undefined');
 });
 
+test.each(['__proto__', 'constructor', 'toString'])(
+  'a run through a state called %s is drawn',
+  async (name) => {
+    const machine = anyMachine({ id: 'odd', initial: 'a', states: { a: { on: { go: name } }, [name]: {} } });
+    const recorder = createRecorder();
+    createActor(machine, { inspect: recorder.inspect }).start().send({ type: 'go' });
+    const chart = machineChart(machine);
+    const svg = await chartSvg(chart, recorder.run());
+    expect(chart.root.states.map((state) => state.name)).toEqual(['a', name]);
+    expect(textsOf(svg)).toContain(name);
+    expect(svg).not.toContain('class="unused"');
+    expect(recorder.run().dropped.reports).toBe(0);
+    expect(recorder.coverage(machine).missed).toEqual([]);
+  },
+);
+
+test.each(['__proto__', 'constructor', 'toString'])(
+  'a machine and a state whose id is %s have no visits before they are entered',
+  async (id) => {
+    const nested = { id: 'odd', initial: 'a', states: { a: {}, b: { id, on: { go: 'a' } } } };
+    const recorder = createRecorder();
+    createActor(anyMachine(nested), { inspect: recorder.inspect }).start();
+    recorder.declare(anyMachine({ id, initial: 'a', states: { a: { on: { go: 'b' } }, b: {} } }));
+    const run = recorder.run();
+    const [entered = '', declared = ''] = await Promise.all(
+      run.machines.map((each) => chartSvg(each.chart, run)),
+    );
+    expect(entered).not.toMatch(/NaN|undefined/);
+    expect(declared).toContain('</svg>');
+    expect(declared).not.toMatch(/NaN|undefined|class="used/);
+  },
+);
+
+test('an id that looks like one of the picture is drawn as any other', async () => {
+  const ids = ['odd|start', '(picture)', 'odd|start|0', 'state 0', 'edge 0', 'start of state 0'];
+  const states = Object.fromEntries(
+    ids.map((id, at) => [`s${at}`, { id, on: { go: `s${(at + 1) % ids.length}` } }]),
+  );
+  const svg = await chartSvg(machineChart(anyMachine({ id: 'odd', initial: 's0', states })));
+  expect(textsOf(svg)).toEqual(expect.arrayContaining(ids.map((_, at) => `s${at}`)));
+  expect(svg.match(/class="edge"/g)).toHaveLength(ids.length + 1);
+});
+
 test('transitions that are too many to follow are listed in their states', async () => {
   const names = Array.from({ length: 300 }, (_, index) => `state${index}`);
   const states = Object.fromEntries(

@@ -1,5 +1,6 @@
 import { statesIn, transitionsIn } from './chart.ts';
 import { chartSvg } from './chartSvg.ts';
+import { countOf } from './internal/counts.ts';
 import { durationText, escapeText } from './internal/svgText.ts';
 import { fontFamily, themeCss } from './internal/theme.ts';
 import type { MachineRun, Run } from './run.ts';
@@ -64,9 +65,13 @@ export function htmlPage(title: string, body: string): string {
 /** The chart of one machine above what it never did. */
 export function chartSection({ chart, states, transitions }: MachineRun, svg: string): string {
   const wanted = statesIn(chart.root).filter(({ type, path }) => type !== 'history' && path !== '');
-  const unvisited = wanted.filter(({ id }) => (states[id]?.visits ?? 0) === 0).map(({ path }) => path);
+  const unvisited = wanted
+    .filter(({ id }) => (countOf(states, id)?.visits ?? 0) === 0)
+    .map(({ path }) => path);
   const all = transitionsIn(chart.root);
-  const untaken = all.filter(({ key }) => (transitions[key]?.taken ?? 0) === 0).map(({ name }) => name);
+  const untaken = all
+    .filter(({ key }) => (countOf(transitions, key)?.taken ?? 0) === 0)
+    .map(({ name }) => name);
   const summary =
     `<b>${escapeText(chart.id)}</b> states ${wanted.length - unvisited.length}/${wanted.length}, ` +
     `transitions ${all.length - untaken.length}/${all.length}`;

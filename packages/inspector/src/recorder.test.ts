@@ -405,6 +405,43 @@ describe('time', () => {
     expect(recorder.run().entries.map(({ atMs }) => atMs)).toEqual([0, 3_600_000, 3_600_000]);
   });
 
+  it('ends with the last entry when the clock that was followed has been taken away again', () => {
+    const recorder = createRecorder();
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
+    const gate = createActor(gateMachine, { inspect: recorder.inspect }).start();
+    now = 100;
+    gate.send({ type: 'gate.kick' });
+    now = 150;
+    expect(recorder.run().durationMs).toBe(150);
+    vi.restoreAllMocks();
+    const { durationMs, machines } = recorder.run();
+    expect(durationMs).toBe(150);
+    expect(machines[0]?.states['gate.locked']).toEqual({ visits: 1, durationMs: 150 });
+  });
+
+  it('goes on from the last entry when another clock takes over, whatever that one tells', () => {
+    const recorder = createRecorder();
+    const gate = createActor(gateMachine, { inspect: recorder.inspect });
+    for (const [fromMs, toMs] of [
+      [0, 100],
+      [5_000_000, 5_000_020],
+      [7, 10],
+    ] as const) {
+      let now: number = fromMs;
+      vi.restoreAllMocks();
+      // Each spy is a clock of its own.
+      vi.spyOn(performance, 'now').mockImplementation(() => now);
+      gate.start();
+      gate.send({ type: 'gate.kick' });
+      now = toMs;
+      gate.send({ type: 'gate.kick' });
+    }
+    const sent = entriesOf(recorder.run(), 'sent');
+    expect(sent.map(({ atMs }) => atMs)).toEqual([0, 100, 100, 120, 120, 123]);
+    expect(recorder.run().durationMs).toBe(123);
+  });
+
   it('never makes a stay shorter than nothing when the clock goes back', () => {
     let now = 100;
     const recorder = createRecorder({ clock: { elapsed: () => now } });
@@ -449,6 +486,30 @@ describe('bounds', () => {
     expect(run.dropped.actors).toBe(3);
     expect(recorder.coverage(gateMachine).taken).toBe(1);
     expect(run.machines[0]?.transitions['gate.locked|gate.pay|0']?.taken).toBe(5);
+  });
+
+  it('count the parent of an actor among them when the recorder comes late', () => {
+    const recorder = createRecorder({ maxActors: 1 });
+    const machine = setup({
+      types: {} as { events: { type: 'gate.open' } },
+      actors: { gate: gateMachine },
+    }).createMachine({
+      id: 'park',
+      type: 'parallel',
+      states: {
+        left: { invoke: { id: 'k1', src: 'gate' } },
+        right: { invoke: { id: 'k2', src: 'gate' } },
+      },
+    });
+    const park = createActor(machine).start();
+    park.system.inspect({ next: recorder.inspect });
+    const { k1, k2 } = park.getSnapshot().children;
+    k1?.send({ type: 'gate.kick' });
+    k2?.send({ type: 'gate.kick' });
+    const run = recorder.run();
+    expect(run.actors.map(({ name }) => name)).toEqual(['park', '(others)']);
+    expect(run.dropped.actors).toBe(2);
+    expect(entriesOf(run, 'sent').map(({ to }) => to)).toEqual([1, 1]);
   });
 
   it('cut long names of events and actors', () => {

@@ -3,6 +3,7 @@ import { Journal } from './internal/journal.ts';
 import { MachineTally, rounded, type StateTally } from './internal/machineTally.ts';
 import { FactBook, isBelow, type TransitionFacts } from './internal/nodeFacts.ts';
 import { refusedAlways, refusedByEvent } from './internal/refusals.ts';
+import { Timeline } from './internal/timeline.ts';
 import { initialNodes, machineOf, nodesOf, sourceName, type WatchedActor } from './internal/watchedActor.ts';
 import type { Run, RunActor, RunEntry } from './run.ts';
 
@@ -31,8 +32,8 @@ export interface RecorderConfig {
   /** How many characters of an event's type or an actor's name are kept. @default 120 */
   readonly maxTextLength?: number;
   /**
-   * Where time comes from, in ms. @default `performance.now()`, looked up at each step, so that a clock which
-   * replaces it is followed
+   * Where time comes from, in ms. @default `performance.now()`, looked up at each step: a clock that replaces it is
+   * followed, and goes on from the time of the last entry
    */
   readonly clock?: { elapsed(): number };
 }
@@ -77,7 +78,7 @@ type Status = 'done' | 'error' | 'stopped';
 
 class Recording {
   readonly #config: Required<Omit<RecorderConfig, 'clock'>>;
-  readonly #clock: { elapsed(): number } | undefined;
+  readonly #timeline: Timeline;
   readonly #facts = new FactBook();
   readonly #journal: Journal<RunEntry>;
   // Copies made by `provide` share their configuration object, so it names the machine.
@@ -91,7 +92,6 @@ class Recording {
   /** States that actors are in now. */
   readonly #open = new Set<WatchedActor['open']>();
   readonly #dropped = { actors: 0, machines: 0, reports: 0 };
-  #firstAt: number | undefined;
 
   constructor({ clock, ...bounds }: RecorderConfig) {
     this.#config = {
@@ -102,7 +102,7 @@ class Recording {
       maxTextLength: 120,
       ...bounds,
     };
-    this.#clock = clock;
+    this.#timeline = new Timeline(clock);
     this.#journal = new Journal(this.#config);
   }
 
@@ -148,10 +148,10 @@ class Recording {
 
   run(): Run {
     const entries = this.#journal.toArray();
-    const nowMs = this.#firstAt === undefined ? 0 : rounded(between(this.#firstAt, this.#now()));
+    const nowMs = this.#journal.total === 0 ? 0 : rounded(this.#timeline.read());
     const openMs = new Map<StateTally, number>();
     for (const open of this.#open) {
-      for (const [state, since] of open) openMs.set(state, (openMs.get(state) ?? 0) + between(since, nowMs));
+      for (const [state, since] of open) openMs.set(state, (openMs.get(state) ?? 0) + nowMs - since);
     }
     return {
       actors: this.#lines.map((line) => ({ ...line })),
@@ -255,7 +255,7 @@ class Recording {
     if (actor.hasEnded) return;
     actor.hasEnded = true;
     const base = this.#at();
-    for (const [state, since] of actor.open) state.durationMs += between(since, base.atMs);
+    for (const [state, since] of actor.open) state.durationMs += base.atMs - since;
     actor.open.clear();
     this.#open.delete(actor.open);
     if (actor.hasStarted) this.#add({ type: 'stopped', ...base, actor: actor.line.index, status });
@@ -277,7 +277,7 @@ class Recording {
     for (const node of before) {
       if (step.nodes.includes(node) && !isRenewed(node)) continue;
       const { tally: state } = this.#facts.node(tally, node);
-      state.durationMs += between(actor.open.get(state) ?? step.atMs, step.atMs);
+      state.durationMs += step.atMs - (actor.open.get(state) ?? step.atMs);
       actor.open.delete(state);
     }
     const entered = step.nodes.filter((node) => !before.includes(node) || isRenewed(node));
@@ -326,12 +326,13 @@ class Recording {
 
   #lineOf(ref: AnyActorRef, machine: AnyStateMachine | undefined): RunActor {
     const { maxActors } = this.#config;
+    // First of all, since it may take the last line.
+    const parent = ref._parent === undefined ? undefined : this.#watch(ref._parent).line.index;
     if (this.#lines.length >= maxActors) {
       this.#dropped.actors += 1;
       this.#lines[maxActors] ??= { index: maxActors, name: '(others)', id: '(others)', kind: 'actor' };
       return this.#lines[maxActors];
     }
-    const parent = ref._parent === undefined ? undefined : this.#watch(ref._parent).line.index;
     // A session id counts all actors of the process: it says nothing to a reader and differs from run to run.
     const isNamed = ref.id !== ref.sessionId;
     const id = this.#cut(isNamed ? ref.id : (machine?.id ?? sourceName(ref) ?? 'actor'));
@@ -361,13 +362,7 @@ class Recording {
   }
 
   #at(): { sequence: number; atMs: number } {
-    const now = this.#now();
-    this.#firstAt ??= now;
-    return { sequence: this.#journal.total, atMs: rounded(between(this.#firstAt, now)) };
-  }
-
-  #now(): number {
-    return this.#clock === undefined ? performance.now() : this.#clock.elapsed();
+    return { sequence: this.#journal.total, atMs: rounded(this.#timeline.read()) };
   }
 
   #cut(text: unknown): string {
@@ -375,9 +370,4 @@ class Recording {
     const whole = String(text);
     return whole.length <= maxTextLength ? whole : `${whole.slice(0, maxTextLength - 1)}…`;
   }
-}
-
-/** Never less than nothing: a clock may have been replaced meanwhile. */
-function between(fromMs: number, toMs: number): number {
-  return Math.max(0, toMs - fromMs);
 }

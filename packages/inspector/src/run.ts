@@ -10,7 +10,7 @@ export interface Run {
   readonly dropped: DroppedParts;
   /** Every machine that was seen, with exact counts, also of what is missing in `entries`. */
   readonly machines: readonly MachineRun[];
-  /** From the first entry to now, in ms. */
+  /** From the first entry to now, in ms; to the last entry, when another clock has replaced that of the run since. */
   readonly durationMs: number;
 }
 

@@ -126,6 +126,22 @@ test('a run in which nothing happened says so', () => {
   expect(textsOf(sequenceSvg(createRecorder().run()))).toEqual(['Nothing happened.']);
 });
 
+/** Whether all that is drawn of an actor or of a state lies within the picture. */
+function fits(svg: string): boolean {
+  const width = Number(/<svg [^>]*width="(?<px>[\d.]+)"/.exec(svg)?.groups?.['px']);
+  const boxes = [...svg.matchAll(/<rect class="(?:actor|pill)" x="([-\d.]+)" y="[\d.]+" width="([\d.]+)"/g)];
+  return boxes.length > 0 && boxes.every(([, x, px]) => Number(x) >= 0 && Number(x) + Number(px) <= width);
+}
+
+test.each(['m', 'x'])('long names of actors and states made of %s are not cut at the edges', (letter) => {
+  const name = letter.repeat(120);
+  const entered = [1, 2, 3, 4].map((copy) => `${name}${copy}`);
+  const started = (actor: number, paths: readonly string[]) => ({ type: 'started', actor, entered: paths });
+  expect(fits(sequenceSvg(runOf([{ name }], [started(0, ['a'])])))).toBe(true);
+  expect(fits(sequenceSvg(runOf([{}, { name }], [started(0, ['a']), started(1, ['a'])])))).toBe(true);
+  expect(fits(sequenceSvg(runOf([{}], [started(0, entered)])))).toBe(true);
+});
+
 test('names cannot leave the text that they are', () => {
   const event = `</text><script>alert(1)</script>&\u0007`;
   const svg = sequenceSvg(runOf([{ name: event }], [{ type: 'sent', to: 0, event }]), { caller: event });

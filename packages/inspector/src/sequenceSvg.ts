@@ -80,6 +80,7 @@ class Sequence {
       const share = px / Math.max(1, to - from);
       for (let at = from; at < to; at++) gaps[at] = Math.max(gaps[at] ?? 0, share);
     };
+    let firstPillPx = 0;
     for (const row of rows) {
       if (row.type === 'sent') {
         const ends = [laneOf(row.from), laneOf(row.to)].map((lane) => order.get(lane ?? -1) ?? 0);
@@ -89,11 +90,13 @@ class Sequence {
         const px = textWidth(pillText(row.entered), { sizePx: 11, bold: true }) / 2 + 24;
         widen(at, Math.min(at + 1, gaps.length), px);
         widen(Math.max(0, at - 1), at, px);
+        if (at === 0) firstPillPx = Math.max(firstPillPx, px - 14);
       }
     }
-    let x = marginPx + Math.max(40, boxWidth(lanes[0]?.title ?? '', lanes[0]?.kind ?? '') / 2);
-    lanes.forEach(({ index }, at) => {
+    let x = marginPx + Math.max(40, firstPillPx, boxWidth(lanes[0]?.title ?? '', lanes[0]?.kind ?? '') / 2);
+    lanes.forEach(({ index, title, kind }, at) => {
       this.#xs.set(index, Math.round(x));
+      this.#reach(Math.round(x) + boxWidth(title, kind) / 2);
       x += gaps[at] ?? 0;
     });
   }
@@ -228,7 +231,7 @@ class Sequence {
 
   #note(text: string, x: number, look = 'small soft'): void {
     this.#parts.push(`<text class="${look}" x="${x}" y="${this.#y + 10}">${escapeText(text)}</text>`);
-    this.#reach(x + textWidth(text, { sizePx: 10 }) - rightPx / 2);
+    this.#reach(x + textWidth(text, { sizePx: 10 }));
     this.#y += rowPx.note;
   }
 
@@ -242,6 +245,7 @@ class Sequence {
     );
   }
 
+  /** Makes room for what ends there. */
   #reach(x: number): void {
     this.#rightmostPx = Math.max(this.#rightmostPx, x - rightPx + 24);
   }

@@ -119,6 +119,15 @@ describe.concurrent('pictures and coverage', { timeout: 60_000 }, () => {
     expect(missedIn(outcome)).toEqual({ door: ['open door.close → closed'] });
   });
 
+  it('keep to virtual time, though it has been given back when they are drawn', async () => {
+    const { tests, folder } = await runVitest({ files: ['virtual'] });
+    expect(tests.map(({ state }) => state)).toEqual(['passed', 'passed']);
+    for (const { annotations, page } of tests) {
+      expect(annotations[0]?.body).toMatch(/>open<\/text><text [^>]*>150 ms</);
+      expect(readFileSync(join(folder, page ?? ''), 'utf8')).toContain('<p>passed, 150 ms,');
+    }
+  });
+
   it('are drawn with a recorder of the file as well, each of its own test', async () => {
     const { code, output, tests } = await runVitest({ files: ['opens', 'locks'], coverage: all });
     const counts = tests.map(({ name, annotations }) => [name, annotations.length]);

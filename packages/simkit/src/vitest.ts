@@ -19,11 +19,12 @@ export interface NetworkFixture {
 const shownLines = 25;
 
 /**
- * A `test` whose tests also get `createNetwork`, beside the fixtures it has already.
+ * A `test` whose tests also get `createNetwork`, beside the fixtures it has already. One that reads time when a test is
+ * over, as the recorder of `@lloom/inspector` does, goes around this one, so that it is still virtual then.
  *
  * @example
  * ```ts
- * const test = withNetworks(withMachines(vitestTest));
+ * const test = withMachines(withNetworks(vitestTest));
  * ```
  */
 export function withNetworks<Context extends object>(

@@ -1,6 +1,7 @@
 import type { ElkExtendedEdge, ElkNode, LayoutOptions } from 'elkjs/lib/elk-api.js';
 import { statesIn, type ChartState, type ChartTransition, type MachineChart } from '../chart.ts';
 import type { MachineRun, StateCount } from '../run.ts';
+import { countOf } from './counts.ts';
 import { durationText, shorten, textWidth } from './svgText.ts';
 
 /** One line of text in a box. */
@@ -30,7 +31,9 @@ export interface Arrow {
 /** A graph for ELK, and what its nodes and edges stand for. */
 export interface ChartGraph {
   readonly graph: ElkNode;
+  /** By the node's id in the graph. */
   readonly boxes: ReadonlyMap<string, StateBox>;
+  /** By the edge's id in the graph. */
   readonly arrows: ReadonlyMap<string, Arrow>;
 }
 
@@ -81,6 +84,8 @@ class GraphBuilder {
   readonly #edges: ElkExtendedEdge[] = [];
   readonly #parents = new Map<string, string>();
   readonly #names = new Map<string, string>();
+  /** What nodes are called in the graph: ids of states may be any text, that of a dot or an arrow too. */
+  readonly #nodeIds = new Map<string, string>();
   /** States that an arrow leads to. */
   readonly #reached = new Set<string>();
 
@@ -92,6 +97,7 @@ class GraphBuilder {
     this.#direction = drawn.length - 1 > manyStates ? 'RIGHT' : 'DOWN';
     for (const state of all) {
       this.#names.set(state.id, state.name);
+      this.#nodeIds.set(state.id, `state ${this.#nodeIds.size}`);
       for (const child of state.states) this.#parents.set(child.id, state.id);
     }
     const arrows = all.flatMap((state) => state.transitions.filter((each) => this.#isArrow(state, each)));
@@ -136,23 +142,24 @@ class GraphBuilder {
   }
 
   #box(state: ChartState, { lines, isRegion }: { lines: Line[]; isRegion: boolean }): ElkNode {
-    const isUsed = (this.#run?.states[state.id]?.visits ?? 0) > 0;
+    const isUsed = (this.#count(state)?.visits ?? 0) > 0;
     const textPx = Math.max(...lines.map((line) => textWidth(line.text, line)));
     const kindPx = state.type === 'parallel' ? textWidth('parallel', { sizePx: 10 }) + 16 : 0;
     const width = state.type === 'history' ? 24 : textPx + kindPx + 2 * paddingPx + 6;
     const headPx = lines.length * lineHeightPx + 2 * paddingPx - 3;
-    this.#boxes.set(state.id, { state, lines, headPx, isUsed, isRegion });
+    const id = this.#nodeId(state.id);
+    this.#boxes.set(id, { state, lines, headPx, isUsed, isRegion });
     if (state.states.length === 0) {
       const height = state.type === 'history' ? 24 : headPx;
       // Without an arrow that leads to it, an end would be drawn where things begin.
       const isLooseEnd = state.type === 'final' && !this.#reached.has(state.id);
       const layoutOptions = isLooseEnd ? { 'elk.layered.layering.layerConstraint': 'LAST' } : {};
-      return { id: state.id, width, height, layoutOptions };
+      return { id, width, height, layoutOptions };
     }
     // ELK reads the least size the other way round when it lays out downwards.
     const least = this.#direction === 'DOWN' ? `(${headPx + 40},${width})` : `(${width},${headPx + 40})`;
     return {
-      id: state.id,
+      id,
       layoutOptions: {
         ...this.#options(),
         'elk.padding': `[top=${headPx + 16},left=16,bottom=16,right=16]`,
@@ -166,18 +173,28 @@ class GraphBuilder {
   #children(state: ChartState): ElkNode[] {
     const isParallel = state.type === 'parallel';
     const nodes = state.states.map((child) => this.#node(child, isParallel));
-    if (isParallel || !this.#hasArrows || state.initial.length === 0) return nodes;
-    const dot = `${state.id}|start`;
-    state.initial.forEach((id, index) =>
-      this.#edges.push({ id: `${dot}|${index}`, sources: [dot], targets: [id] }),
-    );
+    const initial = state.initial.filter((id) => this.#names.has(id));
+    if (isParallel || !this.#hasArrows || initial.length === 0) return nodes;
+    const dot = `start of ${this.#nodeId(state.id)}`;
+    for (const id of initial) {
+      this.#edges.push({ id: this.#edgeId(), sources: [dot], targets: [this.#nodeId(id)] });
+    }
     const first = { 'elk.layered.layering.layerConstraint': 'FIRST' };
     return [{ id: dot, width: dotPx, height: dotPx, layoutOptions: first }, ...nodes];
   }
 
+  #nodeId(state: string): string {
+    return this.#nodeIds.get(state) ?? '';
+  }
+
+  #edgeId(): string {
+    return `edge ${this.#edges.length}`;
+  }
+
   /** What leads nowhere, into the state itself, or out to what holds it, is a row in the box. */
   #isArrow(state: ChartState, { targets }: ChartTransition): boolean {
-    const isElsewhere = (id: string): boolean => !this.#holds(state.id, id) && !this.#holds(id, state.id);
+    const isElsewhere = (id: string): boolean =>
+      this.#names.has(id) && !this.#holds(state.id, id) && !this.#holds(id, state.id);
     return this.#hasArrows && targets.length > 0 && targets.every(isElsewhere);
   }
 
@@ -195,22 +212,26 @@ class GraphBuilder {
     const width = Math.max(...lines.map((line) => textWidth(line.text, line))) + 12;
     const height = lines.length * lineHeightPx + 5;
     transition.targets.forEach((target, index) => {
-      const id = `${transition.key}|${index}`;
+      const id = this.#edgeId();
       // Inline is a property of the label: on the graph it has no effect.
       const layoutOptions = { 'elk.edgeLabels.inline': 'true' };
       const label = { id: `${id}|label`, text: transition.label, width, height, layoutOptions };
       this.#arrows.set(id, { lines: index === 0 ? lines : [], taken });
       this.#edges.push({
         id,
-        sources: [state.id],
-        targets: [target],
+        sources: [this.#nodeId(state.id)],
+        targets: [this.#nodeId(target)],
         ...(index === 0 && { labels: [label] }),
       });
     });
   }
 
+  #count({ id }: ChartState): StateCount | undefined {
+    return countOf(this.#run?.states ?? {}, id);
+  }
+
   #taken({ key }: ChartTransition): number {
-    return this.#run?.transitions[key]?.taken ?? 0;
+    return countOf(this.#run?.transitions ?? {}, key)?.taken ?? 0;
   }
 
   #eventLine(transition: ChartTransition): Line {
@@ -244,7 +265,7 @@ class GraphBuilder {
   }
 
   #refused({ key }: ChartTransition): number {
-    return this.#run?.transitions[key]?.refused ?? 0;
+    return countOf(this.#run?.transitions ?? {}, key)?.refused ?? 0;
   }
 
   #rowLine(transition: ChartTransition): Line {
@@ -262,7 +283,7 @@ class GraphBuilder {
   }
 
   #headLines(state: ChartState): Line[] {
-    const count = this.#run?.states[state.id];
+    const count = this.#count(state);
     return [
       { text: shorten(state.name), look: 'name', sizePx: 12, bold: true },
       ...(count === undefined ? [] : [{ text: countText(state, count), look: 'count', sizePx: 10 }]),

@@ -1,4 +1,5 @@
 import type { AnyStateNode, AnyTransitionDefinition } from 'xstate';
+import { transitionsOf } from '../chart.ts';
 import type { MachineTally, StateTally, TransitionTally } from './machineTally.ts';
 
 /** What is known of one transition of one copy of a machine. */
@@ -30,11 +31,10 @@ export class FactBook {
     const known = this.#nodes.get(node);
     if (known !== undefined) return known;
     const always = (node.always ?? []).map((transition) => this.transition(tally, transition));
-    const all = [...[...node.transitions.values()].flat(), ...(node.always ?? [])];
     const facts = {
       tally: tally.state(node),
       always,
-      hasGuards: all.some(({ guard }) => guard !== undefined),
+      hasGuards: transitionsOf(node).some(({ guard }) => guard !== undefined),
     };
     this.#nodes.set(node, facts);
     return facts;

@@ -1,4 +1,5 @@
 import { statesIn, transitionsIn } from '../chart.ts';
+import { countOf } from '../internal/counts.ts';
 import type { MachineRun } from '../run.ts';
 
 /** A transition that no test can take, and why. */
@@ -46,12 +47,15 @@ function rowOf({ chart, ...counts }: MachineRun, exceptions: readonly CoverageEx
   return {
     machine: chart.id,
     states: shareOf(
-      states.map(({ id, path }) => ({ name: path, isReached: (counts.states[id]?.visits ?? 0) > 0 })),
+      states.map(({ id, path }) => ({
+        name: path,
+        isReached: (countOf(counts.states, id)?.visits ?? 0) > 0,
+      })),
     ),
     transitions: shareOf(
       transitions.map(({ key, name }) => ({
         name,
-        isReached: (counts.transitions[key]?.taken ?? 0) > 0,
+        isReached: (countOf(counts.transitions, key)?.taken ?? 0) > 0,
       })),
     ),
     excepted,
@@ -83,7 +87,7 @@ export function exceptionProblems(
     const found = copies.flatMap(({ chart, transitions }) =>
       transitionsIn(chart.root)
         .filter(({ name }) => name === transition)
-        .map(({ key }) => transitions[key]?.taken ?? 0),
+        .map(({ key }) => countOf(transitions, key)?.taken ?? 0),
     );
     const name = `the exception "${machine}: ${transition}"`;
     if (found.length === 0) return [`${name} names no transition`];

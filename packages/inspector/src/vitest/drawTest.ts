@@ -1,4 +1,3 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inject, type TestAttachment, type TestContext } from 'vitest';
 import { chartSvg } from '../chartSvg.ts';
@@ -7,6 +6,7 @@ import { pageOf } from '../page.ts';
 import type { Run } from '../run.ts';
 import { sequenceSvg } from '../sequenceSvg.ts';
 import { mergeMachines } from './merge.ts';
+import { writePage } from './pageFolder.ts';
 import { defaultFolder, type FileTask } from './settings.ts';
 
 const maxCharts = 12;
@@ -42,7 +42,7 @@ export async function drawTest(test: EndedTest, run: Run): Promise<void> {
     const title = titleOf(task);
     const subtitle = state === 'fail' ? 'failed' : 'passed';
     const page = pageOf({ ...run, machines: shown }, { title, subtitle }, { charts, sequence });
-    task.meta.machinePage = writePage(task, page);
+    task.meta.machinePage = writeTestPage(task, page);
   } catch (error) {
     await annotate(test, `The page of this test could not be written: ${String(error)}`);
   }
@@ -94,7 +94,7 @@ function titleOf(task: Task): string {
   return names.join(' › ');
 }
 
-function writePage(task: Task, page: string): string {
+function writeTestPage(task: Task, page: string): string {
   const { file } = task;
   const whole = `${file.projectName ?? ''} ${file.name} ${titleOf(task)}`.trim();
   const readable = whole.replaceAll(/[^A-Za-z0-9]+/g, '-').slice(0, 100);
@@ -102,8 +102,6 @@ function writePage(task: Task, page: string): string {
   // A file's name is its path from the root of its project, if it is below it.
   const isBelow = file.filepath.endsWith(`/${file.name}`);
   const root = isBelow ? file.filepath.slice(0, -file.name.length) : process.cwd();
-  const folder = inject('machineFolder') ?? join(root, defaultFolder);
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, name), page);
+  writePage(inject('machineFolder') ?? join(root, defaultFolder), name, page);
   return name;
 }

@@ -10,7 +10,8 @@ export interface MachinesFixture {
 }
 
 /**
- * A `test` whose tests also get `machines`, beside the fixtures it has already.
+ * A `test` whose tests also get `machines`, beside the fixtures it has already. Fixtures of `base` are still there when
+ * the pictures are drawn, so time that one of them has replaced is counted up to the end of the test.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
-import { globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { globSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
 import type { Reporter, TestModule, TestRunEndReason, TestSpecification, Vitest } from 'vitest/node';
 import { chartSvg } from '../chartSvg.ts';
 import { escapeText } from '../internal/svgText.ts';
@@ -15,6 +15,7 @@ import {
   type CoverageRow,
 } from './coverageTable.ts';
 import { machineKey, mergeMachines } from './merge.ts';
+import { clearFolder, indexName, writeFigures, writePage } from './pageFolder.ts';
 import { defaultFolder, type MachinePictures } from './settings.ts';
 
 export type { CoverageException };
@@ -40,7 +41,10 @@ export interface MachineCoverageConfig {
   readonly machineFiles?: readonly string[];
   /** Which tests get pictures of the machines they ran. @default 'all' */
   readonly pictures?: MachinePictures;
-  /** Where pages and coverage go, from the root of Vitest. It is emptied. @default '.vitest/machines' */
+  /**
+   * Where pages and coverage go, from the root of Vitest. What an earlier run wrote there is removed, and nothing
+   * else. @default '.vitest/machines'
+   */
   readonly folder?: string;
 }
 
@@ -55,6 +59,7 @@ interface TestPage {
  * projects. It prints a table, and writes `coverage.json` and `index.html` with a chart of each machine. Its
  * demands set the exit code.
  *
+ * @throws {Error} when Vitest starts and `folder` holds an `index.html` or a `coverage.json` of another's
  * @example
  * ```ts
  * export default defineConfig({
@@ -75,7 +80,7 @@ export class MachineCoverage implements Reporter {
   onInit(vitest: Vitest): void {
     this.#vitest = vitest;
     this.#folder = resolve(vitest.config.root, this.#config.folder ?? defaultFolder);
-    rmSync(this.#folder, { recursive: true, force: true });
+    clearFolder(this.#folder);
     vitest.provide('machineFolder', this.#folder);
     if (this.#config.pictures !== undefined) vitest.provide('machinePictures', this.#config.pictures);
   }
@@ -176,10 +181,8 @@ export class MachineCoverage implements Reporter {
       ...sections,
       others.length === 0 ? '' : `<details><summary>Other tests</summary>${linksHtml(others)}</details>`,
     ].join('\n');
-    // Another run in the same folder may have emptied it while this one drew.
-    mkdirSync(this.#folder, { recursive: true });
-    writeFileSync(join(this.#folder, 'coverage.json'), `${JSON.stringify(figures, null, 2)}\n`);
-    writeFileSync(join(this.#folder, 'index.html'), htmlPage('Machine coverage', body));
+    writeFigures(this.#folder, figures);
+    writePage(this.#folder, indexName, htmlPage('Machine coverage', body));
   }
 }
 

@@ -18,15 +18,19 @@ export function mergeMachines(
 }
 
 function mergeTwo(one: MachineRun, other: MachineRun): MachineRun {
-  const states: Record<string, StateCount> = { ...one.states };
+  const states = new Map(Object.entries(one.states));
   for (const [id, { visits, durationMs }] of Object.entries(other.states)) {
-    const known = states[id] ?? { visits: 0, durationMs: 0 };
-    states[id] = { visits: known.visits + visits, durationMs: known.durationMs + durationMs };
+    const known: StateCount = states.get(id) ?? { visits: 0, durationMs: 0 };
+    states.set(id, { visits: known.visits + visits, durationMs: known.durationMs + durationMs });
   }
-  const transitions: Record<string, TransitionCount> = { ...one.transitions };
+  const transitions = new Map(Object.entries(one.transitions));
   for (const [key, { taken, refused }] of Object.entries(other.transitions)) {
-    const known = transitions[key] ?? { taken: 0, refused: 0 };
-    transitions[key] = { taken: known.taken + taken, refused: known.refused + refused };
+    const known: TransitionCount = transitions.get(key) ?? { taken: 0, refused: 0 };
+    transitions.set(key, { taken: known.taken + taken, refused: known.refused + refused });
   }
-  return { chart: one.chart, states, transitions };
+  return {
+    chart: one.chart,
+    states: Object.fromEntries(states),
+    transitions: Object.fromEntries(transitions),
+  };
 }
