@@ -137,6 +137,17 @@ describe('dialPeer()', () => {
     expect(network.lastDial.signal.aborted).toBe(true);
   });
 
+  it('takes a cancel for nothing else, whatever the aborted dial says', async () => {
+    const { network, peers } = createNode();
+    const controller = new AbortController();
+    const connected = peers.dialPeer(larger, [], { signal: controller.signal });
+    const { signal, fail } = network.lastDial;
+    const aborted = Object.assign(new Error('The operation was aborted'), { name: 'AbortError' });
+    signal.addEventListener('abort', () => fail(aborted));
+    controller.abort();
+    await expect(connected).rejects.toMatchObject({ code: 'CANCELLED', data: { by: 'signal' } });
+  });
+
   it('goes on to the next wish when those of the current dial are gone', async () => {
     const { network, peers } = createNode();
     const controller = new AbortController();

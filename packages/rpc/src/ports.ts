@@ -33,6 +33,8 @@ export interface Network {
   serve(onStream: (stream: ByteStream, peerId: string) => void): Promise<void>;
   /** Takes no more streams. */
   unserve(): Promise<void>;
+  /** Resolves when peers have received what they were answered, or when the signal aborts. Never rejects. */
+  flush(signal: AbortSignal): Promise<void>;
   /** This node's own peer id. */
   readonly peerId: string;
   /** Notes a failure that nobody else is told of. */

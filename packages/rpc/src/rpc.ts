@@ -6,7 +6,7 @@ import { Refusal, RpcError } from './errors.ts';
 import type { RpcEvents } from './events.ts';
 import { encodeBusy } from './internal/busy.ts';
 import { PulledAnswer } from './internal/pulledAnswer.ts';
-import { partWith } from './internal/partWith.ts';
+import { lingerMs, partWith } from './internal/partWith.ts';
 import { InboundRequest, type Dispatch } from './inbound.ts';
 import { OutboundRequest } from './outbound.ts';
 import type { ByteStream, Network, RpcPorts } from './ports.ts';
@@ -83,8 +83,9 @@ export interface Rpc extends EventSource<RpcEvents> {
    */
   sendErrorResponse(channel: ResponseChannel, message: string): Promise<void>;
   /**
-   * Refuses new requests of others with `BUSY` and resolves when those under way have ended, or after `drainMs`.
-   * For a stop that loses nothing.
+   * Refuses new requests of others with `BUSY` and resolves when those under way have ended and the answers have
+   * reached who asked, or after `drainMs`. Peers that say nothing at all are given two seconds of it. For a stop that
+   * loses nothing.
    */
   drain(drainMs: number): Promise<void>;
 }
@@ -192,7 +193,16 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
 
   async drain(drainMs: number): Promise<void> {
     if (this.#state === 'serving') this.#state = 'draining';
+    const { clock, network } = this.#runtime;
+    const endMs = clock.elapsed() + drainMs;
     await this.#inboundEnded(drainMs);
+    const leftMs = Math.min(endMs - clock.elapsed(), lingerMs);
+    if (leftMs <= 0) return;
+    // A connection that ends while bytes are on their way takes them along.
+    const controller = new AbortController();
+    const timer = clock.setTimeout(() => controller.abort(new Error('the time is up')), leftMs);
+    await network.flush(controller.signal);
+    clock.clearTimeout(timer);
   }
 
   /** Resolves when no request of others is under way any more, or when the time is up. */

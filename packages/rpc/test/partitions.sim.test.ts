@@ -272,6 +272,17 @@ describe.for(fidelities)('over %s links', (fidelity) => {
     executor.expectNothingLeft();
   });
 
+  test('a drain does not wait long for a client that was answered and is gone', async ({ createNetwork }) => {
+    const { network, asker, executor } = await createPair(createNetwork, { fidelity });
+    await network.run(asker.rpc.request(executor.peerId, ping));
+    cuts['both ways'](network);
+    const startMs = network.clock.elapsed();
+    await network.run(executor.rpc.drain(10_000));
+    expect(network.clock.elapsed() - startMs).toBeCloseTo(lingerMs, 6);
+    await network.run(executor.rpc.drain(0));
+    expect(network.clock.elapsed() - startMs).toBeCloseTo(lingerMs, 6);
+  });
+
   test('a node that stops while nothing gets through ends its requests at once', async ({
     createNetwork,
   }) => {

@@ -346,6 +346,26 @@ test('a node that drains refuses new requests and ends those under way', async (
   expect((await first).content).toBe('finished');
 });
 
+test('a node that has drained may stop at once: a large answer still arrives whole', async () => {
+  const release = Promise.withResolvers<void>();
+  const handling = Promise.withResolvers<void>();
+  const piece = 'x'.repeat(16 * 1024);
+  const { executor, asker } = await pair({
+    serve: async function* () {
+      handling.resolve();
+      await release.promise;
+      for (let pieces = 0; pieces < 64; pieces++) yield piece;
+    },
+  });
+  const answer = asker.rpc.stream(executor.peerId, await question(asker.identity, executor.identity)).result;
+  await handling.promise;
+  const drained = executor.rpc.drain(10_000);
+  release.resolve();
+  await drained;
+  await executor.node.stop();
+  expect((await answer).content).toHaveLength(mebibyte);
+});
+
 test.each(['dialing', 'awaiting', 'receiving'])(
   'a client that stops while %s ends its requests as stopped',
   async (stage) => {

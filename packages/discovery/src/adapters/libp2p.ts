@@ -114,7 +114,8 @@ export class Libp2pNetwork implements Network {
     try {
       await this.#components.connectionManager.openConnection(target, { signal });
     } catch (error) {
-      throw explainSilence(error);
+      // A caller that gave up has not met silence.
+      throw signal.aborted ? error : explainSilence(error);
     }
   }
 

@@ -2,6 +2,7 @@ import type { ComponentLogger, Connection, Logger, PeerId, Stream } from '@libp2
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal';
 import { AddressError, explainError, toPeerId } from '@lloom/core';
 import { RpcError, type RpcErrorCode } from '../errors.ts';
+import { orAbort } from '../internal/orAbort.ts';
 import type { ByteStream, Network } from '../ports.ts';
 import { Libp2pByteStream } from './byteStream.ts';
 
@@ -12,7 +13,7 @@ export const reqRespProtocol = '/lloom/req-resp/1.0.0';
 export interface RpcComponents {
   readonly peerId: PeerId;
   readonly registrar: Pick<Registrar, 'handle' | 'unhandle'>;
-  readonly connectionManager: Pick<ConnectionManager, 'openConnection'>;
+  readonly connectionManager: Pick<ConnectionManager, 'openConnection' | 'getConnections'>;
   readonly logger: ComponentLogger;
 }
 
@@ -22,6 +23,10 @@ export interface RpcComponents {
  */
 const maxStreams = 900;
 
+/** Any protocol would do for a round trip; who does not speak it says so, and that is an answer as well. */
+const roundTripProtocol = '/ipfs/ping/1.0.0';
+const roundTripBytes = 32;
+
 /** The network through libp2p. */
 export class Libp2pNetwork implements Network {
   readonly peerId: string;
@@ -29,6 +34,8 @@ export class Libp2pNetwork implements Network {
   readonly #log: Logger;
   /** For each connection, the end of the negotiation of its first stream: whether the peer has answered. */
   readonly #firstStreams = new WeakMap<Connection, Promise<boolean>>();
+  /** The connections over which peers have asked something. */
+  readonly #asking = new WeakSet<Connection>();
 
   constructor(components: RpcComponents) {
     this.#components = components;
@@ -91,8 +98,7 @@ export class Libp2pNetwork implements Network {
       });
     let first = this.#firstStreams.get(connection);
     while (first !== undefined) {
-      const isReady = await first;
-      signal.throwIfAborted();
+      const isReady = await orAbort(first, signal);
       if (isReady) return open();
       first = this.#firstStreams.get(connection);
     }
@@ -113,6 +119,7 @@ export class Libp2pNetwork implements Network {
     await this.#components.registrar.handle(
       reqRespProtocol,
       (stream: Stream, connection: Connection) => {
+        this.#asking.add(connection);
         onStream(new Libp2pByteStream(stream), connection.remotePeer.toString());
       },
       { maxInboundStreams: maxStreams, maxOutboundStreams: maxStreams, runOnLimitedConnection: true },
@@ -121,5 +128,33 @@ export class Libp2pNetwork implements Network {
 
   async unserve(): Promise<void> {
     await this.#components.registrar.unhandle(reqRespProtocol);
+  }
+
+  async flush(signal: AbortSignal): Promise<void> {
+    const connections = this.#components.connectionManager
+      .getConnections()
+      .filter((connection) => connection.status === 'open' && this.#asking.has(connection));
+    await Promise.all(connections.map((connection) => this.#makeRoundTrip(connection, signal)));
+  }
+
+  /** Bytes of one connection arrive in order: a peer that answers has all that was written before. */
+  async #makeRoundTrip(connection: Connection, signal: AbortSignal): Promise<void> {
+    try {
+      const config = { signal, maxOutboundStreams: maxStreams, runOnLimitedConnection: true };
+      const stream = await connection.newStream(roundTripProtocol, config);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      // Its end is an answer as well.
+      for (const type of ['message', 'close'] as const)
+        stream.addEventListener(type, () => resolve(), { once: true });
+      stream.send(new Uint8Array(roundTripBytes));
+      try {
+        await orAbort(promise, signal);
+      } finally {
+        // An orderly end would have the peer write once more, to a connection that may be gone by then.
+        stream.abort(new Error('the round trip is over'));
+      }
+    } catch (error) {
+      connection.log('a round trip ended early - %e', error);
+    }
   }
 }

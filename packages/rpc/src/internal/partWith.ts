@@ -2,7 +2,7 @@ import type { Clock } from '@lloom/core';
 import type { ByteStream } from '../ports.ts';
 
 /** How long a peer has to take the last bytes and close its side. */
-const lingerMs = 2_000;
+export const lingerMs = 2_000;
 
 /**
  * Ends a stream so that what was written last still arrives: writes `last`, closes this side, waits for the peer to
