@@ -143,7 +143,14 @@ async function talk(
       signer: identity.signer({}, { clock }),
       verifier: identity.verifier({}, { clock }),
     };
-    const none = { peerId: identity.peerId, serve: async () => {}, unserve: async () => {}, log: () => {} };
+    const nothing = async (): Promise<void> => {};
+    const none = {
+      peerId: identity.peerId,
+      serve: nothing,
+      unserve: nothing,
+      flush: nothing,
+      log: () => {},
+    };
     const open = (): never => expect.unreachable('only the client opens streams');
     return new RpcService({ open, ...none, ...network }, resolveRpcConfig(), ports);
   };
