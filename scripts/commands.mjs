@@ -4,7 +4,10 @@ import { readdirSync } from 'node:fs';
 const build = { step: ['turbo', 'run', 'build', '--output-logs=errors-only'], quiet: true };
 const generate = { step: ['turbo', 'run', 'generate', '--output-logs=errors-only'], quiet: true };
 
-/** A filter that is part of no test file's path is taken for a test's name. */
+/**
+ * One filter names the test files whose path has it, the package's name included, which Vitest by itself does not look
+ * at. One that is part of no path is taken for a test's name.
+ */
 function filters(args) {
   const isTest = (path) => path.endsWith('.test.ts') && !path.includes('node_modules');
   const root = new URL('..', import.meta.url);
@@ -14,8 +17,9 @@ function filters(args) {
     .map((path) => path.replaceAll('\\', '/'))
     .filter(isTest);
   const first = args.find((arg) => !arg.startsWith('-'));
-  const isName = args.length === 1 && first !== undefined && !paths.some((path) => path.includes(first));
-  return isName ? ['--testNamePattern', first] : args;
+  if (args.length !== 1 || first === undefined) return args;
+  const found = paths.filter((path) => path.includes(first));
+  return found.length === 0 ? ['--testNamePattern', first] : found;
 }
 
 export const commands = {
