@@ -7,7 +7,7 @@ export { VirtualClock, type VirtualClockConfig } from './clock.ts';
 export { SimkitError, type SimkitErrorCode, type SimkitErrorData } from './errors.ts';
 export type { LinkConfig } from './link.ts';
 export { createTestNetwork } from './network.ts';
-export { seededRandom } from './random.ts';
+export { seededRandom, type SeededRandom } from './random.ts';
 export type { Trace } from './trace.ts';
 export type {
   CrashConfig,

@@ -74,6 +74,10 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
     this.#uninstall = installVirtualTime({ clock: this.#clock, random: chance });
   }
 
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
   get trace(): Trace {
     return this.#trace;
   }

@@ -128,6 +128,8 @@ export interface TestNetwork<N extends Stoppable> {
   readonly seed: number;
   /** What happened so far. */
   readonly trace: Trace;
+  /** Whether it was stopped, in an orderly way or not. */
+  readonly isStopped: boolean;
   /** Time of the network: `elapsed()` is 0 when it begins. */
   readonly clock: Clock;
   /** The nodes that run, by name. */

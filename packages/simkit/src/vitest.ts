@@ -36,7 +36,8 @@ export function withNetworks<Context extends object>(
       // One network lives at a time, so it is the last one that the test has failed in.
       const last = networks.at(-1);
       if (last !== undefined && task.result?.state === 'fail') process.stderr.write(explain(task.name, last));
-      for (const network of networks) await network.stop();
+      // One that the test has stopped itself has told the test how that ended.
+      for (const network of networks) if (!network.isStopped) await network.stop();
     });
     const createNetwork: NetworkFixture['createNetwork'] = async (config) => {
       const { network, started } = beginTestNetwork(config);

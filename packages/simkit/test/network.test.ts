@@ -3,7 +3,7 @@ import { createLibp2p } from 'libp2p';
 import { describe, expect } from 'vitest';
 import type { Stream } from '@libp2p/interface';
 import { ConfigError } from '@lloom/core';
-import { createTestNetwork, SimkitError, type Fidelity } from '../src/index.ts';
+import { SimkitError, type Fidelity } from '../src/index.ts';
 import { test } from '../src/vitest.ts';
 import { createNode, echo, failure, hourLater, openEcho, received, say, serveEcho } from './nodes.ts';
 
@@ -391,14 +391,15 @@ test('what is no time, no condition, no group and no node is refused', async ({ 
   expect(network.clock.elapsed()).toBe(0);
 });
 
-test('a node that fails to stop is told when everything has stopped', async () => {
+test('a node that fails to stop is told when everything has stopped', async ({ createNetwork }) => {
   const { setTimeout } = globalThis;
   const stop = (): Promise<void> => Promise.reject(new Error('the disk is full'));
-  const network = await createTestNetwork({ nodes: 2, createNode: () => ({ stop }) });
+  const network = await createNetwork({ nodes: 2, createNode: () => ({ stop }) });
   const [first, second] = await Promise.allSettled([network.stop(), network.stop()]);
   expect([first, second]).toMatchObject([{ status: 'rejected' }, { status: 'rejected' }]);
   await expect(network.stop()).rejects.toMatchObject({ code: 'STOP_FAILED' });
   await expect(network.stop()).rejects.toThrow('the disk is full; the disk is full');
+  expect(network.isStopped).toBe(true);
   expect(globalThis.setTimeout).toBe(setTimeout);
   expect(() => network.heal()).toThrow('the network is stopped');
 });
