@@ -43,6 +43,7 @@ export {
   type ListenConfig,
 } from './eventHub.ts';
 export { fromHex, toHex } from './hex.ts';
+export { orAbort } from './orAbort.ts';
 export type {
   Clock,
   CommonPorts,

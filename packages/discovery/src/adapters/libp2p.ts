@@ -15,14 +15,14 @@ import type {
 } from '@libp2p/interface';
 import type { AddressManager, ConnectionManager, Registrar } from '@libp2p/interface-internal';
 import { decodeDescriptorRequest, encodeDescriptorRequest, limits } from '@lloom/codec';
-import { safe, toMultiaddr, toPeerId, withPeerId, type Clock } from '@lloom/core';
+import { safe, toMultiaddr, toPeerId, withPeerId, type Clock, orAbort } from '@lloom/core';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { TypedEventTarget } from 'main-event';
 import { CID } from 'multiformats/cid';
 import * as raw from 'multiformats/codecs/raw';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { DiscoveryError } from '../errors.ts';
-import { orAbort, startDeadline } from '../internal/deadline.ts';
+import { startDeadline } from '../internal/deadline.ts';
 import type { Network, Watcher } from '../ports.ts';
 import type { FoundPeer } from '../types.ts';
 

@@ -1,7 +1,7 @@
-import { explainError, toPeerAddress } from '@lloom/core';
+import { explainError, toPeerAddress, orAbort } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
 import type { AddressFailure } from '../types.ts';
-import { orAbort, startDeadline } from './deadline.ts';
+import { startDeadline } from './deadline.ts';
 import { Gate } from './gate.ts';
 import type { Shared } from './shared.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/fakes.ts';
-import { interruption, orAbort, startDeadline } from './deadline.ts';
+import { interruption, startDeadline } from './deadline.ts';
 
 describe('startDeadline', () => {
   it('fires when the time is over', async () => {
@@ -37,24 +37,6 @@ describe('startDeadline', () => {
     controller.abort();
     await clock.advance(2_000);
     expect([deadline.signal.aborted, clock.pending]).toEqual([false, 0]);
-  });
-});
-
-describe('orAbort', () => {
-  it('is what the promise comes to', async () => {
-    const { signal } = new AbortController();
-    await expect(orAbort(Promise.resolve(1), signal)).resolves.toBe(1);
-    await expect(orAbort(Promise.reject(new Error('no')), signal)).rejects.toThrow('no');
-  });
-
-  it('rejects as soon as the signal fires, and hears the promise no more', async () => {
-    const controller = new AbortController();
-    const { promise, reject } = Promise.withResolvers<never>();
-    const waiting = orAbort(promise, controller.signal);
-    controller.abort(new Error('enough'));
-    await expect(waiting).rejects.toThrow('enough');
-    reject(new Error('too late'));
-    await expect(orAbort(Promise.reject(new Error('unheard')), controller.signal)).rejects.toThrow('enough');
   });
 });
 

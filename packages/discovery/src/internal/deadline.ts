@@ -41,20 +41,6 @@ export function startDeadline(clock: Clock, ms: number, signals: Signals = []): 
   };
 }
 
-/** What a promise comes to, or an error when the signal fires first. The promise may then end unheard. */
-export async function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  work.catch(() => {});
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal.reason as Error);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
-}
-
 /** What the caller is told when an act ended because the service stopped, or because the caller wanted it. */
 export function interruption(
   act: string,

@@ -1,8 +1,8 @@
 import { decodeDescriptorFrame, type ServiceDescriptor } from '@lloom/codec';
-import { explainError, LloomError, type Verifier } from '@lloom/core';
+import { explainError, LloomError, type Verifier, orAbort } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
 import type { FoundPeer } from '../types.ts';
-import { orAbort, startDeadline, type Signals } from './deadline.ts';
+import { startDeadline, type Signals } from './deadline.ts';
 import type { Shared } from './shared.ts';
 
 /** A descriptor that is valid for longer could be shown to others long after it was withdrawn. */

@@ -1,9 +1,9 @@
 import type { ServiceDescriptor } from '@lloom/codec';
-import { explainError, type Verifier } from '@lloom/core';
+import { explainError, type Verifier, orAbort } from '@lloom/core';
 import { resolveFindConfig } from '../config.ts';
 import { DiscoveryError } from '../errors.ts';
 import type { FindConfig, FoundPeer, Provider, ServiceQuery, WaitConfig } from '../types.ts';
-import { interruption, orAbort, startDeadline, type Signals } from './deadline.ts';
+import { interruption, startDeadline, type Signals } from './deadline.ts';
 import { describe } from './describe.ts';
 import { Gate } from './gate.ts';
 import { Interests } from './interests.ts';

@@ -1,5 +1,6 @@
+import { orAbort } from '@lloom/core';
 import { DiscoveryError, type PublishProblem } from '../errors.ts';
-import { orAbort, startDeadline } from './deadline.ts';
+import { startDeadline } from './deadline.ts';
 import { Gate } from './gate.ts';
 import type { Shared } from './shared.ts';
 

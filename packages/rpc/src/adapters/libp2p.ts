@@ -1,8 +1,7 @@
 import type { ComponentLogger, Connection, Logger, PeerId, Stream } from '@libp2p/interface';
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal';
-import { AddressError, explainError, toPeerId } from '@lloom/core';
+import { AddressError, explainError, orAbort, toPeerId } from '@lloom/core';
 import { RpcError, type RpcErrorCode } from '../errors.ts';
-import { orAbort } from '../internal/orAbort.ts';
 import type { ByteStream, Network } from '../ports.ts';
 import { Libp2pByteStream } from './byteStream.ts';
 

@@ -1,4 +1,12 @@
-/** What a promise comes to, or the signal's reason when it fires first. The promise may then end unheard. */
+/**
+ * What a promise comes to, or the signal's reason when the signal fires first. The promise may then end unheard.
+ *
+ * @throws what the promise was rejected with, or the reason of the signal
+ * @example
+ * ```ts
+ * const answer = await orAbort(peer.ask(), signal);
+ * ```
+ */
 export async function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   work.catch(() => undefined);
   signal.throwIfAborted();
