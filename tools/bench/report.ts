@@ -12,9 +12,14 @@ export interface Row {
   /** The least ratio that is wanted; `null` for a figure that only informs. */
   readonly goal: number | null;
   readonly met: boolean | null;
+  /** CPU time of one request in microseconds, at the client and at the server. */
+  readonly cpuUs?: { readonly value: CpuUs; readonly baseline: CpuUs };
 }
 
-/** A row of two rates or, with `lessIsBetter`, of two times. */
+/** CPU time at the client and at the server. */
+type CpuUs = readonly [client: number, server: number];
+
+/** A row of two rates, or of two figures in a unit of which less is better. */
 export function row(
   metric: string,
   measured: {
@@ -22,11 +27,12 @@ export function row(
     readonly baseline: number;
     readonly unit: string;
     readonly against: string;
+    readonly cpuUs?: Row['cpuUs'];
   },
   goal: number | null = null,
 ): Row {
-  const { value, baseline, unit, against } = measured;
-  const lessIsBetter = ['us', 'ms', 's', 'CPU s'].includes(unit);
+  const { value, baseline, unit, against, cpuUs } = measured;
+  const lessIsBetter = ['us', 'ms', 's', 'CPU s', 'bodies'].includes(unit);
   const ratio = lessIsBetter ? baseline / value : value / baseline;
   const round = (n: number): number => Number(n.toPrecision(4));
   const met = goal === null ? null : ratio >= goal;
@@ -39,6 +45,7 @@ export function row(
     ratio: round(ratio),
     goal,
     met,
+    ...(cpuUs && { cpuUs }),
   };
 }
 
@@ -48,6 +55,8 @@ export function median(figures: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
+const shown = (us: CpuUs): string => us.map((each) => Number(each.toPrecision(3))).join(' + ');
+
 /** Prints rows as people read them. */
 export function printTable(rows: readonly Row[]): void {
   const cells = rows.map((r) => [
@@ -56,8 +65,9 @@ export function printTable(rows: readonly Row[]): void {
     `${r.against}: ${r.baseline}`,
     `x${r.ratio}`,
     r.goal === null ? '' : `goal ${r.goal} ${r.met ? 'met' : 'MISSED'}`,
+    r.cpuUs === undefined ? '' : `cpu us ${shown(r.cpuUs.value)}, peer ${shown(r.cpuUs.baseline)}`,
   ]);
-  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...cells.map((line) => line[column]!.length)));
+  const widths = [0, 1, 2, 3, 4, 5].map((column) => Math.max(...cells.map((line) => line[column]!.length)));
   for (const line of cells) {
     process.stdout.write(
       `${line

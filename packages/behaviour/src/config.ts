@@ -102,11 +102,15 @@ export interface NetworkConfig {
 /** What carries bytes between nodes: the fields of the same names of libp2p's own configuration. */
 export type NetworkStack = Required<
   Pick<Libp2pOptions, 'transports' | 'connectionEncrypters' | 'streamMuxers'>
->;
+> &
+  Pick<Libp2pOptions, 'logger'>;
 
 /** What a node may be given beside its configuration. */
 export interface NodePorts extends CommonPorts {
-  /** What carries the bytes. The node dials and listens through it alone. @default TCP, Noise and Yamux */
+  /**
+   * What carries the bytes. The node dials and listens through it alone, and without a logger in it has libp2p's.
+   * @default TCP, Noise and Yamux, as `createStack` of `@lloom/transport` sets them up
+   */
   readonly stack?: NetworkStack;
   /**
    * An open datastore in place of `datastorePath`; whoever opened it closes it, after the node was stopped. Kept for

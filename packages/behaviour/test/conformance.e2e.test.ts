@@ -294,7 +294,26 @@ describe('requests', () => {
   test.todo('RetryStrategy, send_request_with_retry');
   test.todo('retry_request, resend_request');
   test.todo('find_alternative_peer');
-  test.todo('ProtocolHandler, add_protocol');
+
+  test('ProtocolHandler, add_protocol', async () => {
+    const [executor, client] = await pair();
+    const json = {
+      encode: (value: unknown) => new TextEncoder().encode(JSON.stringify(value)),
+      decode: (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes)) as string,
+    };
+    const custom = { protocolName: '/lloom/custom/1.0.0', request: json, response: json };
+    await executor.addProtocol({
+      ...custom,
+      handleRequest: (peerId, request, { signal }) => `${peerId} asked ${String(request)}, ${signal.aborted}`,
+    });
+    const answer = `${client.peerId} asked why, false`;
+    expect(await client.callProtocol(executor.peerId, custom, 'why')).toBe(answer);
+    await executor.removeProtocol(custom.protocolName);
+    expect(await failure(client.callProtocol(executor.peerId, custom, 'why'))).toMatchObject({
+      code: 'UNSUPPORTED_PROTOCOL',
+      data: { protocol: custom.protocolName },
+    });
+  });
 });
 
 describe('events', () => {

@@ -3,10 +3,17 @@ import assert from 'node:assert/strict';
 
 import {
   CodecError,
+  decodeOpenHead,
   decodeRequestFrame,
   encodeFrame,
+  encodeOpenHead,
   encodeRequestFrame,
+  encodeSessionFrame,
   FrameDecoder,
+  joinOpen,
+  SessionDecoder,
+  sessionFrame,
+  splitOpen,
   type RequestFrame,
 } from '@lloom/codec';
 
@@ -44,4 +51,22 @@ try {
   const { sizeBytes, limitBytes } = error.data;
   console.log(`${error.code}: ${sizeBytes} bytes, limit is ${limitBytes}. ${error.hint}`);
 }
+// #endregion
+
+// #region session
+const { open, body, end } = sessionFrame;
+const head = encodeOpenHead({ method: '/echo/1.0.0', stream: false, metadata: {} });
+const batch = Buffer.concat([
+  encodeSessionFrame({ kind: open, id: 1, more: true, payload: joinOpen(head, Buffer.from('Hello, ')) }),
+  encodeSessionFrame({ kind: body, id: 1, more: false, payload: Buffer.from('world') }),
+  encodeSessionFrame({ kind: end, id: 2, more: false, payload: new Uint8Array(0) }),
+]);
+
+const sessions = new SessionDecoder(({ kind, id, more, payload }) => {
+  const opened = kind === open ? splitOpen(payload) : undefined;
+  if (opened !== undefined) console.log(id, 'opens', decodeOpenHead(opened.head).method);
+  console.log(id, Buffer.from(opened?.piece ?? payload).toString(), more ? 'and more' : '');
+});
+for (const piece of [batch.subarray(0, 10), batch.subarray(10)]) sessions.push(piece);
+sessions.end(); // throws when the bytes ended inside a frame
 // #endregion

@@ -19,6 +19,21 @@ export {
   encodeRequestFrame,
   encodeResponseFrame,
 } from './messages.ts';
+export { decodeOpenHead, encodeOpenHead } from './openHead.ts';
+export {
+  decodeAnswerChunk,
+  decodeAnswerEnd,
+  decodeErrorFrame,
+  decodeRequestMessage,
+  encodeAnswerChunk,
+  encodeAnswerEnd,
+  encodeErrorFrame,
+  encodeRequestMessage,
+  joinRequestFrame,
+  joinResponseFrame,
+  splitRequestFrame,
+  splitResponseFrame,
+} from './parts.ts';
 export {
   completeLlmRequest,
   costOf,
@@ -27,6 +42,20 @@ export {
   openEnvelope,
   payloadTypeOf,
 } from './payloads.ts';
+export {
+  encodeCredit,
+  encodeSessionFrame,
+  joinOpen,
+  readCredit,
+  SessionDecoder,
+  sessionFrame,
+  sessionHeaderBytes,
+  splitOpen,
+  writeSessionHeader,
+  type SessionFrame,
+  type SessionFrameKind,
+  type SessionHeader,
+} from './sessionFrames.ts';
 export type {
   AnswerPart,
   AnswerSegment,
@@ -43,11 +72,13 @@ export type {
   LlmRequest,
   LlmRequestInput,
   LlmResponse,
+  OpenHead,
   Payload,
   PayloadType,
   PayloadTypes,
   PricingInfo,
   RequestFrame,
+  RequestHead,
   RequestMessage,
   ResponseFrame,
   ResponseMessage,

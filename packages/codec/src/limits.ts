@@ -4,6 +4,10 @@ export const limits = Object.freeze({
   messageBytes: 10 * 1024 * 1024,
   /** All metadata of one request, names and values together. */
   metadataBytes: 4 * 1024,
+  /** The payload of one frame of a session. */
+  sessionFrameBytes: 64 * 1024,
+  /** The head of a request in a session. */
+  openHeadBytes: 8 * 1024,
   /** One gossip message. */
   gossipBytes: 64 * 1024,
   /** One service descriptor, also in its envelope. */

@@ -190,8 +190,8 @@ export type ResponseMessage =
   | { readonly type: 'pong' }
   | { readonly type: 'error'; readonly message: string };
 
-/** A request with what travels beside it. */
-export interface RequestFrame {
+/** What travels beside a request. */
+export interface RequestHead {
   /** How long the client still waits, in ms. */
   readonly timeoutMs?: number;
   /** Whether the answer may come in chunks. */
@@ -201,7 +201,19 @@ export interface RequestFrame {
   readonly traceparent?: string;
   /** At most 4 KiB, names and values together. */
   readonly metadata: { readonly [name: string]: string };
+}
+
+/** A request with what travels beside it. */
+export interface RequestFrame extends RequestHead {
   readonly request: RequestMessage;
+}
+
+/** What opens a request in a session: the head of a request whose message follows as bytes. */
+export interface OpenHead extends RequestHead {
+  /** What is asked of the peer, by name; 1 to 256 bytes. */
+  readonly method: string;
+  /** Length of the request's message, in bytes, when it does not fit into the frame that opens it. @default not said */
+  readonly sizeBytes?: number;
 }
 
 /** Some more text of a streamed answer. */

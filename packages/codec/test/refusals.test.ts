@@ -61,6 +61,14 @@ const ping = { stream: false, metadata: {}, request: { type: 'ping' } };
 const frame = (path: string, changes: object): Refusal =>
   onWire('RequestFrame', { version: 1, request: { ping: {} }, ...changes })(path, { ...ping, ...changes });
 
+const open = (path: string, changes: object): Refusal =>
+  onWire('OpenHead', { version: 1, method: 'm', ...changes })(path, {
+    stream: false,
+    metadata: {},
+    method: 'm',
+    ...changes,
+  });
+
 const signed = (path: string, changes: object): Refusal => {
   const bare = signedRequest(changes);
   const llmRequest = { ...withBytes(bare), payload: bare.payloadBytes };
@@ -115,6 +123,14 @@ const refusals: readonly Refusal[] = [
   frame('idempotencyKey', { idempotencyKey: long }),
   frame('traceparent', { traceparent: long }),
   frame('timeoutMs', { timeoutMs: 2 ** 53 }),
+  open('method', { method: '' }),
+  open('method', { method: long }),
+  open('sizeBytes', { sizeBytes: 2 ** 53 }),
+  open('timeoutMs', { timeoutMs: 2 ** 53 }),
+  open('idempotencyKey', { idempotencyKey: long }),
+  open('traceparent', { traceparent: long }),
+  open('metadata', { metadata: { '': 'no name' } }),
+  open('metadata', { metadata: { a: 'x'.repeat(limits.metadataBytes) } }),
   signed('payloadType', { payloadType: 'LlmResponse' }),
   signed('signer', { signer: '0x00' }),
   signed('to', { to: `0x${'11'.repeat(21)}` }),
@@ -179,6 +195,8 @@ describe('values that only code without types can make are refused, too', () => 
     ['LlmRequest', 'LlmRequest.model', example('the least', { model: 'half \ud83d' })],
     ['LlmRequest', 'LlmRequest.messages', example('the least', { messages: { length: 1 } })],
     ['LlmRequest', 'LlmRequest.messages[0]', example('the least', { messages: [null] })],
+    ['LlmRequest', 'LlmRequest.messages[0]', example('the least', { messages: Array(1) })],
+    ['LlmRequest', 'LlmRequest.stop[0]', example('the least', { stop: Array(2) })],
     ['LlmRequest', 'LlmRequest.messages[0].content', example('the least', { messages: [{ role: 'user' }] })],
     ['LlmRequest', 'LlmRequest.maxTokens', example('the least', { maxTokens: -1 })],
     ['LlmRequest', 'LlmRequest.maxTokens', example('the least', { maxTokens: 2 ** 32 })],
@@ -314,6 +332,17 @@ test('a service descriptor of more than 64 KiB is refused unread, in both direct
   };
   expect(errorOf(() => formats.ServiceDescriptor.encode(large))).toMatchObject(error);
   expect(errorOf(() => formats.ServiceDescriptor.decode(new Uint8Array(65_537)))).toMatchObject(error);
+});
+
+test('the head of a request of more than 8 KiB is refused unread, in both directions', () => {
+  const names = Array.from({ length: 1_300 }, (_, index) => [index.toString(36).padStart(3, '0'), '']);
+  const head = { stream: false, metadata: Object.fromEntries(names) as object, method: 'm' };
+  const data = { what: 'OpenHead', limitBytes: limits.openHeadBytes };
+  expect(errorOf(() => formats.OpenHead.encode(head))).toMatchObject({ code: 'TOO_LARGE', data });
+  expect(errorOf(() => formats.OpenHead.decode(new Uint8Array(8_193)))).toMatchObject({
+    code: 'TOO_LARGE',
+    data,
+  });
 });
 
 test('a gossip message and a descriptor frame of more than 64 KiB are refused unread', () => {

@@ -107,7 +107,8 @@ export class EventHub<M> implements EventSource<M>, EventSink<M> {
   /** Whether anybody listens to, or iterates over, events of that name. */
   isObserved(type: keyof M & string): boolean {
     if (this.#readers.size > 0 || (this.#listeners.get(type)?.size ?? 0) > 0) return true;
-    return [...this.#sinks].some((sink) => sink.isObserved(type));
+    for (const sink of this.#sinks) if (sink.isObserved(type)) return true;
+    return false;
   }
 
   forwardTo(sink: EventSink<M>): () => void {

@@ -51,6 +51,8 @@ export type {
   EnvelopeExpectation,
   InspectionEvent,
   Inspector,
+  Meter,
+  MeterLabels,
   Random,
   RunningDigest,
   SignedEnvelope,

@@ -28,8 +28,21 @@ export interface InspectionEvent {
 /** Watches every state machine of a package. Has the shape of XState's `inspect` option. */
 export type Inspector = { bivarianceHack(event: InspectionEvent): void }['bivarianceHack'];
 
+/** Which of several like figures is meant. Few names with few values each: every combination is kept. */
+export type MeterLabels = Readonly<Record<string, string>>;
+
+/** Takes figures of what happens. Filled by `@lloom/metrics`. */
+export interface Meter {
+  /** A sum that grows. The returned function adds to it; keep it, for it is cheaper than asking again. */
+  counter(name: string, labels?: MeterLabels): (by?: number) => void;
+  /** A spread of values, such as times. The returned function takes one more. */
+  histogram(name: string, labels?: MeterLabels): (value: number) => void;
+}
+
 /** What every package factory takes beside its configuration. */
 export interface CommonPorts {
+  /** Takes figures of what the package does. @default none */
+  readonly meter?: Meter;
   /** Watches every state machine of the package. @default none */
   readonly inspect?: Inspector;
   /** Where time comes from. @default {@link systemClock} */

@@ -4,6 +4,7 @@ import {
   optional,
   resolveConfig,
   text,
+  type Check,
   type Checks,
   type EvmAddress,
   type Hex,
@@ -103,9 +104,27 @@ const verifierDefaults: ResolvedVerifierConfig = {
 };
 const verifierChecks = { ...domain, maxClockSkewMs: integer(0, longestLifetimeMs), maxLifetimeMs: lifetime };
 
-/** @throws {ConfigError} `INVALID_CONFIG` */
+const signRules = { checks: signChecks, defaults: signDefaults };
+
+/**
+ * Done for each message, and so without the copies that {@link resolveConfig} makes for lists and objects: what
+ * passes these checks is neither.
+ *
+ * @throws {ConfigError} `INVALID_CONFIG`
+ */
 export function resolveSignConfig(config: SignConfig = {}): ResolvedSignConfig {
-  return resolveConfig<ResolvedSignConfig>('sign', { checks: signChecks, defaults: signDefaults }, config);
+  const resolved: Record<string, unknown> = { ...signDefaults };
+  // Whatever is wrong, the thorough way finds it, and everything else that is.
+  const fails = (): ResolvedSignConfig => resolveConfig<ResolvedSignConfig>('sign', signRules, config);
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) return fails();
+  const checks: Readonly<Record<string, Check>> = signChecks;
+  for (const [key, value] of Object.entries(config)) {
+    if (value === undefined) continue;
+    const check = Object.hasOwn(checks, key) ? checks[key] : undefined;
+    if (check === undefined || check(value) !== undefined) return fails();
+    resolved[key] = value;
+  }
+  return resolved as unknown as ResolvedSignConfig;
 }
 
 /** @throws {ConfigError} `INVALID_CONFIG` */

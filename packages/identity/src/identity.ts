@@ -12,6 +12,7 @@ import { createWallet } from './adapters/wallet.ts';
 import type { SignConfig, SignerConfig, VerifierConfig } from './config.ts';
 import { IdentityError } from './errors.ts';
 import { digestSignerOf, isPrivateKey, readPrivateKey } from './internal/key.ts';
+import type { Seal } from './internal/seal.ts';
 import { loadKey, saveKey, wrongKeyIn } from './keyFiles.ts';
 import type { DigestSigner, SigningPorts, VerifyingPorts } from './ports.ts';
 import { createSigner, registerWallet, sealOfKey, signPayload } from './sign.ts';
@@ -37,6 +38,7 @@ export class Identity {
   readonly #privateKey: Uint8Array;
   readonly #libp2pKey: Secp256k1PrivateKey;
   readonly #key: DigestSigner;
+  readonly #seal: Seal;
   readonly #ports: SigningPorts;
   #wallet: PrivateKeyAccount | undefined;
 
@@ -44,6 +46,7 @@ export class Identity {
     this.#privateKey = privateKey;
     this.#ports = ports;
     this.#key = digestSignerOf(privateKey, selectBackend());
+    this.#seal = sealOfKey(this.#key);
     this.evmAddress = this.#key.address;
     this.#libp2pKey = concealed(privateKeyFromRaw(privateKey) as Secp256k1PrivateKey);
     this.peerId = peerIdFromPrivateKey(this.#libp2pKey).toString();
@@ -148,7 +151,7 @@ export class Identity {
    * ```
    */
   sign<T extends Signable>(payload: T, config: SignConfig = {}): Promise<SignedMessage<SignedPayload<T>>> {
-    return signPayload(payload, sealOfKey(this.#key), { config, ports: this.#ports });
+    return signPayload(payload, this.#seal, { config, ports: this.#ports });
   }
 
   /**

@@ -31,6 +31,8 @@ export interface CurveBackend {
 export interface CryptoBackend extends CurveBackend, KeccakBackend {
   /** Resolves when the fastest form is in use; before that, all works, only slower. */
   readonly ready: Promise<void>;
+  /** Whether `ready` has resolved. */
+  readonly isReady: boolean;
 }
 
 /** What is used of an envelope when its nonce is remembered. */

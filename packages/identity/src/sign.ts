@@ -1,19 +1,13 @@
 import { completeLlmRequest, decodePayload, encodePayload, payloadTypeOf } from '@lloom/codec';
 import type { LlmRequestInput, Payload, SignedMessage } from '@lloom/codec';
-import {
-  fromHex,
-  systemRandom,
-  toHex,
-  type EvmAddress,
-  type Hex,
-  type Random,
-  type Signer,
-} from '@lloom/core';
+import { fromHex, toHex, type EvmAddress, type Hex, type Random, type Signer } from '@lloom/core';
 
+import { selectBackend } from './adapters/backend.ts';
+import { storedRandom } from './adapters/random.ts';
 import { resolveSignConfig, resolveSignerConfig, type SignConfig, type SignerConfig } from './config.ts';
 import { IdentityError } from './errors.ts';
 import { addressOfKey, sameAddress } from './internal/addresses.ts';
-import { typedDataOf, type EnvelopeTypedData } from './internal/eip712.ts';
+import { hasherOf, typedDataOf, type EnvelopeTypedData } from './internal/eip712.ts';
 import { sealDraft, type Seal } from './internal/seal.ts';
 import { acceptedForm, signatureProblem, withBareRecoveryId } from './internal/signature.ts';
 import { evmAddressOf } from './peerAddress.ts';
@@ -69,11 +63,12 @@ export async function signPayload<T extends Signable>(
   const resolved = resolveSignConfig(config);
   const { inReplyTo } = resolved;
   const to = resolved.to === undefined ? undefined : audienceOf(resolved.to);
-  const payload = isRequest(input) ? completeLlmRequest(input, uuid(ports.random ?? systemRandom)) : input;
+  const payload = isRequest(input) ? completeLlmRequest(input, uuid(ports.random ?? storedRandom)) : input;
   const payloadType = payloadTypeOf(payload);
   const payloadBytes = encodePayload(payloadType, payload);
   const draft = { payloadType, payloadBytes, ...(to && { to }), ...(inReplyTo && { inReplyTo }) };
-  const envelope = await sealDraft(draft, seal, { config: resolved, ports });
+  const hasher = hasherOf(selectBackend(resolved.crypto), resolved);
+  const envelope = await sealDraft(draft, seal, { config: resolved, ports, hasher });
   // What the receiver will see, not what was passed: some values have several spellings.
   const decoded: Payload = decodePayload(payloadType, payloadBytes);
   return { ...envelope, payloadType, payload: decoded as SignedPayload<T> };
@@ -91,7 +86,9 @@ function audienceOf(to: string): EvmAddress {
  * @throws {ConfigError} `INVALID_CONFIG`
  */
 export function createSigner(key: DigestSigner, config: SignerConfig = {}, ports: SigningPorts = {}): Signer {
-  const context = { config: resolveSignerConfig(config), ports };
+  const resolved = resolveSignerConfig(config);
+  const hasher = hasherOf(selectBackend(resolved.crypto), resolved);
+  const context = { config: resolved, ports, hasher };
   const seal = sealOfKey(key);
   return Object.freeze({
     address: key.address,
@@ -109,7 +106,7 @@ function sealOfWallet(wallet: Wallet): Seal {
   return {
     address,
     async sign({ envelope, domain, payloadDigest, digest, backend }) {
-      const signed = await wallet.signTypedData(typedDataOf(envelope, domain, payloadDigest));
+      const signed = await wallet.signTypedData(typedDataOf(envelope, domain, toHex(payloadDigest)));
       const signature = acceptedForm(fromHex(signed));
       const problem = signatureProblem(signature);
       if (problem !== undefined)

@@ -14,7 +14,7 @@ import { verifyAnswer, type AnswerConfig } from './answer.ts';
 import { resolveVerifierConfig, type ResolvedVerifierConfig, type VerifierConfig } from './config.ts';
 import { IdentityError } from './errors.ts';
 import { sameAddress } from './internal/addresses.ts';
-import { hasherOf } from './internal/eip712.ts';
+import { hasherOf, type EnvelopeHasher } from './internal/eip712.ts';
 import { proveSigner } from './internal/envelope.ts';
 import { signedPayloadOf } from './internal/payload.ts';
 import { evmAddressOf } from './peerAddress.ts';
@@ -60,9 +60,11 @@ export async function verifySignedMessage(
 ): Promise<{ readonly signer: EvmAddress } | VerifiedAnswer> {
   if (isParts(message)) return verifyAnswer(message, config);
   const { payloadType, signer, audience, inReplyTo, replayGuard, clock, ...rules } = config;
+  const resolved = resolveVerifierConfig(rules);
   const context: Context = {
-    config: resolveVerifierConfig(rules),
+    config: resolved,
     clock: clock ?? systemClock,
+    hasher: hasherOf(selectBackend(resolved.crypto), resolved),
     ...(replayGuard && { replayGuard }),
   };
   const expectation: EnvelopeExpectation = {
@@ -89,12 +91,13 @@ export async function verifySignedMessage(
 export function createVerifier(config: VerifierConfig = {}, ports: VerifyingPorts = {}): Verifier {
   const resolved = resolveVerifierConfig(config);
   const clock = ports.clock ?? systemClock;
+  const backend = selectBackend(resolved.crypto);
   const context: Context = {
     config: resolved,
     clock,
+    hasher: hasherOf(backend, resolved),
     replayGuard: ports.replayGuard ?? memoryGuard({ clock }),
   };
-  const backend = selectBackend(resolved.crypto);
   return Object.freeze({
     verify: (envelope, expectation) => verifyEnvelope(envelope, expectation, context),
     digest: (bytes) => toHex(backend.keccak256(bytes)),
@@ -109,17 +112,19 @@ export function createVerifier(config: VerifierConfig = {}, ports: VerifyingPort
 interface Context {
   readonly config: ResolvedVerifierConfig;
   readonly clock: Clock;
+  /** The hasher of the configured domain. */
+  readonly hasher: EnvelopeHasher;
   readonly replayGuard?: ReplayGuard;
 }
 
 async function verifyEnvelope(
   envelope: SignedEnvelope,
   expectation: EnvelopeExpectation,
-  { config, clock, replayGuard }: Context,
+  { config, clock, hasher, replayGuard }: Context,
 ): Promise<{ readonly signer: EvmAddress }> {
-  const backend = selectBackend(config.crypto);
-  await backend.ready;
-  const signer = await proveSigner(envelope, hasherOf(backend, config));
+  if (!hasher.backend.isReady) await hasher.backend.ready;
+  const proving = proveSigner(envelope, hasher);
+  const signer = proving instanceof Promise ? await proving : proving;
   if (expectation.signer !== undefined && !sameAddress(signer, expectation.signer)) {
     throw new IdentityError('WRONG_SIGNER', { got: signer, wanted: expectation.signer });
   }

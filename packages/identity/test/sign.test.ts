@@ -123,6 +123,25 @@ describe('signing a payload', () => {
     expect(await codeOf(() => client.sign(input, config))).toBe('INVALID_CONFIG');
   });
 
+  test.for([null, [], 'text', 7] as unknown as SignConfig[])(
+    'refuses %o as its configuration',
+    async (config) => {
+      expect(await codeOf(() => client.sign(input, config))).toBe('INVALID_CONFIG');
+    },
+  );
+
+  test('lists everything that is wrong with its configuration', async () => {
+    const error = await failureOf(() => client.sign(input, { ttlMs: 0, to: '0x12', tllMs: 5 } as SignConfig));
+    for (const path of ['sign.ttlMs', 'sign.to', 'sign.tllMs']) expect(String(error)).toContain(path);
+  });
+
+  test('gives each of very many envelopes a nonce of its own', async () => {
+    const bytes = { payloadType: 'x', payloadBytes: new Uint8Array([1]) };
+    const signer = Identity.generate().signer();
+    const many = await Promise.all(Array.from({ length: 500 }, () => signer.sign(bytes)));
+    expect(new Set(many.map(({ nonce }) => nonce)).size).toBe(500);
+  });
+
   test('repeats itself with the same clock and chance', async () => {
     const same = () =>
       Identity.fromPrivateKey(knownKey.privateKey, { clock: new FakeClock(), random: fakeRandom() });

@@ -85,8 +85,10 @@ export interface RpcErrorData {
   CHANNEL_CLOSED: { readonly requestId: string; readonly reason: ChannelClosedReason };
   /** No request of that id is under way or kept. */
   UNKNOWN_REQUEST: { readonly requestId: string };
-  /** A protocol of that name is registered already. */
+  /** A protocol of that name is registered already, by this service or by another user of the node. */
   PROTOCOL_EXISTS: { readonly protocol: string };
+  /** No protocol of that name was added. */
+  UNKNOWN_PROTOCOL: { readonly protocol: string };
   /** The service was given nobody who signs or verifies. Nothing was sent, or no answer was. */
   MISSING_PORT: { readonly port: 'signer' | 'verifier' };
   /** The node is stopped or stopping. Requests under way may have been run. */
@@ -248,6 +250,11 @@ const table: CodeTable<RpcErrorData> = {
     retryable: false,
     hint: 'Remove it first, or choose another name.',
   },
+  UNKNOWN_PROTOCOL: {
+    message: (d) => `No protocol "${d.protocol}" was added`,
+    retryable: false,
+    hint: 'Add it with addProtocol, or pass the protocol itself.',
+  },
   MISSING_PORT: {
     message: (d) =>
       `Cannot ${d.port === 'signer' ? 'sign' : 'prove'} a message: the service has no ${d.port}`,
@@ -272,6 +279,7 @@ export const saidCodes = [
   'RELAY_LIMIT',
   'OMITTED',
   'TOO_LARGE',
+  'UNSUPPORTED_PROTOCOL',
 ] as const satisfies readonly RpcErrorCode[];
 
 /** A code that travels in an error frame. */

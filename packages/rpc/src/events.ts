@@ -14,7 +14,10 @@ export type RpcEvents = {
   'response:received': {
     readonly peerId: string;
     readonly requestId: RequestId;
-    readonly response: ResponseMessage | { readonly type: 'llmAnswer'; readonly answer: Answer };
+    readonly response:
+      | ResponseMessage
+      | { readonly type: 'llmAnswer'; readonly answer: Answer }
+      | { readonly type: 'custom'; readonly protocolName: string; readonly value: unknown };
   };
   /** A request of ours failed for good. Once, and last. */
   'request:failed': { readonly peerId: string; readonly requestId: RequestId; readonly error: RpcError };

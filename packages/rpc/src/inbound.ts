@@ -1,27 +1,29 @@
-import { createActor, type ActorRefFrom } from 'xstate';
-import { decodeRequestFrame, type ErrorFrame, type RequestFrame, type RequestMessage } from '@lloom/codec';
+import { CodecError, decodeRequestMessage, type ErrorFrame, type RequestMessage } from '@lloom/codec';
 import { LloomError, zeroAddress } from '@lloom/core';
 import { Refusal, RpcError, type ChannelClosedReason } from './errors.ts';
 import { AnswerWriter } from './internal/answerWriter.ts';
-import { handlerFrame, refusalFrame } from './internal/failures.ts';
-import { readRequest } from './internal/frames.ts';
-import { partWith } from './internal/partWith.ts';
-import type { inboundMachine, InboundEvent, InboundOutcome } from './machines/inbound.machine.ts';
-import type { ByteStream } from './ports.ts';
+import { Context, createChannel, type ChannelOwner } from './internal/channel.ts';
+import type { InboundExchange, InboundReceiver, ReceivedRequest } from './internal/exchange.ts';
+import { encodeError, handlerFrame, refusalFrame } from './internal/failures.ts';
+import { ownBytes } from './internal/ownBytes.ts';
+import type { Lifecycle, LifecycleOwner } from './lifecycle.ts';
+import type { InboundEvent, InboundOutcome, InboundState } from './machines/inbound.machine.ts';
 import type { RpcRuntime } from './runtime.ts';
-import type { AnswerMessage, AnswerPiece, Handler, RequestId, ResponseChannel } from './types.ts';
-
-/** Who asks, and how. */
-export interface Incoming {
-  readonly requestId: RequestId;
-  readonly peerId: string;
-  readonly stream: ByteStream;
-}
+import type { AnswerPiece, CustomProtocol, Handler, RequestId, ResponseChannel } from './types.ts';
 
 /** Tells about a request that has been read and verified, and says who answers it; `undefined`: somebody does already. */
 export type Dispatch = (request: RequestMessage, channel: ResponseChannel) => Handler | 'pong' | undefined;
 
-const closedReasons: Partial<Record<InboundOutcome, ChannelClosedReason>> = {
+/** What inbound requests need of the service. */
+export interface InboundHost {
+  readonly dispatch: Dispatch;
+  /** The custom protocol of that name. */
+  readonly protocolOf: (method: string) => CustomProtocol | undefined;
+  /** Called once, when the request and what carried it are done with. */
+  readonly onDone: (request: InboundRequest) => void;
+}
+
+const closedReasons: Partial<Record<InboundState, ChannelClosedReason>> = {
   answered: 'answered',
   omitted: 'deadline',
   abandoned: 'client gone',
@@ -29,199 +31,260 @@ const closedReasons: Partial<Record<InboundOutcome, ChannelClosedReason>> = {
   interrupted: 'stopped',
 };
 
-/** One inbound request, from its first byte to the end of its stream. Answers exactly once. */
-export class InboundRequest {
-  /** Resolves when the stream is done with, too. */
-  readonly ended: Promise<void>;
+const events = {
+  verified: { type: 'request.verified' },
+  refused: { type: 'request.refused' },
+  began: { type: 'answer.began' },
+  ended: { type: 'answer.ended' },
+  failed: { type: 'answer.failed' },
+  gone: { type: 'client.gone' },
+  stop: { type: 'inbound.stop' },
+} as const satisfies Record<string, InboundEvent>;
+
+/** One inbound request, from its first byte to the end of what carried it. Answers exactly once. */
+export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundState>, ChannelOwner {
+  readonly requestId: RequestId;
   readonly #runtime: RpcRuntime;
-  readonly #incoming: Incoming;
-  readonly #dispatch: Dispatch;
-  readonly #controller = new AbortController();
-  readonly #actor: ActorRefFrom<typeof inboundMachine>;
-  #writer: AnswerWriter;
+  readonly #exchange: InboundExchange;
+  readonly #host: InboundHost;
+  readonly #life: Lifecycle<InboundEvent, InboundState>;
+  #method = 'unknown';
+  readonly #startedElapsedMs: number;
+  #controller: AbortController | undefined;
   #error: ErrorFrame | undefined;
+  #writer: AnswerWriter | undefined;
   #claimed = false;
 
-  constructor(runtime: RpcRuntime, incoming: Incoming, dispatch: Dispatch) {
+  /** @param incoming `isWhole`: the request is there already, and is given in this turn */
+  constructor(
+    runtime: RpcRuntime,
+    incoming: {
+      readonly requestId: RequestId;
+      readonly exchange: InboundExchange;
+      readonly isWhole: boolean;
+    },
+    host: InboundHost,
+  ) {
     this.#runtime = runtime;
-    this.#incoming = incoming;
-    this.#dispatch = dispatch;
-    this.#writer = this.#createWriter();
-    const { requestId, peerId, stream } = incoming;
-    const { requestReadTimeoutMs: readTimeoutMs, timeoutMs: handleTimeoutMs } = runtime.config;
-    runtime.machines.inbound.set(requestId, (tell) => {
-      void this.#exchange(tell);
-      void stream.closed.then(() => tell({ type: 'client.gone' }));
-      return () => undefined;
-    });
-    const input = { requestId, peerId, readTimeoutMs, handleTimeoutMs };
-    this.#actor = createActor(runtime.machines.served, { ...runtime.actorConfig, id: requestId, input });
-    this.ended = new Promise((resolve) => {
-      const end = (): void => resolve(this.#end());
-      this.#actor.subscribe({ complete: end, error: end });
-    });
-    this.#actor.start();
+    this.requestId = incoming.requestId;
+    this.#exchange = incoming.exchange;
+    this.#host = host;
+    this.#startedElapsedMs = runtime.clock.elapsed();
+    const { requestReadTimeoutMs, timeoutMs } = runtime.config;
+    this.#life = runtime.inbounds.start(
+      {
+        requestId: this.requestId,
+        peerId: this.peerId,
+        readTimeoutMs: incoming.isWhole ? 0 : requestReadTimeoutMs,
+        handleTimeoutMs: timeoutMs,
+      },
+      this,
+    );
   }
 
-  /** Who asks. */
+  get id(): string {
+    return this.requestId;
+  }
+
   get peerId(): string {
-    return this.#incoming.peerId;
+    return this.#exchange.peerId;
+  }
+
+  /** Fires when no answer is wanted any more. Made when somebody looks at it. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (!this.#life.isActive && this.#life.state !== 'answered')
+        this.#controller.abort(this.#closedError());
+    }
+    return this.#controller.signal;
+  }
+
+  get isClosed(): boolean {
+    return this.#claimed || !this.#life.isActive;
+  }
+
+  receive(request: ReceivedRequest): void {
+    const { timeoutMs } = this.#runtime.config;
+    const handleTimeoutMs = Math.min(request.head.timeoutMs ?? timeoutMs, timeoutMs);
+    this.#life.send({ type: 'request.read', handleTimeoutMs });
+    if (!this.#life.isActive) return;
+    const { method } = request;
+    if (method?.startsWith('/') === true) this.#serveProtocol(method, request.body);
+    else void this.#serveMessage(request);
+  }
+
+  refuse(error: unknown): void {
+    this.#error ??= refusalFrame(error);
+    this.#life.send(events.refused);
+  }
+
+  clientGone(): void {
+    this.#life.send(events.gone);
   }
 
   /** Ends the request because the node stops. */
   stop(): void {
-    this.#tell({ type: 'inbound.stop' });
+    this.#life.send(events.stop);
   }
 
-  async #exchange(tell: (event: InboundEvent) => void): Promise<void> {
+  /** Answers with what `write` writes; what it throws becomes the answer. */
+  async answer(write: () => Promise<void> | undefined): Promise<void> {
+    if (this.isClosed) throw this.#closedError();
+    this.#claimed = true;
     try {
-      const frame = await this.#read();
-      const { timeoutMs } = this.#runtime.config;
-      tell({ type: 'request.read', handleTimeoutMs: Math.min(frame.timeoutMs ?? timeoutMs, timeoutMs) });
-      if (!this.#isActive()) return;
-      await this.#verify(frame);
-      // The client may have left meanwhile: then nobody is asked.
-      if (!this.#isActive()) return;
-      this.#writer = this.#createWriter(frame);
-      tell({ type: 'request.verified' });
-      await this.#handle(frame);
+      await write();
+      this.#life.send(events.ended);
     } catch (error) {
-      this.#error ??= refusalFrame(error);
-      tell({ type: 'request.refused' });
+      if (!this.#life.isActive) throw this.#closedError();
+      this.#failAnswer(error);
+      throw error;
     }
   }
 
-  async #read(): Promise<RequestFrame> {
-    const { unverified, config } = this.#runtime;
-    let held = 0;
+  onEnd(state: InboundState): void {
+    if (state !== 'answered') this.#controller?.abort(this.#closedError());
+    this.#writer?.close();
+    const { meters, clock } = this.#runtime;
+    meters?.inbound.ended(this.#method, state, clock.elapsed() - this.#startedElapsedMs);
+    const isGone = state === 'abandoned';
+    const frame = isGone ? undefined : lastFrame(state as InboundOutcome, this.#error);
+    if (frame !== undefined) void this.#exchange.send('error', encodeError(frame))?.catch(ignore);
+    const done = this.#exchange.finish(isGone);
+    if (done === undefined) this.#host.onDone(this);
+    else void done.then(() => this.#host.onDone(this));
+  }
+
+  /** A request of a custom protocol. Stays in one turn when the handler does. */
+  #serveProtocol(method: string, body: Uint8Array): void {
+    const protocol = this.#host.protocolOf(method);
+    if (protocol?.handleRequest === undefined)
+      return this.refuse(new Refusal('UNSUPPORTED_PROTOCOL', 'this node does not serve the protocol'));
+    this.#method = method;
+    let request: unknown;
     try {
-      const bytes = await readRequest(this.#incoming.stream, config.maxRequestSizeBytes, (length) => {
-        if (unverified.bytes + length > config.maxUnverifiedBytes) {
-          throw new Refusal('BUSY', 'this node reads too many large requests now', { retryAfterMs: 1_000 });
-        }
-        held += length;
-        unverified.bytes += length;
-      });
-      return decodeRequestFrame(bytes);
-    } finally {
-      unverified.bytes -= held;
+      request = protocol.request.decode(body);
+    } catch {
+      return this.refuse(new Refusal('INVALID_REQUEST', 'the request does not fit the protocol'));
+    }
+    this.#life.send(events.verified);
+    this.#claimed = true;
+    try {
+      const response = protocol.handleRequest(this.peerId, request, this);
+      if (!isPromise(response)) return this.#respond(protocol, response);
+      response.then(
+        (value) => this.#respond(protocol, value),
+        (error: unknown) => this.#failAnswer(error),
+      );
+    } catch (error) {
+      this.#failAnswer(error);
     }
   }
 
-  async #verify({ request }: RequestFrame): Promise<void> {
+  #respond(protocol: CustomProtocol, response: unknown): void {
+    if (!this.#life.isActive) return;
+    try {
+      const message = protocol.response.encode(response);
+      const { maxResponseSizeBytes: limitBytes } = this.#runtime.config;
+      if (message.length > limitBytes) throw tooLarge(message.length, limitBytes);
+      const sent = this.#exchange.send('end', message);
+      if (sent === undefined) return this.#life.send(events.ended);
+      this.#life.send(events.began);
+      sent.then(
+        () => this.#life.send(events.ended),
+        (error: unknown) => this.#failAnswer(error),
+      );
+    } catch (error) {
+      this.#failAnswer(error);
+    }
+  }
+
+  async #serveMessage({ method, head, body }: ReceivedRequest): Promise<void> {
+    try {
+      if (method !== undefined && method !== 'ping' && method !== 'llmRequest')
+        throw new Refusal('UNSUPPORTED_MESSAGE', 'this node does not know the method');
+      const request = decodeRequestMessage(method === 'ping' ? body : ownBytes(body));
+      this.#method = request.type;
+      if (method !== undefined && method !== request.type) {
+        const data = { path: 'method', got: 'another method', wanted: `"${request.type}"` };
+        throw new CodecError('INVALID_FIELD', data);
+      }
+      if (request.type === 'llmRequest') await this.#verify(request);
+      // The client may have left meanwhile: then nobody is asked.
+      if (!this.#life.isActive) return;
+      this.#life.send(events.verified);
+      await this.#handle(request, head);
+    } catch (error) {
+      this.refuse(error);
+    }
+  }
+
+  async #verify({ request }: Extract<RequestMessage, { type: 'llmRequest' }>): Promise<void> {
     const { verifier, signer, config, network } = this.#runtime;
-    if (request.type !== 'llmRequest' || config.signatures === 'ignore') return;
+    if (config.signatures === 'ignore') return;
     const own = verifier?.addressOf(network.peerId) ?? signer?.address;
     if (verifier === undefined || own === undefined) {
       throw new Refusal('SIGNATURE_REFUSED', 'this node verifies no signatures', { reason: 'NO_VERIFIER' });
     }
     try {
-      await verifier.verify(request.request, {
+      await verifier.verify(request, {
         payloadType: 'LlmRequest',
         audience: [own, zeroAddress],
         once: true,
       });
     } catch (error) {
       if (LloomError.isLloomError(error)) throw error;
-      this.#runtime.network.log('a signature could not be checked', error);
+      network.log('a signature could not be checked', error);
       throw new Refusal('SIGNATURE_REFUSED', 'the signature could not be checked', { reason: 'INTERNAL' });
     }
   }
 
-  async #handle(frame: RequestFrame): Promise<void> {
-    const channel = this.#createChannel();
-    const { request, metadata, stream } = frame;
-    const handler = this.#dispatch(request, channel);
+  async #handle(request: RequestMessage, head: ReceivedRequest['head']): Promise<void> {
+    this.#writer = this.#createWriter(request, head.stream);
+    const channel = createChannel(this, this.#writer);
+    const handler = this.#host.dispatch(request, channel);
     if (handler === 'pong' || request.type === 'ping') return channel.respond({ type: 'pong' });
     if (handler === undefined) return;
-    const { peerId } = this.#incoming;
     try {
-      const result = await handler(request, { peerId, signal: channel.signal, channel, stream, metadata });
-      if (result === undefined || this.#claimed) return;
+      const context = new Context(channel, head);
+      const result = await handler(request, context);
+      if (result === undefined || this.isClosed) return;
       await (isIterable(result) ? channel.stream(result) : channel.respond(result));
     } catch (error) {
       if (RpcError.is(error, 'CHANNEL_CLOSED')) return;
-      await channel.fail(error as Error).catch(() => undefined);
+      await channel.fail(error as Error).catch(ignore);
     }
   }
 
-  /** Answers with what `write` writes; what it throws becomes the answer. */
-  async #answer(write: () => Promise<void>): Promise<void> {
-    if (this.#claimed || this.#controller.signal.aborted) throw this.#closedError();
-    this.#claimed = true;
-    try {
-      await write();
-      this.#tell({ type: 'answer.ended' });
-    } catch (error) {
-      if (this.#controller.signal.aborted) throw this.#closedError();
-      this.#error = handlerFrame(error);
-      if (!(error instanceof Refusal)) this.#runtime.network.log('a request could not be answered', error);
-      this.#tell({ type: 'answer.failed' });
-      throw error;
-    }
+  #failAnswer(error: unknown): void {
+    if (!this.#life.isActive) return;
+    this.#error = handlerFrame(error);
+    if (!(error instanceof Refusal)) this.#runtime.network.log('a request could not be answered', error);
+    this.#life.send(events.failed);
   }
 
-  #createChannel(): ResponseChannel {
-    const { requestId, peerId } = this.#incoming;
-    const { signal } = this.#controller;
-    const isClosed = (): boolean => this.#claimed || signal.aborted;
-    return {
-      requestId,
-      peerId,
-      signal,
-      get closed() {
-        return isClosed();
-      },
-      respond: (message: AnswerMessage) => this.#answer(() => this.#writer.message(message)),
-      stream: (pieces: AsyncIterable<AnswerPiece>) => this.#answer(() => this.#writer.pieces(pieces)),
-      fail: async (error) => {
-        const refusal = typeof error === 'string' ? new Refusal('REMOTE', error) : error;
-        const refuse = (): Promise<void> => Promise.reject(refusal);
-        await this.#answer(refuse).catch((thrown: unknown) => {
-          if (thrown !== refusal) throw thrown;
-        });
-      },
-    };
-  }
-
-  #createWriter(frame?: RequestFrame): AnswerWriter {
-    const { signer, verifier, config } = this.#runtime;
-    const request = frame?.request;
+  #createWriter(request: RequestMessage, inChunks: boolean): AnswerWriter {
+    const { signer, verifier, config, clock } = this.#runtime;
     return new AnswerWriter({
-      stream: this.#incoming.stream,
-      signal: this.#controller.signal,
+      sink: this.#exchange,
+      throwIfClosed: () => {
+        if (!this.#life.isActive) throw this.#closedError();
+      },
       maxBytes: config.maxResponseSizeBytes,
       signer,
       verifier,
-      request: request?.type === 'llmRequest' ? request.request : undefined,
-      inChunks: frame?.stream ?? false,
-      onBegin: () => this.#tell({ type: 'answer.began' }),
+      request: request.type === 'llmRequest' ? request.request : undefined,
+      inChunks,
+      onBegin: () => this.#life.send(events.began),
+      clock,
+      segmentTokens: config.segmentTokens,
+      segmentIntervalMs: config.segmentIntervalMs,
     });
   }
 
-  #isActive(): boolean {
-    return this.#actor.getSnapshot().status === 'active';
-  }
-
-  /** Events after the end are late, not wrong. */
-  #tell(event: InboundEvent): void {
-    if (this.#isActive()) this.#actor.send(event);
-  }
-
   #closedError(): RpcError {
-    const outcome = this.#actor.getSnapshot().value as InboundOutcome;
-    const reason = closedReasons[outcome] ?? 'answered';
-    return new RpcError('CHANNEL_CLOSED', { requestId: this.#incoming.requestId, reason });
-  }
-
-  async #end(): Promise<void> {
-    const outcome = this.#actor.getSnapshot().value as InboundOutcome;
-    const { stream } = this.#incoming;
-    const { clock } = this.#runtime;
-    if (outcome !== 'answered') this.#controller.abort(this.#closedError());
-    if (outcome === 'abandoned') return stream.abort(new Error('the client is gone'));
-    const frame = lastFrame(outcome, this.#error);
-    await partWith(stream, clock, frame && (() => this.#writer.fail(frame)));
+    const reason = closedReasons[this.#life.state] ?? 'answered';
+    return new RpcError('CHANNEL_CLOSED', { requestId: this.requestId, reason });
   }
 }
 
@@ -247,6 +310,17 @@ function lastFrame(outcome: InboundOutcome, error: ErrorFrame | undefined): Erro
   }
 }
 
+function tooLarge(sizeBytes: number, limitBytes: number): Refusal {
+  const message = `the answer has ${sizeBytes} bytes, limit is ${limitBytes}`;
+  return new Refusal('TOO_LARGE', message, { reason: 'response' });
+}
+
 function isIterable(result: unknown): result is AsyncIterable<AnswerPiece> {
   return typeof result === 'object' && result !== null && Symbol.asyncIterator in result;
 }
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+const ignore = (): void => undefined;

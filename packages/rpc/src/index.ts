@@ -23,9 +23,9 @@ import { RpcService, type Rpc } from './rpc.ts';
  * ```
  */
 export function rpc(config: RpcConfig & RpcPorts = {}): (components: RpcComponents) => Rpc {
-  const { inspect, clock, random, signer, verifier, ...data } = config;
+  const { inspect, clock, random, meter, signer, verifier, ...data } = config;
   const resolved = resolveRpcConfig(data);
-  const given = Object.entries({ inspect, clock, random, signer, verifier }).filter(
+  const given = Object.entries({ inspect, clock, random, meter, signer, verifier }).filter(
     ([, port]) => port !== undefined,
   );
   const ports: RpcPorts = Object.fromEntries(given);
@@ -46,11 +46,14 @@ export type {
   AnswerStream,
   AnswerTotals,
   CallConfig,
+  Codec,
+  CustomProtocol,
   Handler,
   HandlerContext,
   HandlerResult,
   LlmRequestMessage,
   PendingRequest,
+  ProtocolContext,
   RequestId,
   ResponseChannel,
   ResponseTo,

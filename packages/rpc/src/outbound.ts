@@ -1,113 +1,142 @@
-import { createActor, type ActorRefFrom } from 'xstate';
-import {
-  encodeFrame,
-  encodeRequestFrame,
-  type EndFrame,
-  type RequestMessage,
-  type ResponseFrame,
-  type ResponseMessage,
-} from '@lloom/codec';
-import { zeroAddress } from '@lloom/core';
+import { decodeErrorFrame, type RequestHead } from '@lloom/codec';
+import { timeLimits, type TimeLimits } from './config.ts';
 import { RpcError, type RequestStage } from './errors.ts';
-import { AnswerProof } from './internal/answerProof.ts';
-import { exchangeError, saidError, type FailureContext } from './internal/failures.ts';
-import { readAnswer } from './internal/frames.ts';
-import { partWith } from './internal/partWith.ts';
-import type { requestMachine, RequestEvent } from './machines/request.machine.ts';
-import type { ByteStream } from './ports.ts';
+import { onlyChunk } from './internal/answerReaders.ts';
+import type {
+  AnswerKind,
+  AnswerReceiver,
+  CarriedRequest,
+  Carrier,
+  SentRequest,
+} from './internal/exchange.ts';
+import { endError, exchangeError, saidError, type FailureContext } from './internal/failures.ts';
+import { StallWatch } from './internal/stallWatch.ts';
+import { UnreadQueue, type Unread } from './internal/unread.ts';
+import type { Lifecycle, LifecycleOwner } from './lifecycle.ts';
+import type { RequestEvent, RequestState } from './machines/request.machine.ts';
+import { headOf, type Outgoing } from './outgoing.ts';
 import type { RpcRuntime } from './runtime.ts';
-import type { Answer, AnswerChunk, CallConfig, PendingRequest, RequestId } from './types.ts';
+import type { AnswerChunk, PendingRequest, RequestId } from './types.ts';
 
 /** Why the work of a request ends when the request does. One for all: a stack for each is dear, and tells nothing. */
 const hasEnded = new Error('the request has ended');
 
-/** What a request ends with. */
-export type Outcome = ResponseMessage | { readonly type: 'llmAnswer'; readonly answer: Answer };
+/** Which request ended. */
+export type EndedRequest = Pick<PendingRequest, 'requestId' | 'peerId' | 'method'>;
 
-/** A request to send. */
-export interface Outgoing {
-  readonly requestId: RequestId;
-  readonly peerId: string;
-  readonly message: RequestMessage;
-  /** Whether the answer may come in chunks. */
-  readonly stream: boolean;
-  readonly call: CallConfig;
+/** Told how a request ended, after its outcome was settled. */
+export interface OutboundEnd {
+  onAnswered(request: EndedRequest, result: unknown): void;
+  onFailed(request: EndedRequest, error: RpcError): void;
 }
 
+const events = {
+  opened: { type: 'session.opened' },
+  sent: { type: 'request.sent' },
+  began: { type: 'answer.began' },
+  ended: { type: 'answer.ended' },
+  stalled: { type: 'answer.stalled' },
+  verified: { type: 'answer.verified' },
+  failed: { type: 'exchange.failed' },
+  cancel: { type: 'request.cancel' },
+  stop: { type: 'request.stop' },
+} as const satisfies Record<string, RequestEvent>;
+
+const nothing = new Uint8Array(0);
+
 /**
- * One outbound request. Nothing is read from the peer unless {@link next} asks for it, so a slow reader slows the
- * peer. `outcome` settles exactly once.
+ * One outbound request. A streamed answer is read as far as {@link next} asks for it, so a slow reader slows the peer.
+ * `outcome` settles exactly once.
  */
-export class OutboundRequest {
-  readonly outcome: Promise<Outcome>;
-  readonly pending: PendingRequest;
+export class OutboundRequest<Result = unknown>
+  implements CarriedRequest, AnswerReceiver, LifecycleOwner<RequestState>
+{
+  readonly outcome: Promise<Result>;
+  readonly startedAt: number;
   readonly #runtime: RpcRuntime;
-  readonly #outgoing: Outgoing;
-  readonly #controller = new AbortController();
-  readonly #proof: AnswerProof | undefined;
-  readonly #bytes: Uint8Array;
-  readonly #settled = Promise.withResolvers<Outcome>();
-  readonly #opened = Promise.withResolvers<AsyncGenerator<ResponseFrame, void>>();
-  readonly #actor: ActorRefFrom<typeof requestMachine>;
+  readonly #outgoing: Outgoing<Result>;
+  readonly #settled = Promise.withResolvers<Result>();
+  readonly #life: Lifecycle<RequestEvent, RequestState>;
   readonly #startedElapsedMs: number;
-  #stream: ByteStream | undefined;
-  #result: Outcome | undefined;
+  readonly #limits: TimeLimits;
+  readonly #unread = new UnreadQueue();
+  readonly #end: OutboundEnd;
+  #controller: AbortController | undefined;
+  #sent: SentRequest | undefined;
+  #stall: StallWatch | undefined;
+  #result: { readonly value: Result } | undefined;
   #error: RpcError | undefined;
 
-  /**
-   * Checks the request; sends it on {@link start}.
-   * @throws {RpcError} `TOO_LARGE`, `MISSING_PORT`, `AUDIENCE_MISMATCH`
-   * @throws {CodecError} `INVALID_FIELD`
-   */
-  constructor(runtime: RpcRuntime, outgoing: Outgoing) {
+  /** @param end told how it ended, once */
+  constructor(runtime: RpcRuntime, outgoing: Outgoing<Result>, end: OutboundEnd) {
+    const { config, clock } = runtime;
+    const { requestId, peerId, call } = outgoing;
     this.#runtime = runtime;
     this.#outgoing = outgoing;
-    const { requestId, peerId, message, call } = outgoing;
-    const timeoutMs = call.timeoutMs ?? runtime.config.timeoutMs;
-    this.#proof = expectAnswer(runtime, outgoing);
-    this.#bytes = encodeRequest(runtime, outgoing);
-    const startedAt = runtime.clock.now();
-    this.#startedElapsedMs = runtime.clock.elapsed();
-    const times = { startedAt, deadlineAt: startedAt + timeoutMs };
-    this.pending = { requestId, peerId, method: message.type, ...times, attempt: 1 };
+    this.#end = end;
+    this.startedAt = clock.now();
+    this.#startedElapsedMs = clock.elapsed();
     this.outcome = this.#settled.promise;
-    // Both are awaited elsewhere, or by nobody: a failure must not end the process.
-    this.outcome.catch(() => undefined);
-    this.#opened.promise.catch(() => undefined);
-    runtime.machines.outbound.set(requestId, (tell) => {
-      void this.#exchange(tell);
-      return () => this.#release();
-    });
-    this.#actor = createActor(runtime.machines.request, {
-      ...runtime.actorConfig,
-      id: requestId,
-      input: { requestId, peerId, timeoutMs },
-    });
+    this.#limits = timeLimits(config, call);
+    const { timeoutMs, firstByteTimeoutMs } = this.#limits;
+    const hasWay = runtime.carriers.find(peerId) !== undefined;
+    // A timer less for who need not dial.
+    const dialTimeoutMs = hasWay ? 0 : this.#limits.dialTimeoutMs;
+    this.#life = runtime.requests.start(
+      { requestId, peerId, timeoutMs, dialTimeoutMs, firstByteTimeoutMs },
+      this,
+    );
+  }
+
+  get id(): string {
+    return this.#outgoing.requestId;
+  }
+
+  get requestId(): RequestId {
+    return this.#outgoing.requestId;
+  }
+
+  get peerId(): string {
+    return this.#outgoing.peerId;
+  }
+
+  get method(): string {
+    return this.#outgoing.method;
+  }
+
+  get body(): Uint8Array {
+    return this.#outgoing.body;
+  }
+
+  /** What is told of a request under way. */
+  get pending(): PendingRequest {
+    const { requestId, peerId, method, startedAt } = this;
+    return {
+      requestId,
+      peerId,
+      method,
+      startedAt,
+      deadlineAt: startedAt + this.#limits.timeoutMs,
+      attempt: 1,
+    };
   }
 
   /** Sends the request. */
-  start(onEnd: () => void): void {
+  start(): void {
     const { signal } = this.#outgoing.call;
-    const cancel = (): void => this.cancel();
-    signal?.addEventListener('abort', cancel, { once: true });
-    const end = (): void => {
-      signal?.removeEventListener('abort', cancel);
-      onEnd();
-      this.#settle();
-    };
-    this.#actor.subscribe({ complete: end, error: end });
-    this.#actor.start();
-    if (signal?.aborted === true) this.cancel();
+    signal?.addEventListener('abort', this.cancel, { once: true });
+    if (signal?.aborted === true) return this.cancel();
+    const carrier = this.#runtime.carriers.find(this.peerId);
+    if (carrier === undefined) void this.#connect();
+    else this.#send(carrier);
   }
 
   /** Gives the request up: here, and at the peer. */
-  cancel(): void {
-    this.#tell({ type: 'request.cancel' });
-  }
+  readonly cancel = (): void => this.#life.send(events.cancel);
 
   /** Ends the request because the node stops. */
   stop(): void {
-    this.#fail(new RpcError('STOPPED', { requestId: this.#outgoing.requestId }));
+    this.#life.send(events.stop);
   }
 
   /**
@@ -115,195 +144,208 @@ export class OutboundRequest {
    * @throws {RpcError} how the request failed
    */
   async next(): Promise<AnswerChunk | undefined> {
-    // What a peer sends after the end is not part of what was proven.
-    if (this.#result !== undefined) return undefined;
-    try {
-      const frames = await this.#opened.promise;
-      const { value: frame } = await frames.next();
-      return await this.#take(frame as ResponseFrame | undefined);
-    } catch (error) {
-      this.#fail(exchangeError(error, this.#context()));
-      await this.outcome;
-      return undefined;
+    for (;;) {
+      const unread = this.#unread.shift();
+      if (unread !== undefined) {
+        const taken = this.#take(unread);
+        const chunk = taken instanceof Promise ? await taken : taken;
+        // A signature that came by itself shows nothing.
+        if (chunk?.text === '' && chunk.tokens === 0) continue;
+        return chunk;
+      }
+      if (!this.#life.isActive) {
+        await this.outcome;
+        return undefined;
+      }
+      await this.#unread.arrival();
     }
   }
 
   /** Reads the answer to its end, and gives what the request ended with. */
-  async finish(): Promise<Outcome> {
+  async finish(): Promise<Result> {
     while ((await this.next()) !== undefined);
     return this.outcome;
   }
 
-  async #exchange(tell: (event: RequestEvent) => void): Promise<void> {
-    const { requestId, peerId } = this.#outgoing;
-    const { signal } = this.#controller;
-    try {
-      const stream = await this.#runtime.network.open(peerId, { requestId, signal });
-      if (signal.aborted) return stream.abort(hasEnded);
-      this.#stream = stream;
-      tell({ type: 'stream.opened' });
-      this.#opened.resolve(readAnswer(stream, this.#runtime.config.maxResponseSizeBytes));
-    } catch (error) {
-      this.#fail(exchangeError(error, this.#context()));
-      this.#opened.reject(error);
-      return;
-    }
-    try {
-      await this.#stream.write(this.#bytes, signal);
-      await this.#stream.closeWrite(signal);
-      tell({ type: 'request.sent' });
-    } catch {
-      // A peer may refuse before it has everything, and close. What it says, or how it closed, is found by reading.
+  head(): RequestHead {
+    const waitedMs = this.#runtime.clock.elapsed() - this.#startedElapsedMs;
+    return headOf(this.#outgoing, this.#limits.timeoutMs - waitedMs);
+  }
+
+  onOpened(): void {
+    this.#life.send(events.opened);
+  }
+
+  onSent(): void {
+    this.#life.send(events.sent);
+  }
+
+  onProgress(): void {
+    this.#life.send(events.began);
+    const { idleTimeoutMs } = this.#limits;
+    if (idleTimeoutMs === 0 || !this.#life.isActive) return;
+    // What waits for its reader stops the peer: then it is not the peer that stands still.
+    this.#stall ??= new StallWatch(this.#runtime.clock, idleTimeoutMs, {
+      isWaiting: () => this.#unread.size === 0,
+      onStall: () => this.#life.send(events.stalled),
+    });
+    this.#stall.progress();
+  }
+
+  onMessage(kind: AnswerKind, message: Uint8Array): void {
+    if (!this.#life.isActive) return;
+    if (this.#outgoing.stream) {
+      this.onProgress();
+      this.#unread.push({ kind, message });
+    } else if (kind === 'end') {
+      void this.#finish(message);
+    } else {
+      try {
+        if (kind === 'error') this.#refuse(message);
+        void this.#outgoing.reader.chunk(message);
+      } catch (error) {
+        this.#fail(exchangeError(error, this.#context()));
+      }
     }
   }
 
-  async #take(frame: ResponseFrame | undefined): Promise<AnswerChunk | undefined> {
-    const { requestId, peerId } = this.#outgoing;
-    switch (frame?.type) {
-      case undefined: {
-        if (this.#context().stage !== 'receiving') throw new RpcError('OMITTED', { requestId, peerId });
-        throw new RpcError('INVALID_RESPONSE', { requestId, peerId, reason: 'it has no end' });
-      }
-      case 'error':
-        throw saidError(frame, this.#context());
-      case 'end':
-        this.#tell({ type: 'answer.ended' });
-        this.#result = await this.#unlessEnded(this.#prove(frame));
-        this.#tell({ type: 'answer.verified' });
-        return onlyChunk(this.#result);
-      case 'chunk': {
-        if (frame.sequence === 0) this.#tell({ type: 'answer.began' });
-        if (this.#proof !== undefined) return this.#unlessEnded(this.#proof.add(frame));
-        throw new RpcError('INVALID_RESPONSE', { requestId, peerId, reason: 'text came for a ping' });
-      }
+  onOmitted(): void {
+    const { requestId, peerId } = this;
+    if (this.#life.state !== 'receiving') return this.#break(new RpcError('OMITTED', { requestId, peerId }));
+    this.#break(new RpcError('INVALID_RESPONSE', { requestId, peerId, reason: 'it has no end' }));
+  }
+
+  onLost(error: unknown, wasSent: boolean): void {
+    this.#break(exchangeError(error, { ...this.#context(), wasSent }));
+  }
+
+  onEnd(state: RequestState): void {
+    this.#outgoing.call.signal?.removeEventListener('abort', this.cancel);
+    this.#stall?.stop();
+    this.#controller?.abort(hasEnded);
+    if (state === 'succeeded' && this.#result !== undefined) {
+      this.#count('answered');
+      this.#settled.resolve(this.#result.value);
+      this.#end.onAnswered(this, this.#result.value);
+    } else {
+      this.#sent?.cancel();
+      const error = this.#errorOf(state);
+      this.#count(error.code);
+      this.#settled.reject(error);
+      this.#end.onFailed(this, error);
+    }
+    this.#unread.close();
+  }
+
+  #count(outcome: string): void {
+    const { meters, clock } = this.#runtime;
+    meters?.outbound.ended(this.method, outcome, clock.elapsed() - this.#startedElapsedMs);
+  }
+
+  async #connect(): Promise<void> {
+    this.#controller = new AbortController();
+    const { requestId, peerId } = this;
+    try {
+      const { signal } = this.#controller;
+      const carrier = await this.#runtime.carriers.get(peerId, { requestId, signal });
+      if (this.#life.isActive) this.#send(carrier);
+    } catch (error) {
+      this.#fail(exchangeError(error, this.#context()));
+    }
+  }
+
+  #send(carrier: Carrier): void {
+    this.#sent = carrier.send(this, this);
+    // It may have broken meanwhile.
+    if (!this.#life.isActive) this.#sent.cancel();
+  }
+
+  /** Ends a request that was carried no further: for a reader behind what has come before. */
+  #break(error: RpcError): void {
+    if (this.#outgoing.stream && this.#life.state !== 'dialing')
+      this.#unread.push({ kind: 'broken', message: nothing, error });
+    else this.#fail(error);
+  }
+
+  #take({ kind, message, error }: Unread): AnswerChunk | undefined | Promise<AnswerChunk | undefined> {
+    if (kind === 'end') return this.#finish(message)?.then(() => this.#lastChunk()) ?? this.#lastChunk();
+    if (kind === 'broken') {
+      this.#fail(error as RpcError);
+      return this.#lastChunk();
+    }
+    return this.#attempt(() => {
+      if (kind === 'error') return this.#refuse(message);
+      this.#sent?.taken(message.length);
+      const chunk = this.#outgoing.reader.chunk(message);
+      return chunk instanceof Promise ? chunk.then((proven) => this.#unlessEnded(proven)) : chunk;
+    });
+  }
+
+  /** What is left to show at the end: an answer in one piece. Rejects when the request failed. */
+  async #lastChunk(): Promise<AnswerChunk | undefined> {
+    const result = await this.outcome;
+    return onlyChunk(result);
+  }
+
+  #refuse(message: Uint8Array): never {
+    throw saidError(decodeErrorFrame(message), this.#context());
+  }
+
+  /** Takes the end of the answer. A promise when there is something to prove first. */
+  #finish(message: Uint8Array): Promise<void> | undefined {
+    this.#life.send(events.ended);
+    try {
+      const result = this.#outgoing.reader.end(message);
+      if (!(result instanceof Promise)) return this.#succeed(result);
+      return result.then(
+        (proven) => this.#succeed(proven),
+        (error: unknown) => this.#fail(exchangeError(error, this.#context())),
+      );
+    } catch (error) {
+      this.#fail(exchangeError(error, this.#context()));
+      return undefined;
     }
   }
 
   /** A proof that comes when the request has been given up proves nothing to anybody. */
-  async #unlessEnded<T>(proof: Promise<T>): Promise<T> {
-    const proven = await proof;
-    if (this.#actor.getSnapshot().status !== 'active') throw hasEnded;
-    return proven;
+  #succeed(value: Result): undefined {
+    if (!this.#life.isActive) return;
+    this.#result = { value };
+    this.#life.send(events.verified);
   }
 
-  async #prove(frame: EndFrame): Promise<Outcome> {
-    const { requestId, peerId, stream } = this.#outgoing;
-    const { response } = frame;
-    if (this.#proof === undefined) {
-      if (response?.type === 'pong') return response;
-    } else if (stream) {
-      return { type: 'llmAnswer', answer: await this.#proof.end(frame) };
-    } else if (response?.type === 'llmResponse') {
-      await this.#proof.proveResponse(response.response);
-      return response;
+  /** Does `act`; what it throws ends the request. */
+  #attempt<T>(act: () => T | Promise<T>): T | Promise<T | undefined> | undefined | Promise<undefined> {
+    const fail = (error: unknown): Promise<undefined> => {
+      this.#fail(exchangeError(error, this.#context()));
+      return this.outcome.then(() => undefined);
+    };
+    try {
+      const done = act();
+      return done instanceof Promise ? done.catch(fail) : done;
+    } catch (error) {
+      return fail(error);
     }
-    const data = { requestId, peerId };
-    if (response?.type === 'error')
-      throw new RpcError('REMOTE', { ...data, remoteMessage: response.message.slice(0, 256) });
-    throw new RpcError('INVALID_RESPONSE', { ...data, reason: 'it answers another kind of request' });
+  }
+
+  #unlessEnded<T>(proven: T): T {
+    if (!this.#life.isActive) throw hasEnded;
+    return proven;
   }
 
   #fail(error: RpcError): void {
     this.#error ??= error;
-    this.#tell({ type: 'exchange.failed' });
-  }
-
-  /** Events after the end are late, not wrong. */
-  #tell(event: RequestEvent): void {
-    if (this.#actor.getSnapshot().status === 'active') this.#actor.send(event);
+    this.#life.send(events.failed);
   }
 
   #context(): FailureContext {
-    const { requestId, peerId } = this.#outgoing;
-    return { requestId, peerId, stage: this.#actor.getSnapshot().context.stage as RequestStage };
+    const { requestId, peerId, method } = this;
+    return { requestId, peerId, method, stage: this.#life.lastActive as RequestStage };
   }
 
-  /** Called when the machine leaves the exchange, however it ended. */
-  #release(): void {
-    if (this.#result === undefined) this.#stream?.abort(hasEnded);
-    else if (this.#stream !== undefined) void partWith(this.#stream, this.#runtime.clock);
-    this.#controller.abort(hasEnded);
-    this.#opened.reject(hasEnded);
+  #errorOf(state: RequestState): RpcError {
+    if (state === 'failed' && this.#error !== undefined) return this.#error;
+    const waitedMs = Math.round(this.#runtime.clock.elapsed() - this.#startedElapsedMs);
+    return endError(state, this.#context(), { ...this.#limits, waitedMs });
   }
-
-  #settle(): void {
-    const { events, clock } = this.#runtime;
-    const { requestId, peerId, startedAt, deadlineAt } = this.pending;
-    if (this.#result !== undefined) {
-      this.#settled.resolve(this.#result);
-      events.emit('response:received', { peerId, requestId, response: this.#result });
-      return;
-    }
-    const { failure } = this.#actor.getSnapshot().context;
-    const context = this.#context();
-    if (failure === 'timeout') {
-      const waitedMs = Math.round(clock.elapsed() - this.#startedElapsedMs);
-      const waited = { waitedMs, limitMs: deadlineAt - startedAt };
-      this.#error = new RpcError('TIMEOUT', { ...context, ...waited });
-    } else if (failure === 'cancelled') {
-      this.#error = new RpcError('CANCELLED', context);
-    }
-    const error = this.#error ?? exchangeError(new Error('the request ended without a reason'), context);
-    this.#settled.reject(error);
-    events.emit('request:failed', { peerId, requestId, error });
-  }
-}
-
-/** An answer that came in one piece is one chunk for who reads a stream; one in chunks has been shown already. */
-function onlyChunk(result: Outcome): AnswerChunk | undefined {
-  if (result.type !== 'llmAnswer' || result.answer.response === undefined) return undefined;
-  const { content: text, outboundTokens: tokens } = result.answer;
-  return { sequence: 0, text, tokens };
-}
-
-/** What the answer has to fit; `undefined` for a ping. */
-function expectAnswer(
-  runtime: RpcRuntime,
-  { requestId, peerId, message }: Outgoing,
-): AnswerProof | undefined {
-  if (message.type === 'ping') return undefined;
-  const { verifier, config } = runtime;
-  if (verifier === undefined) throw new RpcError('MISSING_PORT', { port: 'verifier' });
-  const { request } = message;
-  const own = verifier.addressOf(peerId);
-  const executor = own ?? request.to;
-  if (request.to !== zeroAddress && own !== undefined && request.to.toLowerCase() !== own.toLowerCase()) {
-    throw new RpcError('AUDIENCE_MISMATCH', { requestId, peerId, signedFor: request.to, peer: own });
-  }
-  const verify = config.signatures === 'require';
-  return new AnswerProof({
-    requestId,
-    peerId,
-    request,
-    verifier,
-    executor,
-    verify,
-  });
-}
-
-function encodeRequest(
-  runtime: RpcRuntime,
-  { requestId, peerId, message, stream, call }: Outgoing,
-): Uint8Array {
-  const { timeoutMs, maxRequestSizeBytes: limitBytes } = runtime.config;
-  const encoded = encodeRequestFrame({
-    timeoutMs: call.timeoutMs ?? timeoutMs,
-    stream,
-    ...(message.type === 'llmRequest' && { idempotencyKey: message.request.payload.idempotencyKey }),
-    ...(call.traceparent !== undefined && { traceparent: call.traceparent }),
-    metadata: call.metadata ?? {},
-    request: message,
-  });
-  if (encoded.length > limitBytes) {
-    const data = {
-      requestId,
-      peerId,
-      what: 'request',
-      by: 'this node',
-      sizeBytes: encoded.length,
-      limitBytes,
-    } as const;
-    throw new RpcError('TOO_LARGE', data);
-  }
-  return encodeFrame(encoded, limitBytes);
 }

@@ -22,21 +22,68 @@ export interface ByteStream {
   readonly closed: Promise<void>;
 }
 
+/** The one long stream of a session. */
+export interface SessionLink {
+  /** Hands bytes over. `false`: the network takes no more until `onDrain` is called. Never throws. */
+  write(parts: readonly Uint8Array[]): boolean;
+  /** Calls `act` when this turn of the event loop is over: what was written in it leaves together. */
+  defer(act: () => void): void;
+  /** Nothing is read until {@link resume}. */
+  pause(): void;
+  /** Reads again. */
+  resume(): void;
+  /** Ends this side; what was written still arrives. Never rejects. */
+  close(): Promise<void>;
+  /** Ends both sides at once. */
+  abort(reason: Error): void;
+  /** Sets who is told. Called once, in the turn in which the link was given. */
+  attach(user: SessionLinkUser): void;
+}
+
+/** What a session is told of its stream. */
+export interface SessionLinkUser {
+  /** Bytes have come. */
+  onBytes(bytes: Uint8Array): void;
+  /** The network takes bytes again. */
+  onDrain(): void;
+  /** Both sides are closed, or the peer has closed its own. Once, and last. */
+  onClosed(reason: Error): void;
+}
+
+/** Which request something is done for. */
+export interface RequestRef {
+  readonly requestId: string;
+  readonly signal: AbortSignal;
+}
+
 /** The network, as the service needs it. */
 export interface Network {
+  /**
+   * A session with a peer, over a new connection when there is none; `undefined` when the peer speaks no sessions.
+   * Throws an `RpcError` that says why not.
+   */
+  openSession(peerId: string, request: RequestRef): Promise<SessionLink | undefined>;
   /** A stream to a peer, over a new connection when there is none. Throws an `RpcError` that says why not. */
-  open(
-    peerId: string,
-    request: { readonly requestId: string; readonly signal: AbortSignal },
-  ): Promise<ByteStream>;
-  /** Calls `onStream` for each stream that a peer opens, synchronously, before its first byte is lost. */
-  serve(onStream: (stream: ByteStream, peerId: string) => void): Promise<void>;
-  /** Takes no more streams. */
+  open(peerId: string, request: RequestRef & { readonly protocol: string }): Promise<ByteStream>;
+  /** Calls the hosts for each session and stream that a peer opens, synchronously, before its first byte is lost. */
+  serve(hosts: NetworkHosts): Promise<void>;
+  /** Takes no more sessions and streams. */
   unserve(): Promise<void>;
+  /** Takes streams of one more protocol. */
+  handle(protocol: string, onStream: NetworkHosts['onStream']): Promise<void>;
+  /** Takes them no more. */
+  unhandle(protocol: string): Promise<void>;
   /** Resolves when peers have received what they were answered, or when the signal aborts. Never rejects. */
   flush(signal: AbortSignal): Promise<void>;
   /** This node's own peer id. */
   readonly peerId: string;
   /** Notes a failure that nobody else is told of. */
   log(message: string, error: unknown): void;
+}
+
+/** Who takes what peers open. */
+export interface NetworkHosts {
+  readonly onStream: (stream: ByteStream, peerId: string) => void;
+  /** Absent: sessions are not offered. */
+  readonly onSession?: ((link: SessionLink, peerId: string) => void) | undefined;
 }

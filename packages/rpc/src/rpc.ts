@@ -1,20 +1,31 @@
-import type { RequestMessage, ResponseMessage } from '@lloom/codec';
+import type { ErrorFrame, RequestMessage, ResponseMessage } from '@lloom/codec';
 import { EventHub, systemClock, systemRandom, toHex, toPeerId, type EventSource } from '@lloom/core';
 import type { PeerId } from '@libp2p/interface';
-import { resolveCall, type RpcConfig } from './config.ts';
+import { Carriers } from './carriers.ts';
+import { noCall, resolveCall, type RpcConfig } from './config.ts';
 import { Refusal, RpcError } from './errors.ts';
 import type { RpcEvents } from './events.ts';
-import { encodeBusy } from './internal/busy.ts';
+import { InboundRequest, type Dispatch, type InboundHost } from './inbound.ts';
+import { Budget } from './internal/budget.ts';
+import { busyFrame } from './internal/busy.ts';
+import type { InboundExchange } from './internal/exchange.ts';
+import { lingerMs } from './internal/partWith.ts';
+import { reqRespProtocol } from './internal/protocolIds.ts';
+import { RequestMeter } from './internal/requestMeter.ts';
 import { PulledAnswer } from './internal/pulledAnswer.ts';
-import { lingerMs, partWith } from './internal/partWith.ts';
-import { InboundRequest, type Dispatch } from './inbound.ts';
-import { OutboundRequest } from './outbound.ts';
-import type { ByteStream, Network, RpcPorts } from './ports.ts';
-import { createMachines, type RpcRuntime } from './runtime.ts';
+import { OutboundRequest, type OutboundEnd } from './outbound.ts';
+import { custom, streamed, unary, type Asked, type Outgoing } from './outgoing.ts';
+import type { Network, NetworkHosts, RpcPorts, SessionLink } from './ports.ts';
+import { Protocols } from './protocols.ts';
+import { createLifecycles, type RpcRuntime } from './runtime.ts';
+import { serveStream } from './servingStream.ts';
+import { ServingSession } from './servingSession.ts';
 import type {
+  Answer,
   AnswerMessage,
   AnswerStream,
   CallConfig,
+  CustomProtocol,
   Handler,
   LlmRequestMessage,
   PendingRequest,
@@ -61,6 +72,41 @@ export interface Rpc extends EventSource<RpcEvents> {
    * @throws {AddressError} `INVALID_PEER_ID` at once
    */
   sendRequest(peerId: PeerId | string, message: RequestMessage, call?: CallConfig): RequestId;
+  /**
+   * Takes a protocol of one's own: serves it, when it has a handler, and knows it for calling. Peers learn of it through
+   * identify, and call it over a session or over a stream of its own.
+   *
+   * @throws {RpcError} `PROTOCOL_EXISTS`
+   * @throws {ConfigError} when it has no name or no codecs
+   * @example
+   * ```ts
+   * await rpc.addProtocol({ protocolName: '/my/echo/1.0.0', request: json, response: json, handleRequest: (_, value) => value });
+   * ```
+   */
+  addProtocol<Request, Response>(protocol: CustomProtocol<Request, Response>): Promise<void>;
+  /**
+   * Serves it no more. Requests under way are answered.
+   * @throws {RpcError} `UNKNOWN_PROTOCOL`
+   */
+  removeProtocol(protocolName: string): Promise<void>;
+  /**
+   * Asks a peer by a protocol of one's own: the protocol, or the name of one that was added.
+   *
+   * @throws {RpcError} how it failed; `UNSUPPORTED_PROTOCOL` when the peer does not serve it; `UNKNOWN_PROTOCOL` when
+   * nothing of that name was added here
+   * @throws {ConfigError} when it has no name or no codecs
+   * @throws {AddressError} `INVALID_PEER_ID`; what the codec throws for a request that it cannot encode
+   * @example
+   * ```ts
+   * const answer = await rpc.callProtocol(peerId, echo, { hello: 'world' }, { timeoutMs: 5_000 });
+   * ```
+   */
+  callProtocol<Request, Response>(
+    peerId: PeerId | string,
+    protocol: CustomProtocol<Request, Response> | string,
+    request: Request,
+    call?: CallConfig,
+  ): Promise<Response>;
   /** The requests of this node that are under way. */
   pendingRequests(): PendingRequest[];
   /** How many requests of others are being read, handled or answered. */
@@ -90,6 +136,9 @@ export interface Rpc extends EventSource<RpcEvents> {
   drain(drainMs: number): Promise<void>;
 }
 
+/** What may stand around a body of the largest size. */
+const maxEnvelopeBytes = 16 * 1024;
+
 /** How long a node that stops waits for its last words to be taken; its connections end then. */
 const goodbyeMs = 250;
 
@@ -101,28 +150,37 @@ const refuse: Handler = () => {
 export class RpcService extends EventHub<RpcEvents> implements Rpc {
   readonly [Symbol.toStringTag] = '@lloom/rpc';
   readonly #runtime: RpcRuntime;
+  readonly #protocols: Protocols;
   readonly #outbound = new Map<RequestId, OutboundRequest>();
   readonly #inbound = new Set<InboundRequest>();
+  readonly #inboundByPeer = new Map<string, number>();
+  readonly #sessions = new Set<ServingSession>();
+  readonly #unverified: Budget;
   readonly #idPrefix: string;
   #requests = 0;
   #handler: Handler | undefined;
   #state: 'stopped' | 'serving' | 'draining' = 'stopped';
+  #idle: PromiseWithResolvers<void> | undefined;
 
   constructor(network: Network, config: Readonly<Required<RpcConfig>>, ports: RpcPorts) {
     super((error, type) => network.log(`a listener of ${type} failed`, error));
-    const { clock = systemClock, random = systemRandom, signer, verifier, inspect } = ports;
-    const actorConfig = { clock, ...(inspect && { inspect }) };
-    this.#runtime = {
-      config,
+    const { clock = systemClock, random = systemRandom, signer, verifier, inspect, meter } = ports;
+    const carriers = new Carriers({
       network,
-      events: this,
       clock,
-      signer,
-      verifier,
-      machines: createMachines(),
-      unverified: { bytes: 0 },
-      actorConfig,
+      sessions: config.sessions,
+      maxAnswerBytes: config.maxResponseSizeBytes + maxEnvelopeBytes,
+      protocolOf: (method) => (method.startsWith('/') ? method : reqRespProtocol),
+    });
+    const meters = meter && {
+      outbound: new RequestMeter(meter, 'rpc_requests'),
+      inbound: new RequestMeter(meter, 'rpc_served'),
     };
+    const lifecycles = createLifecycles({ clock, inspect });
+    const shared = { config, network, carriers, clock, signer, verifier, meters };
+    this.#runtime = { ...shared, events: this, ...lifecycles };
+    this.#protocols = new Protocols(network, (method) => this.#streamHost(method));
+    this.#unverified = new Budget(config.maxUnverifiedBytes);
     this.#idPrefix = toHex(random.bytes(4)).slice(2);
   }
 
@@ -130,7 +188,12 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
   async start(): Promise<void> {
     if (this.#state !== 'stopped') return;
     this.#state = 'serving';
-    await this.#runtime.network.serve((stream, peerId) => this.#accept(stream, peerId));
+    const { network, config } = this.#runtime;
+    await network.serve({
+      onStream: this.#streamHost(undefined),
+      onSession: config.sessions ? (link, peerId) => this.#serveSession(link, peerId) : undefined,
+    });
+    await this.#protocols.start();
   }
 
   /** Ends every request while there are still connections to say so. Called by libp2p. */
@@ -142,34 +205,60 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
   async stop(): Promise<void> {
     if (this.#state === 'stopped') return;
     this.#state = 'stopped';
-    await this.#runtime.network.unserve();
+    const { network, carriers } = this.#runtime;
+    await network.unserve();
+    this.#protocols.stop();
     for (const request of [...this.#outbound.values()]) request.stop();
     for (const request of [...this.#inbound]) request.stop();
-    await this.#inboundEnded(goodbyeMs);
+    const sessions = [carriers.close(), ...[...this.#sessions].map((session) => session.close())];
+    await this.#within(goodbyeMs, Promise.all([this.#inboundEnded(), ...sessions]));
   }
 
-  async request<M extends RequestMessage>(
+  request<M extends RequestMessage>(
     peerId: PeerId | string,
     message: M,
-    call: CallConfig = {},
+    call: CallConfig = noCall,
   ): Promise<ResponseTo<M>> {
-    const outcome = await this.#send({ peerId, message, stream: false }, call).finish();
-    return outcome as ResponseMessage as ResponseTo<M>;
+    return this.#attempt(() => {
+      const outgoing = unary(this.#runtime, this.#asked(peerId, call), message);
+      return this.#send(outgoing).outcome as Promise<ResponseMessage> as Promise<ResponseTo<M>>;
+    });
   }
 
-  stream(peerId: PeerId | string, message: LlmRequestMessage, call: CallConfig = {}): AnswerStream {
-    return new PulledAnswer(this.#send({ peerId, message, stream: true }, call));
+  stream(peerId: PeerId | string, message: LlmRequestMessage, call: CallConfig = noCall): AnswerStream {
+    const request = this.#send(streamed(this.#runtime, this.#asked(peerId, call), message));
+    // It is awaited by who reads, or by nobody: a failure must not end the process.
+    request.outcome.catch(() => undefined);
+    return new PulledAnswer(request);
   }
 
-  sendRequest(peerId: PeerId | string, message: RequestMessage, call: CallConfig = {}): RequestId {
-    const request = this.#send({ peerId, message, stream: false }, call);
+  sendRequest(peerId: PeerId | string, message: RequestMessage, call: CallConfig = noCall): RequestId {
+    const request = this.#send(unary(this.#runtime, this.#asked(peerId, call), message));
     // The outcome is told by events.
-    request.finish().catch(() => undefined);
-    return request.pending.requestId;
+    request.outcome.catch(() => undefined);
+    return request.requestId;
   }
 
   pendingRequests(): PendingRequest[] {
     return [...this.#outbound.values()].map((request) => request.pending);
+  }
+
+  addProtocol<Request, Response>(protocol: CustomProtocol<Request, Response>): Promise<void> {
+    return this.#protocols.add(protocol as CustomProtocol as CustomProtocol);
+  }
+
+  removeProtocol(protocolName: string): Promise<void> {
+    return this.#protocols.remove(protocolName);
+  }
+
+  callProtocol<Response>(
+    ...[peerId, protocolOrName, request, call = noCall]: Parameters<Rpc['callProtocol']>
+  ): Promise<Response> {
+    return this.#attempt(() => {
+      const found = this.#protocols.resolve(protocolOrName as CustomProtocol | string);
+      const protocol = found as CustomProtocol<unknown, Response>;
+      return this.#send(custom(this.#runtime, this.#asked(peerId, call), { protocol, request })).outcome;
+    });
   }
 
   get activeInbound(): number {
@@ -195,7 +284,7 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
     if (this.#state === 'serving') this.#state = 'draining';
     const { clock, network } = this.#runtime;
     const endMs = clock.elapsed() + drainMs;
-    await this.#inboundEnded(drainMs);
+    await this.#within(drainMs, this.#inboundEnded());
     const leftMs = Math.min(endMs - clock.elapsed(), lingerMs);
     if (leftMs <= 0) return;
     // A connection that ends while bytes are on their way takes them along.
@@ -205,66 +294,131 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
     clock.clearTimeout(timer);
   }
 
-  /** Resolves when no request of others is under way any more, or when the time is up. */
-  async #inboundEnded(limitMs: number): Promise<void> {
+  /** Resolves with `act`, or when the time is up. */
+  async #within(limitMs: number, act: Promise<unknown>): Promise<void> {
     const { clock } = this.#runtime;
     let timer: unknown;
     const timeIsUp = new Promise<void>((resolve) => (timer = clock.setTimeout(() => resolve(), limitMs)));
-    await Promise.race([Promise.all([...this.#inbound].map((request) => request.ended)), timeIsUp]);
+    await Promise.race([act, timeIsUp]);
     clock.clearTimeout(timer);
   }
 
-  #send(
-    { peerId, message, stream }: { peerId: PeerId | string; message: RequestMessage; stream: boolean },
-    call: CallConfig,
-  ): OutboundRequest {
+  /** Resolves when no request of others is under way any more. */
+  #inboundEnded(): Promise<void> {
+    if (this.#inbound.size === 0) return Promise.resolve();
+    this.#idle ??= Promise.withResolvers();
+    return this.#idle.promise;
+  }
+
+  /** What is wrong with a call is told by its promise. */
+  #attempt<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return act();
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  #asked(peerId: PeerId | string, call: CallConfig): Asked {
     const { maxPendingRequests: limit } = this.#runtime.config;
     if (this.#state === 'stopped') throw new RpcError('STOPPED', {});
     if (this.#outbound.size >= limit) throw new RpcError('PENDING_LIMIT', { limit });
-    const requestId = this.#nextId();
-    const outgoing = {
-      requestId,
-      peerId: toPeerId(peerId).toString(),
-      message,
-      stream,
-      call: resolveCall(call),
-    };
-    const request = new OutboundRequest(this.#runtime, outgoing);
-    this.#outbound.set(requestId, request);
-    request.start(() => this.#outbound.delete(requestId));
+    const name = peerId.toString();
+    // Reading a peer id costs more than a whole request; that of a peer with a session has been read.
+    const isKnown = this.#runtime.carriers.find(name) !== undefined;
+    const canonical = isKnown ? name : toPeerId(peerId).toString();
+    return { requestId: this.#nextId(), peerId: canonical, call: resolveCall(call) };
+  }
+
+  #send<Result>(outgoing: Outgoing<Result>): OutboundRequest<Result> {
+    const request = new OutboundRequest<Result>(this.#runtime, outgoing, this.#ends);
+    this.#outbound.set(request.requestId, request as OutboundRequest);
+    request.start();
     return request;
   }
 
-  #accept(stream: ByteStream, peerId: string): void {
-    const { config, clock } = this.#runtime;
-    const ofThisPeer = [...this.#inbound].filter((request) => request.peerId === peerId).length;
+  readonly #ends: OutboundEnd = {
+    onAnswered: ({ requestId, peerId, method }, result) => {
+      this.#outbound.delete(requestId);
+      if (!this.isObserved('response:received')) return;
+      const response = responseOf(method, result);
+      this.emit('response:received', { peerId, requestId, response });
+    },
+    onFailed: ({ requestId, peerId }, error) => {
+      this.#outbound.delete(requestId);
+      this.emit('request:failed', { peerId, requestId, error });
+    },
+  };
+
+  #streamHost(method: string | undefined): NetworkHosts['onStream'] {
+    const { clock, config } = this.#runtime;
+    const accept = (exchange: InboundExchange): InboundRequest | ErrorFrame => this.#accept(exchange, false);
+    const maxRequestBytes = config.maxRequestSizeBytes;
+    const maxFrameBytes = maxRequestBytes + maxEnvelopeBytes;
+    return (stream, peerId) => {
+      const host = { clock, maxRequestBytes, maxFrameBytes, unverified: this.#unverified, accept };
+      serveStream(stream, { peerId, method }, host);
+    };
+  }
+
+  #serveSession(link: SessionLink, peerId: string): void {
+    const host = {
+      maxRequestBytes: this.#runtime.config.maxRequestSizeBytes,
+      unverified: this.#unverified,
+      accept: (exchange: InboundExchange, isWhole: boolean) => this.#accept(exchange, isWhole),
+    };
+    const onEnd = (ended: ServingSession): void => void this.#sessions.delete(ended);
+    const session = new ServingSession(link, { peerId, host, onEnd });
+    if (!session.isClosed) this.#sessions.add(session);
+  }
+
+  #accept(exchange: InboundExchange, isWhole: boolean): InboundRequest | ErrorFrame {
+    const { config } = this.#runtime;
+    const { peerId } = exchange;
+    const ofThisPeer = this.#inboundByPeer.get(peerId) ?? 0;
     const isFull =
       this.#inbound.size >= config.maxInboundRequests || ofThisPeer >= config.maxInboundRequestsPerPeer;
-    if (this.#state !== 'serving' || isFull) {
-      const last = encodeBusy(this.#state === 'serving' ? this.#inbound.size : undefined);
-      void partWith(stream, clock, () => stream.write(last));
-      return;
-    }
-    const request = new InboundRequest(
-      this.#runtime,
-      { requestId: this.#nextId(), peerId, stream },
-      this.#dispatch,
-    );
+    if (this.#state !== 'serving' || isFull)
+      return busyFrame(this.#state === 'serving' ? this.#inbound.size : undefined);
+    const incoming = { requestId: this.#nextId(), exchange, isWhole };
+    const request = new InboundRequest(this.#runtime, incoming, this.#inboundHost);
     this.#inbound.add(request);
-    void request.ended.then(() => this.#inbound.delete(request));
+    this.#inboundByPeer.set(peerId, ofThisPeer + 1);
+    return request;
   }
 
   readonly #dispatch: Dispatch = (request, channel) => {
     const { peerId } = channel;
     const handler = this.#handler;
     const isObserved = this.isObserved('request:received');
-    this.emit('request:received', { peerId, request, channel });
+    if (isObserved) this.emit('request:received', { peerId, request, channel });
     if (channel.closed) return undefined;
     if (request.type === 'ping') return 'pong';
     return handler ?? (isObserved ? undefined : refuse);
   };
 
+  readonly #inboundHost: InboundHost = {
+    dispatch: this.#dispatch,
+    protocolOf: (method) => this.#protocols.get(method),
+    onDone: (request) => {
+      this.#inbound.delete(request);
+      const left = (this.#inboundByPeer.get(request.peerId) ?? 1) - 1;
+      if (left > 0) this.#inboundByPeer.set(request.peerId, left);
+      else this.#inboundByPeer.delete(request.peerId);
+      if (this.#inbound.size > 0) return;
+      this.#idle?.resolve();
+      this.#idle = undefined;
+    },
+  };
+
   #nextId(): RequestId {
     return `${this.#idPrefix}-${++this.#requests}` as RequestId;
   }
+}
+
+/** What listeners are told of an answer. */
+function responseOf(method: string, result: unknown): RpcEvents['response:received']['response'] {
+  if (method.startsWith('/')) return { type: 'custom', protocolName: method, value: result };
+  const message = result as ResponseMessage | Answer;
+  return 'type' in message ? message : { type: 'llmAnswer', answer: message };
 }

@@ -19,6 +19,18 @@ export interface CallConfig {
   readonly signal?: AbortSignal;
   /** How long it may take, in ms. @default the service's `timeoutMs` */
   readonly timeoutMs?: number;
+  /** How long a connection may take, in ms; 0: as long as the request. @default the service's `dialTimeoutMs` */
+  readonly dialTimeoutMs?: number;
+  /**
+   * How long a sent request may go without one byte of an answer, in ms; 0: no limit of its own.
+   * @default the service's `firstByteTimeoutMs`
+   */
+  readonly firstByteTimeoutMs?: number;
+  /**
+   * How long an answer that has begun may stand still, in ms; 0: no limit of its own.
+   * @default the service's `idleTimeoutMs`
+   */
+  readonly idleTimeoutMs?: number;
   /** W3C Trace Context that travels with the request. */
   readonly traceparent?: string;
   /** Travels with the request; at most 4 KiB. */
@@ -29,7 +41,8 @@ export interface CallConfig {
 export interface PendingRequest {
   readonly requestId: RequestId;
   readonly peerId: string;
-  readonly method: RequestMessage['type'];
+  /** `ping`, `llmRequest`, or the name of a custom protocol. */
+  readonly method: string;
   /** In ms since 1970. */
   readonly startedAt: number;
   /** In ms since 1970. */
@@ -74,9 +87,9 @@ export interface Answer {
 }
 
 /**
- * An answer as it arrives. Iterate to see the text; await `result` for the proven whole. The text is shown before
- * the signature at its end is checked: until `result` resolves nothing is proven, and when it rejects nothing is owed.
- * A reader that pauses pauses the executor. Ending the iteration early cancels the request.
+ * An answer as it arrives. Iterate to see the text; await `result` for the proven whole. Executors sign on the way, and
+ * what is signed is proven as it arrives; text since the last signature is shown before it is proven, and nothing is owed
+ * for it until it is. A reader that pauses pauses the executor. Ending the iteration early cancels the request.
  */
 export interface AnswerStream extends AsyncIterable<AnswerChunk> {
   readonly requestId: RequestId;
@@ -84,16 +97,19 @@ export interface AnswerStream extends AsyncIterable<AnswerChunk> {
   readonly result: Promise<Answer>;
 }
 
-/** What a streaming handler gives: text, text with its token count, or at the end what it comes to. */
+/** What a streaming handler gives: text, text with its token count, or what it comes to. */
 export type AnswerPiece = string | { readonly text: string; readonly tokens?: number } | AnswerTotals;
 
-/** What an answer comes to; the last piece of a stream. */
+/**
+ * What an answer comes to: the last piece of a stream. May be given before, too: what it comes to so far, for the
+ * signatures on the way.
+ */
 export interface AnswerTotals {
   /** @default 'stop' */
   readonly finishReason?: FinishReason;
   /** Tokens of the question. @default 0 */
   readonly inboundTokens?: number;
-  /** Tokens of the answer. @default the sum over the pieces */
+  /** Tokens of the answer so far. @default the sum over the pieces */
   readonly outboundTokens?: number;
   /** In wei, as a decimal text. @default '0' */
   readonly totalCost?: string;
@@ -123,6 +139,8 @@ export interface HandlerContext {
   readonly stream: boolean;
   /** What travelled with the request. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** W3C Trace Context of the client, when it gave one. */
+  readonly traceparent: string | undefined;
 }
 
 /** A signed question to a model. */
@@ -153,8 +171,35 @@ export interface ResponseChannel {
    */
   fail(error: string | Error): Promise<void>;
   /**
-   * Answers piece by piece, and signs at the end.
+   * Answers piece by piece, and signs on the way and at the end.
    * @throws {RpcError} `CHANNEL_CLOSED`, `MISSING_PORT`; or what the iterable threw, after the client was told
    */
   stream(pieces: AsyncIterable<AnswerPiece>): Promise<void>;
+}
+
+/** Between values and their bytes. */
+export interface Codec<T> {
+  /** The bytes of a value. */
+  encode(value: T): Uint8Array;
+  /** The value of some bytes; throws when they are none. */
+  decode(bytes: Uint8Array): T;
+}
+
+/** What the handler of a custom protocol is told beside the request. */
+export interface ProtocolContext {
+  /** Fires when the client is gone, its time is over, or the node stops: stop working. */
+  readonly signal: AbortSignal;
+}
+
+/** A protocol of one's own: one request, one response. Nothing of it is signed; the connection proves who asks. */
+export interface CustomProtocol<Request = unknown, Response = unknown> {
+  /** Begins with `/`, and ends best with its version: `/my/protocol/1.0.0`. At most 256 bytes. */
+  readonly protocolName: string;
+  readonly request: Codec<Request>;
+  readonly response: Codec<Response>;
+  /**
+   * Answers a request. Throws a `Refusal` to refuse it with a code; whatever else it throws is `REMOTE` for the client.
+   * @default none: the protocol is known for calling, and not served
+   */
+  handleRequest?(peerId: string, request: Request, context: ProtocolContext): Response | Promise<Response>;
 }

@@ -2,18 +2,18 @@ import { test } from '@lloom/simkit/vitest';
 import { expect } from 'vitest';
 import { expectStory } from './chance.ts';
 import { question } from './nodes.ts';
-import { createPair, ends, fidelities, outcomeOf, readAll, textOf, whole, words } from './simulation.ts';
+import { createPair, ends, outcomeOf, readAll, textOf, wayOf, ways, whole, words } from './simulation.ts';
 
-const seeds = 20;
+const seeds = 14;
 
-for (const fidelity of fidelities)
-  test(`over ${fidelity} links that lose up to a tenth of everything, every request is answered, whole and proven`, async ({
+for (const way of ways)
+  test(`over ${way.fidelity} links by ${way.carrier} that lose up to a tenth of everything, every request is answered, whole and proven`, async ({
     createNetwork,
   }) => {
     for (let seed = 1; seed <= seeds; seed++) {
       const lossRatio = ((seed - 1) / (seeds - 1)) * 0.1;
       const { network, asker, executor } = await createPair(createNetwork, {
-        fidelity,
+        ...way,
         seed,
         link: { delayMs: 50, jitterMs: 10, lossRatio },
         executor: {
@@ -44,6 +44,7 @@ test('a request that is sent at a random moment of a partition ends once, whenev
   for (let seed = 1; seed <= seeds; seed++) {
     const { network, asker, executor } = await createPair(createNetwork, {
       seed,
+      carrier: wayOf(seed).carrier,
       link: { delayMs: 50, lossRatio: 0.05 },
       executor: { serve: words(5, 100) },
     });

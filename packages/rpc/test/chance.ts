@@ -3,7 +3,7 @@ import { seededRandom, type TestNetwork } from '@lloom/simkit';
 import type { NetworkFixture } from '@lloom/simkit/vitest';
 import { expect } from 'vitest';
 import { Refusal, type AnswerPiece, type Handler } from '../src/index.ts';
-import { fidelities, nodes, outcomeOf, pause, readAll, whole, type SimNode } from './simulation.ts';
+import { nodes, outcomeOf, pause, readAll, wayOf, whole, type SimNode } from './simulation.ts';
 
 const clients = ['client0', 'client1'];
 const executors = ['executor0', 'executor1'];
@@ -56,12 +56,18 @@ function chooser(random: Random) {
  */
 export async function story(createNetwork: NetworkFixture['createNetwork'], seed: number) {
   const { pick, upTo } = chooser(seededRandom(`story/${seed}`));
+  const { fidelity, carrier } = wayOf(seed);
+  // Who offers a session to a peer without any is told so only where protocols are negotiated.
+  const isMixed = fidelity === 'full' && seed % 5 === 0;
   const network = await createNetwork<SimNode>({
     nodes: hosts,
     link: { delayMs: pick([1, 20, 80]), jitterMs: pick([0, 20]), lossRatio: pick([0, 0.01, 0.1]) },
     seed,
-    fidelity: fidelities[seed % fidelities.length]!,
-    createNode: nodes(Object.fromEntries(executors.map((name) => [name, { serve }]))),
+    fidelity,
+    createNode: nodes(
+      Object.fromEntries(executors.map((name) => [name, { serve }])),
+      isMixed ? 'both' : carrier,
+    ),
   });
   const identities = new Map(executors.map((name) => [name, network.node(name).identity]));
   const all = [...network.nodes.values()];

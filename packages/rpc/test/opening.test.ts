@@ -3,6 +3,7 @@ import { toPeerId } from '@lloom/core';
 import { Identity } from '@lloom/identity';
 import { expect, test } from 'vitest';
 import { Libp2pNetwork } from '../src/adapters/libp2p.ts';
+import { reqRespProtocol as protocol } from '../src/internal/protocolIds.ts';
 import { failure } from './nodes.ts';
 
 const self = toPeerId(Identity.generate().peerId);
@@ -21,10 +22,12 @@ function createNetwork() {
   const network = new Libp2pNetwork({
     peerId: self,
     registrar: { handle: () => Promise.resolve(), unhandle: () => Promise.resolve() },
+    peerStore: { get: () => Promise.reject(new Error('nothing is known')) },
     connectionManager: { openConnection: () => Promise.resolve(connection), getConnections: () => [] },
     logger: { forComponent: () => log },
   });
-  const open = (requestId: string, signal: AbortSignal) => network.open(peerId, { requestId, signal });
+  const open = (requestId: string, signal: AbortSignal) =>
+    network.open(peerId, { requestId, signal, protocol });
   return { first, asked, open };
 }
 

@@ -5,13 +5,23 @@ import { describe, expect } from 'vitest';
 import { rpcDefaults } from '../src/config.ts';
 import { readFrames } from './misbehaviour.ts';
 import { protocol, question } from './nodes.ts';
-import { createPair, fidelities, nodes, outcomeOf, pause, whole, type SimNode } from './simulation.ts';
+import {
+  createPair,
+  fidelities,
+  nodes,
+  outcomeOf,
+  pause,
+  whole,
+  type Carrier,
+  type SimNode,
+} from './simulation.ts';
 
 const mebibyte = 1024 * 1024;
 const lingerMs = 2_000;
 
 interface Load {
   readonly seed: number;
+  readonly carrier: Carrier;
   readonly loadMs: number;
   /** Whether one peer asks a hundred times as often as each of the others. */
   readonly isGreedy: boolean;
@@ -22,25 +32,31 @@ const honestEveryMs = 2_000;
 const greedyEveryMs = honestEveryMs / 100;
 
 /** What peers get of an executor that needs about a second for each of as many requests at once as it is given. */
-async function underLoad(createNetwork: NetworkFixture['createNetwork'], { seed, loadMs, isGreedy }: Load) {
+async function underLoad(
+  createNetwork: NetworkFixture['createNetwork'],
+  { seed, carrier, loadMs, isGreedy }: Load,
+) {
   const service = seededRandom(`${seed}/service`);
   const [active, most] = [new Map<string, number>(), new Map<string, number>()];
   const network = await createNetwork<SimNode>({
     nodes: ['executor', ...honest, 'greedy'],
     link: { delayMs: 20, jitterMs: 5 },
     seed,
-    createNode: nodes({
-      executor: {
-        serve: async (_request, { peerId }) => {
-          const count = (active.get(peerId) ?? 0) + 1;
-          active.set(peerId, count);
-          most.set(peerId, Math.max(most.get(peerId) ?? 0, count));
-          await pause(800 + 400 * service.float());
-          active.set(peerId, active.get(peerId)! - 1);
-          return whole('done');
+    createNode: nodes(
+      {
+        executor: {
+          serve: async (_request, { peerId }) => {
+            const count = (active.get(peerId) ?? 0) + 1;
+            active.set(peerId, count);
+            most.set(peerId, Math.max(most.get(peerId) ?? 0, count));
+            await pause(800 + 400 * service.float());
+            active.set(peerId, active.get(peerId)! - 1);
+            return whole('done');
+          },
         },
       },
-    }),
+      carrier,
+    ),
   });
   const executor = network.node('executor');
   const told = { honest: new Map<string, number[]>(), greedy: new Map<string, number[]>() };
@@ -84,9 +100,13 @@ test('a peer that asks a hundred times its share is served its share, and nobody
   createNetwork,
 }) => {
   const loadMs = 10_000;
-  for (const seed of [1, 2]) {
-    const calm = await underLoad(createNetwork, { seed, loadMs, isGreedy: false });
-    const flooded = await underLoad(createNetwork, { seed, loadMs, isGreedy: true });
+  for (const [seed, carrier] of [
+    [1, 'sessions'],
+    [2, 'streams'],
+  ] as const) {
+    const load = { seed, carrier, loadMs };
+    const calm = await underLoad(createNetwork, { ...load, isGreedy: false });
+    const flooded = await underLoad(createNetwork, { ...load, isGreedy: true });
     expect([...flooded.honest.keys()], `seed ${seed}`).toEqual(['answered']);
     const asked = honest.length * (loadMs / honestEveryMs);
     expect(flooded.honest.get('answered')).toHaveLength(asked);
@@ -101,10 +121,11 @@ test('a peer that asks a hundred times its share is served its share, and nobody
   }
 });
 
-test('the same load gives the same run', async ({ createNetwork }) => {
-  const load = { seed: 5, loadMs: 1_000, isGreedy: true };
-  expect(await underLoad(createNetwork, load)).toEqual(await underLoad(createNetwork, load));
-});
+for (const carrier of ['sessions', 'streams'] as const)
+  test(`the same load by ${carrier} gives the same run`, async ({ createNetwork }) => {
+    const load = { seed: 5, carrier, loadMs: 1_000, isGreedy: true };
+    expect(await underLoad(createNetwork, load)).toEqual(await underLoad(createNetwork, load));
+  });
 
 describe.for(fidelities)('over %s links', (fidelity) => {
   test('sixty-four clients that send a byte now and then are all ended by the deadline, in bounded memory', async ({

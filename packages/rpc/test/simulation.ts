@@ -1,10 +1,10 @@
 import { identify } from '@libp2p/identify';
 import { ping } from '@libp2p/ping';
-import type { Stream } from '@libp2p/interface';
+import type { Connection, Stream } from '@libp2p/interface';
 import { createLibp2p } from 'libp2p';
-import { toHex, type Clock, type InspectionEvent, type Verifier } from '@lloom/core';
+import { toHex, type Verifier } from '@lloom/core';
 import { Identity } from '@lloom/identity';
-import type { SimHost, TestNetworkConfig } from '@lloom/simkit';
+import type { Fidelity, SimHost, TestNetwork, TestNetworkConfig } from '@lloom/simkit';
 import type { NetworkFixture } from '@lloom/simkit/vitest';
 import { expect } from 'vitest';
 import {
@@ -16,11 +16,35 @@ import {
   type Rpc,
   type RpcConfig,
 } from '../src/index.ts';
+import { sessionProtocol } from '../src/internal/protocolIds.ts';
+import { Ledger } from './ledger.ts';
 import { protocol } from './nodes.ts';
 import { totals, type Misbehaviour } from './misbehaviour.ts';
 
 /** Streams as objects, and as in production. */
 export const fidelities = ['fast', 'full'] as const;
+
+/** How requests travel: many over one session, each over a stream of its own, or as the other side wants it. */
+export type Carrier = 'sessions' | 'streams' | 'both';
+
+/** What lies between two nodes. */
+export interface Way {
+  readonly fidelity: Fidelity;
+  readonly carrier: Carrier;
+}
+
+/** What tests run over: both carriers by objects, and the usual one as in production. */
+export const ways = [
+  { fidelity: 'fast', carrier: 'sessions' },
+  { fidelity: 'fast', carrier: 'streams' },
+  { fidelity: 'full', carrier: 'sessions' },
+] as const satisfies Way[];
+
+/** Each pair of links and carriers in its turn. */
+export function wayOf(seed: number): Way {
+  const isEven = Math.floor(seed / 2) % 2 === 0;
+  return { fidelity: fidelities[seed % 2]!, carrier: isEven ? 'sessions' : 'streams' };
+}
 
 /** How a simulated node differs from one with all defaults. */
 export interface SimNodeConfig extends RpcConfig {
@@ -30,17 +54,27 @@ export interface SimNodeConfig extends RpcConfig {
   readonly misbehave?: Misbehaviour;
   /** How long it takes to verify a signature, in ms. */
   readonly verifyMs?: number;
+  /** What it does with a session of ours instead of serving requests. */
+  readonly misbehaveInSession?: Misbehaviour;
+  /**
+   * Whether its requests run as actors that somebody watches, and not as tables.
+   * @default every second node, so that both are told from one another by nobody
+   */
+  readonly isInspected?: boolean;
 }
 
 /** A node of a simulated network, and what it must not leave behind. */
 export type SimNode = Awaited<ReturnType<typeof startNode>>;
 
-async function startNode(host: SimHost, { serve, misbehave, verifyMs = 0, ...config }: SimNodeConfig) {
-  const { address, stack, random } = host;
+async function startNode(host: SimHost, given: SimNodeConfig) {
+  const { serve, misbehave, misbehaveInSession, verifyMs = 0, isInspected, ...config } = given;
+  const { address, stack, random, index } = host;
   const ledger = new Ledger();
   const clock = ledger.watch(host.clock);
   const identity = Identity.fromPrivateKey(toHex(host.keyBytes), { clock, random });
   const verifier = slow(identity.verifier(), verifyMs);
+  const inspected = (isInspected ?? index % 2 === 1) ? { inspect: ledger.inspect } : {};
+  const ports = { clock, random, signer: identity.signer(), verifier, ...inspected };
   const node = await createLibp2p({
     privateKey: identity.libp2pKey,
     addresses: { listen: [address] },
@@ -48,21 +82,19 @@ async function startNode(host: SimHost, { serve, misbehave, verifyMs = 0, ...con
     // As in the whole behaviour: a peer that computes for seconds is not dead.
     connectionMonitor: { abortConnectionOnPingFailure: false },
     connectionManager: { inboundConnectionThreshold: 1_000 },
-    services: {
-      identify: identify(),
-      ping: ping(),
-      rpc: rpc({ clock, random, signer: identity.signer(), verifier, inspect: ledger.inspect, ...config }),
-    },
+    services: { identify: identify(), ping: ping(), rpc: rpc({ ...ports, ...config }) },
   });
   const service: Rpc = node.services.rpc;
   ledger.listen(service);
   if (serve !== undefined) service.serve(serve);
   if (misbehave !== undefined) await node.handle(protocol, misbehave, { force: true });
-  /** The streams of requests, of ours and of others. */
-  const streams = (): Stream[] => {
-    const all = node.getConnections().flatMap((connection) => connection.streams);
-    return all.filter((stream) => stream.protocol === protocol);
-  };
+  if (misbehaveInSession !== undefined)
+    await node.handle(sessionProtocol, misbehaveInSession, { force: true });
+  const open = (): Stream[] => node.getConnections().flatMap((connection) => connection.streams);
+  /** The streams of requests, of ours and of others, that have one each. */
+  const streams = (): Stream[] => open().filter((stream) => stream.protocol === protocol);
+  /** The streams that carry sessions, of ours and of others. */
+  const sessions = (): Stream[] => open().filter((stream) => stream.protocol === sessionProtocol);
   /** Fails unless every request has ended and has told so exactly once, and nothing of them is left. */
   const expectNothingLeft = (): void => {
     expect(ledger.wrongEnds).toEqual([]);
@@ -73,15 +105,39 @@ async function startNode(host: SimHost, { serve, misbehave, verifyMs = 0, ...con
       machines: ledger.machines.size,
       timers: ledger.timers.size,
     }).toEqual({ pending: [], inbound: 0, streams: 0, machines: 0, timers: 0 });
+    expectOneSession(node.getConnections());
   };
   const stop = async (): Promise<void> => node.stop();
-  return { node, identity, rpc: service, peerId: identity.peerId, ledger, streams, expectNothingLeft, stop };
+  return {
+    node,
+    identity,
+    rpc: service,
+    peerId: identity.peerId,
+    ledger,
+    streams,
+    sessions,
+    expectNothingLeft,
+    stop,
+  };
+}
+
+/** Fails unless at most one session runs each way with each peer, with nothing left to say. */
+function expectOneSession(connections: readonly Connection[]): void {
+  const names: string[] = [];
+  for (const { remotePeer, streams } of connections)
+    for (const { protocol: name, direction, readBufferLength, writeBufferLength } of streams) {
+      if (name !== sessionProtocol) continue;
+      names.push(`${direction} ${remotePeer.toString()}`);
+      expect({ readBufferLength, writeBufferLength }).toEqual({ readBufferLength: 0, writeBufferLength: 0 });
+    }
+  expect(names).toHaveLength(new Set(names).size);
 }
 
 /** For `createNetwork`: nodes by name, each of which knows the addresses of all others. */
-export function nodes(configs: Readonly<Record<string, SimNodeConfig>> = {}) {
+export function nodes(configs: Readonly<Record<string, SimNodeConfig>> = {}, carrier: Carrier = 'sessions') {
   return async (host: SimHost, others: ReadonlyMap<string, SimNode>): Promise<SimNode> => {
-    const started = await startNode(host, configs[host.name] ?? {});
+    const sessions = carrier === 'sessions' || (carrier === 'both' && host.index % 2 === 0);
+    const started = await startNode(host, { sessions, ...configs[host.name] });
     for (const other of others.values()) {
       await introduce(started, other);
       await introduce(other, started);
@@ -94,21 +150,47 @@ async function introduce(from: SimNode, to: SimNode): Promise<void> {
   await from.node.peerStore.merge(to.node.peerId, { multiaddrs: to.node.getMultiaddrs() });
 }
 
-/** A client and an executor, 50 ms apart unless another link is given. */
+/**
+ * A client and an executor, 50 ms apart unless another link is given. An executor that misbehaves on streams offers no
+ * sessions, and its client has been told so when the test begins.
+ */
 export async function createPair(
   createNetwork: NetworkFixture['createNetwork'],
-  { asker = {}, executor = {}, ...rest }: PairConfig = {},
+  { asker = {}, executor = {}, carrier = 'sessions', ...rest }: PairConfig = {},
 ) {
+  const isOverStreams = executor.misbehave !== undefined;
   const network = await createNetwork<SimNode>({
     link: { delayMs: 50 },
     ...rest,
     nodes: ['asker', 'executor'],
-    createNode: nodes({ asker, executor }),
+    createNode: nodes(
+      { asker, executor: { ...(isOverStreams && { sessions: false }), ...executor } },
+      carrier,
+    ),
   });
-  return { network, asker: network.node('asker'), executor: network.node('executor') };
+  const pair = { network, asker: network.node('asker'), executor: network.node('executor') };
+  if (isOverStreams) await identified(pair);
+  return pair;
+}
+
+/** Connects the two, and lets them tell each other what they speak. */
+export async function identified({ network, asker, executor }: Pair): Promise<void> {
+  await network.run(asker.node.dial(executor.node.peerId));
+  const isKnown = async (): Promise<boolean> => {
+    const { protocols } = await asker.node.peerStore.get(executor.node.peerId);
+    return protocols.includes(protocol);
+  };
+  while (!(await network.run(isKnown()))) await network.runFor(100);
+}
+
+interface Pair {
+  readonly network: TestNetwork<SimNode>;
+  readonly asker: SimNode;
+  readonly executor: SimNode;
 }
 
 type PairConfig = Partial<Pick<TestNetworkConfig<SimNode>, 'link' | 'seed' | 'fidelity'>> & {
+  readonly carrier?: Carrier;
   readonly asker?: SimNodeConfig;
   readonly executor?: SimNodeConfig;
 };
@@ -172,70 +254,4 @@ function slow(verifier: Verifier, verifyMs: number): Verifier {
       return verifier.verify(message, expected);
     },
   };
-}
-
-interface StepOfMachine extends InspectionEvent {
-  readonly actorRef: { readonly id: string; readonly logic: { readonly id?: string } };
-  readonly snapshot?: { readonly status: string; readonly value: string };
-}
-
-/** Everything that one node's service began and has to end. */
-class Ledger {
-  /** How each request ended, by its id. */
-  readonly told = new Map<string, string[]>();
-  /** How inbound requests ended. */
-  readonly inboundEnds: string[] = [];
-  /** Machines of requests that run. */
-  readonly machines = new Set<object>();
-  /** Timers of the service that wait. */
-  readonly timers = new Set<unknown>();
-  readonly #ended = new Set<object>();
-  readonly #endedTwice: string[] = [];
-
-  /** The same clock, whose timers are counted. */
-  watch(clock: Clock): Clock {
-    const { timers } = this;
-    return {
-      now: () => clock.now(),
-      elapsed: () => clock.elapsed(),
-      setTimeout: (fn, ms) => {
-        const fire = (): void => {
-          timers.delete(timer);
-          fn();
-        };
-        const timer = clock.setTimeout(fire, ms);
-        timers.add(timer);
-        return timer;
-      },
-      clearTimeout: (timer) => {
-        timers.delete(timer);
-        clock.clearTimeout(timer);
-      },
-    };
-  }
-
-  listen(service: Rpc): void {
-    const tell = (requestId: string, end: string): void => {
-      this.told.set(requestId, [...(this.told.get(requestId) ?? []), end]);
-    };
-    service.addEventListener('response:received', ({ detail }) => tell(detail.requestId, 'answered'));
-    service.addEventListener('request:failed', ({ detail }) => tell(detail.requestId, detail.error.code));
-  }
-
-  readonly inspect = (event: InspectionEvent): void => {
-    const { type, actorRef, snapshot } = event as StepOfMachine;
-    const machine = actorRef.logic.id;
-    if (machine !== 'request' && machine !== 'inbound') return;
-    if (type === '@xstate.actor') this.machines.add(actorRef);
-    if (type !== '@xstate.microstep' || snapshot?.status === 'active') return;
-    this.machines.delete(actorRef);
-    if (this.#ended.has(actorRef)) this.#endedTwice.push(actorRef.id);
-    this.#ended.add(actorRef);
-    if (machine === 'inbound' && snapshot !== undefined) this.inboundEnds.push(snapshot.value);
-  };
-
-  /** Requests that ended more than once, for their machine or for their listeners. */
-  get wrongEnds(): readonly unknown[] {
-    return [...this.#endedTwice, ...[...this.told].filter(([, told]) => told.length !== 1)];
-  }
 }

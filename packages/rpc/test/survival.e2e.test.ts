@@ -135,7 +135,7 @@ async function attack() {
 }
 
 test.each<[string, Misbehaviour, string]>([
-  ['declares ten MiB and a byte', says(new Uint8Array([0x81, 0x80, 0x80, 0x05])), 'TOO_LARGE'],
+  ['declares more than ten MiB and its head', says(new Uint8Array([0x81, 0x80, 0x81, 0x05])), 'TOO_LARGE'],
   ['sends garbage', says(new Uint8Array(64).fill(0xff)), 'INVALID_REQUEST'],
   ['sends a frame of garbage', says(encodeFrame(new Uint8Array(9).fill(0xff))), 'INVALID_REQUEST'],
   ['sends an empty frame', says(new Uint8Array([0])), 'INVALID_REQUEST'],

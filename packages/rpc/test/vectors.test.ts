@@ -7,51 +7,35 @@ import {
   encodeRequestFrame,
   encodeResponseFrame,
   FrameDecoder,
-  type Payload,
   type RequestFrame,
   type ResponseFrame,
-  type SignedMessage,
 } from '@lloom/codec';
-import { fromHex, systemClock, toHex, type Clock, type EvmAddress, type Hex } from '@lloom/core';
-import { Identity, verifySignedMessage } from '@lloom/identity';
+import { fromHex, toHex, type EvmAddress, type Hex } from '@lloom/core';
+import { verifySignedMessage, type Identity } from '@lloom/identity';
+import type { VirtualClock } from '@lloom/simkit';
 import { describe, expect, test } from 'vitest';
-import { resolveRpcConfig } from '../src/config.ts';
 import type { Handler, LlmRequestMessage, Rpc } from '../src/index.ts';
-import type { ByteStream, Network } from '../src/ports.ts';
-import { RpcService } from '../src/rpc.ts';
+import type { ByteStream } from '../src/ports.ts';
+import {
+  clockAt,
+  createIdentity,
+  filled,
+  signEnvelopes,
+  type EnvelopeVector,
+  type Party,
+} from './vectors/parties.ts';
 import golden from './vectors/req-resp.json' with { type: 'json' };
+import { createService } from './vectors/talk.ts';
 
-type Party = keyof typeof golden.keys;
+const messages = await signEnvelopes(golden);
 
-/** One party at one moment, with a chance that always says the same. */
-function party(name: Party, at: { readonly timestampMs: number; readonly nonce: string }): Identity {
-  const clock: Clock = { ...systemClock, now: () => at.timestampMs };
-  const random = { bytes: (length: number) => fromHex(at.nonce).slice(0, length), float: () => 0 };
-  return Identity.fromPrivateKey(golden.keys[name].privateKey, { clock, random });
+const requestOf = (value: unknown): RequestFrame => filled(value, messages) as RequestFrame;
+const answerOf = (value: unknown): ResponseFrame => filled(value, messages) as ResponseFrame;
+
+/** One party at one moment. */
+function party(name: Party, { timestampMs, nonce }: EnvelopeVector): Identity {
+  return createIdentity(golden, name, { clock: clockAt(timestampMs), nonces: [nonce] });
 }
-
-async function signed(name: string): Promise<SignedMessage> {
-  const vector = golden.envelopes.find((each) => each.name === name)!;
-  const { timestampMs, expiresMs } = vector;
-  return party(vector.signedBy as Party, vector).sign(vector.payload as Payload, {
-    to: vector.to as EvmAddress,
-    inReplyTo: vector.inReplyTo as Hex,
-    ttlMs: expiresMs - timestampMs,
-  });
-}
-
-const messages = new Map<string, SignedMessage>();
-for (const { name } of golden.envelopes) messages.set(name, await signed(name));
-
-/** A value of the vectors, with the signed messages where their names stand. */
-function filled(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  if ('envelope' in value) return messages.get(value.envelope as string);
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, filled(part)]));
-}
-
-const requestOf = (value: unknown): RequestFrame => filled(value) as RequestFrame;
-const answerOf = (value: unknown): ResponseFrame => filled(value) as ResponseFrame;
 
 const bodiesIn = (bytes: string): Uint8Array[] => [...new FrameDecoder().push(fromHex(bytes))];
 
@@ -66,7 +50,7 @@ describe.each(golden.envelopes)('the envelope "$name"', (vector) => {
   });
 
   test('proves who signed it', async () => {
-    const clock = { ...systemClock, now: () => vector.timestampMs };
+    const clock = clockAt(vector.timestampMs);
     const { signer } = await verifySignedMessage(message, { clock, audience: [vector.to as EvmAddress] });
     expect(signer).toBe(golden.keys[vector.signedBy as Party].evmAddress);
   });
@@ -128,39 +112,24 @@ function streamOver(reads: Pipe, writes: Pipe): ByteStream {
   };
 }
 
-/** Two services with nothing but two pipes between them. */
+/** Two services that speak no sessions, with nothing but two pipes between them. */
 async function talk(
   handler: Handler,
-): Promise<{ client: Rpc; there: Pipe; back: Pipe; pass: (ms: number) => void }> {
+): Promise<{ client: Rpc; there: Pipe; back: Pipe; clock: VirtualClock }> {
   const [question, response] = golden.envelopes;
-  let nowMs = question!.timestampMs;
-  const clock: Clock = { ...systemClock, now: () => nowMs };
+  const clock = clockAt(question!.timestampMs);
   const [there, back] = [new Pipe(), new Pipe()];
-  const create = (name: Party, nonce: string, network: Partial<Network>): RpcService => {
-    const identity = party(name, { timestampMs: 0, nonce });
-    const ports = {
-      clock,
-      signer: identity.signer({}, { clock }),
-      verifier: identity.verifier({}, { clock }),
-    };
-    const nothing = async (): Promise<void> => {};
-    const none = {
-      peerId: identity.peerId,
-      serve: nothing,
-      unserve: nothing,
-      flush: nothing,
-      log: () => {},
-    };
-    const open = (): never => expect.unreachable('only the client opens streams');
-    return new RpcService({ open, ...none, ...network }, resolveRpcConfig(), ports);
-  };
   let accept: (() => void) | undefined;
-  const executor = create('executor', response!.nonce, {
-    serve: async (onStream) => {
+  const executor = createService(golden, 'executor', {
+    clock,
+    nonces: [response!.nonce],
+    serve: async ({ onStream }) => {
       accept = () => onStream(streamOver(there, back), golden.keys.client.peerId);
     },
   });
-  const client = create('client', question!.nonce, {
+  const client = createService(golden, 'client', {
+    clock,
+    nonces: [question!.nonce],
     open: async () => {
       accept?.();
       return streamOver(back, there);
@@ -168,18 +137,18 @@ async function talk(
   });
   executor.serve(handler);
   await Promise.all([executor.start(), client.start()]);
-  return { client, there, back, pass: (ms) => (nowMs += ms) };
+  return { client, there, back, clock };
 }
 
 test('a node that streams writes exactly these bytes, and so does the one that asks', async () => {
   const exchange = golden.exchanges.find(({ name }) => name === 'a streamed answer')!;
   const [question, response] = golden.envelopes;
-  const { client, there, back, pass } = await talk(async function* () {
+  const { client, there, back, clock } = await talk(async function* () {
     yield 'Hi ';
     yield 'there!';
     yield { inboundTokens: 1, totalCost: '5' };
   });
-  pass(response!.timestampMs - question!.timestampMs);
+  await clock.runFor(response!.timestampMs - question!.timestampMs);
   const request = requestOf(exchange.request.frame).request as LlmRequestMessage;
   const answer = await client.stream(golden.keys.executor.peerId, request).result;
   expect(answer.content).toBe('Hi there!');

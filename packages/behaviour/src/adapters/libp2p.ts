@@ -1,12 +1,10 @@
-import { noise } from '@libp2p/noise';
-import { yamux } from '@libp2p/yamux';
 import { identify, identifyPush, type Identify, type IdentifyPush } from '@libp2p/identify';
 import { kadDHT, passthroughMapper, removePrivateAddressesMapper, type KadDHT } from '@libp2p/kad-dht';
 import { ping, type Ping } from '@libp2p/ping';
-import { tcp } from '@libp2p/tcp';
 import { createLibp2p } from 'libp2p';
 import type { Libp2p, PrivateKey } from '@libp2p/interface';
 import type { Datastore } from 'interface-datastore';
+import { createStack } from '@lloom/transport';
 import { packageConfigs, type NetworkStack, type ResolvedNetworkConfig } from '../config.ts';
 import { version } from '../internal/version.ts';
 import { packageServices, type Ports, type Services } from '../wiring.ts';
@@ -27,13 +25,6 @@ export interface NodeParts {
   readonly datastore: Datastore;
   readonly stack?: NetworkStack | undefined;
 }
-
-const tcpStack = (): NetworkStack => ({
-  transports: [tcp()],
-  connectionEncrypters: [noise()],
-  // libp2p's 16 MiB would let an executor run that far ahead of a reader that pauses; 2 MiB are 20 MB/s over 100 ms.
-  streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: 2 * 1024 * 1024 } })],
-});
 
 /** How long the peer store keeps an address that nobody confirms, and a peer without one. */
 const maxAddressAgeMs = 7 * 86_400_000;
@@ -56,7 +47,7 @@ export function startLibp2p({
   config,
   ports,
   datastore,
-  stack = tcpStack(),
+  stack = createStack(),
 }: NodeParts): Promise<Libp2p<NodeServices>> {
   const isLocal = config.addressPolicy !== 'public';
   return createLibp2p<NodeServices>({

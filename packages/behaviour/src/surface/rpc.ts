@@ -3,7 +3,16 @@ import type { Rpc } from '@lloom/rpc';
 /** What a node offers of rpc. */
 export type RpcSurface = Pick<
   Rpc,
-  'request' | 'stream' | 'sendRequest' | 'pendingRequests' | 'serve' | 'sendResponse' | 'sendErrorResponse'
+  | 'request'
+  | 'stream'
+  | 'sendRequest'
+  | 'pendingRequests'
+  | 'serve'
+  | 'sendResponse'
+  | 'sendErrorResponse'
+  | 'addProtocol'
+  | 'removeProtocol'
+  | 'callProtocol'
 >;
 
 /** The calls of rpc, bound to one service. */
@@ -16,5 +25,8 @@ export function rpcSurface(rpc: Rpc): RpcSurface {
     serve: rpc.serve.bind(rpc),
     sendResponse: rpc.sendResponse.bind(rpc),
     sendErrorResponse: rpc.sendErrorResponse.bind(rpc),
+    addProtocol: rpc.addProtocol.bind(rpc),
+    removeProtocol: rpc.removeProtocol.bind(rpc),
+    callProtocol: rpc.callProtocol.bind(rpc) as Rpc['callProtocol'],
   };
 }

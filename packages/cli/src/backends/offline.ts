@@ -89,7 +89,7 @@ const facts = [
   'What a peer offers stands in a descriptor that it signs and that expires.',
   'A request is signed by the key that also names its sender on the network.',
   'An executor refuses a request that was signed for somebody else.',
-  'Text is shown as it arrives; it counts once the signature at its end is proven.',
+  'Text is shown as it arrives; it counts once a signature over it is proven.',
   'Prices are in wei per token, one for the question and one for the answer.',
   'A request that an executor has seen before is refused.',
   'A client that goes away stops the work that it asked for.',

@@ -61,7 +61,7 @@ async function ask(peerId: string, request: SignedMessage<LlmRequest>): Promise<
   const stream = node.stream(peerId, { type: 'llmRequest', request }, { signal });
   for await (const { text } of stream) output.event('chunk', { text, elapsedMs: elapsedMs() });
   const { content, parts, inboundTokens, outboundTokens, totalCost, finishReason } = await stream.result;
-  const signers = parts.map((part) => part.executor);
+  const signers = [...new Set(parts.map((part) => part.executor))];
   output.event('answer', {
     peerId,
     signers,

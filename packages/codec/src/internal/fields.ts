@@ -9,6 +9,11 @@ export interface Field<V> {
   fromWire(wire: unknown): V;
 }
 
+/** A message: its members can also be read into an object that has others already. */
+export interface MessageField<T extends object> extends Field<T> {
+  readInto(target: Record<string, unknown>, wire: unknown): void;
+}
+
 /** What is wrong with a field; the path grows on the way out. */
 export class FieldProblem extends Error {
   path = '';
@@ -143,40 +148,83 @@ export function optional<V>(field: Field<V>, emptyIsAbsent: boolean = false): Fi
 
 /** A list with a bounded number of entries. */
 export function list<V>(field: Field<V>, max: number, min: 0 | 1 = 0): Field<readonly V[]> {
-  const map = <A, B>(values: readonly A[], convert: (value: A) => B): B[] => {
-    if (!Array.isArray(values) || values.length > max || values.length < min) {
-      throw new FieldProblem(describe(values), `a list of ${min} to ${max} entries`);
-    }
-    return values.map((value, index) => within(`[${index}]`, () => convert(value as A)));
+  const check = (values: unknown): readonly unknown[] => {
+    if (Array.isArray(values) && values.length <= max && values.length >= min) return values;
+    throw new FieldProblem(describe(values), `a list of ${min} to ${max} entries`);
   };
   return {
-    toWire: (values) => map(values, (value) => field.toWire(value)),
-    fromWire: (wire) => map((wire ?? []) as unknown[], (value) => field.fromWire(value)),
+    toWire: (values) => {
+      const entries = check(values) as readonly V[];
+      const wire: unknown[] = [];
+      try {
+        while (wire.length < entries.length) wire.push(field.toWire(entries[wire.length] as V));
+      } catch (error) {
+        throw seenFrom(error, `[${wire.length}]`);
+      }
+      return wire;
+    },
+    fromWire: (wire) => {
+      const entries = check(wire ?? []);
+      const values: V[] = [];
+      try {
+        while (values.length < entries.length) values.push(field.fromWire(entries[values.length]));
+      } catch (error) {
+        throw seenFrom(error, `[${values.length}]`);
+      }
+      return values;
+    },
   };
 }
 
-/** A message with named fields; the names are those of the wire. Fields that are absent get no key. */
-export function record<T extends object>(fields: { readonly [K in keyof T]-?: Field<T[K]> }): Field<T> {
-  const entries = Object.entries<Field<unknown>>(fields);
+/** The fields of a message by the names of its members. */
+export type RecordFields<T> = { readonly [K in keyof T]-?: Field<T[K]> };
+
+/**
+ * A message with named fields; the names are those of the wire. Fields that are absent get no key.
+ *
+ * @param members names of members that are called otherwise than on the wire
+ */
+export function record<T extends object>(
+  fields: RecordFields<T>,
+  members: Readonly<Record<string, string>> = {},
+): MessageField<T> {
+  const keys = Object.keys(fields);
+  const names = keys.map((key) => members[key] ?? key);
+  const converters = Object.values<Field<unknown>>(fields);
+  const count = keys.length;
+  const readInto = (target: Record<string, unknown>, wire: unknown): void => {
+    if (!isObject(wire)) throw new FieldProblem('nothing', 'an object');
+    let index = 0;
+    try {
+      for (; index < count; index++) {
+        const converted = (converters[index] as Field<unknown>).fromWire(wire[keys[index] as string]);
+        if (converted !== undefined) target[names[index] as string] = converted;
+      }
+    } catch (error) {
+      throw seenFrom(error, keys[index] as string);
+    }
+  };
   return {
     toWire: (value) => {
       if (!isObject(value)) throw new FieldProblem(describe(value), 'an object');
       const wire: Record<string, unknown> = {};
-      forEachField(entries, (key, field) => {
-        const converted = field.toWire(value[key]);
-        if (converted !== undefined) wire[key] = converted;
-      });
+      let index = 0;
+      try {
+        for (; index < count; index++) {
+          const converted = (converters[index] as Field<unknown>).toWire(value[names[index] as string]);
+          if (converted !== undefined) wire[keys[index] as string] = converted;
+        }
+      } catch (error) {
+        throw seenFrom(error, keys[index] as string);
+      }
       return wire;
     },
     fromWire: (wire) => {
-      if (!isObject(wire)) throw new FieldProblem('nothing', 'an object');
       const value: Record<string, unknown> = {};
-      forEachField(entries, (key, field) => {
-        const converted = field.fromWire(wire[key]);
-        if (converted !== undefined) value[key] = converted;
-      });
+      readInto(value, wire);
       return value as T;
     },
+    readInto,
   };
 }
 
@@ -196,25 +244,29 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Calls `act`; what is wrong inside is seen from the message that holds it as `key`. */
-export function within<R>(key: string, act: () => R): R {
-  try {
-    return act();
-  } catch (error) {
-    throw error instanceof FieldProblem ? error.within(key) : error;
-  }
+/** What was thrown inside a message, seen from the one that holds it as `key`. */
+export function seenFrom(error: unknown, key: string): unknown {
+  return error instanceof FieldProblem ? error.within(key) : error;
 }
 
-function forEachField(
-  entries: [string, Field<unknown>][],
-  convert: (key: string, field: Field<unknown>) => void,
-): void {
-  let current = '';
-  try {
-    for (const [key, field] of entries) convert((current = key), field);
-  } catch (error) {
-    throw error instanceof FieldProblem ? error.within(current) : error;
-  }
+/** A field inside a message that is left out on the wire; errors name it nevertheless. */
+export function under<V>(key: string, field: Field<V>): Field<V> {
+  return {
+    toWire: (value) => {
+      try {
+        return field.toWire(value);
+      } catch (error) {
+        throw seenFrom(error, key);
+      }
+    },
+    fromWire: (wire) => {
+      try {
+        return field.fromWire(wire);
+      } catch (error) {
+        throw seenFrom(error, key);
+      }
+    },
+  };
 }
 
 function isUint(value: unknown, max: number): boolean {

@@ -21,13 +21,15 @@ import {
   mapped,
   optional,
   record,
+  seenFrom,
   text,
   uint32,
   uint64,
+  under,
   UnknownVariant,
   wei,
-  within,
   type Field,
+  type MessageField,
 } from './fields.ts';
 import { json } from './json.ts';
 
@@ -116,27 +118,46 @@ export function emptyRecord<V>(): Record<string, V> {
 
 /** One kind out of several: the wire has one of `variants` set. */
 export function union<T extends { readonly type: string }>(variants: {
-  readonly [K in T['type']]: Field<Omit<Extract<T, { readonly type: K }>, 'type'>>;
+  readonly [K in T['type']]: MessageField<Omit<Extract<T, { readonly type: K }>, 'type'>>;
 }): Field<T> {
-  const entries = Object.entries<Field<object>>(variants);
+  const entries = Object.entries<MessageField<object>>(variants);
   const fields = new Map(entries);
   return {
     toWire: (value) => {
-      const field = fields.get(value?.type);
-      if (field === undefined) {
-        throw new FieldProblem(describe(value?.type), `type ${[...fields.keys()].join(', ')}`);
+      const type = value?.type;
+      const field = fields.get(type);
+      if (field === undefined)
+        throw new FieldProblem(describe(type), `type ${[...fields.keys()].join(', ')}`);
+      try {
+        return { [type]: field.toWire(value) };
+      } catch (error) {
+        throw seenFrom(error, type);
       }
-      return { [value.type]: within(value.type, () => field.toWire(value)) };
     },
     fromWire: (wire) => {
       // Of several kinds on the wire, the decoder keeps the last.
-      const found = entries.find(([key]) => isPresent(wire, key));
-      if (found === undefined) throw new UnknownVariant();
-      const [type, field] = found;
-      const value = within(type, () => field.fromWire((wire as Record<string, unknown>)[type]));
-      return { type, ...value } as unknown as T;
+      for (const [type, field] of entries) {
+        const found = memberOf(wire, type);
+        if (found !== undefined && found !== null) return readTagged<T>(type, field, found);
+      }
+      throw new UnknownVariant();
     },
   };
+}
+
+/** A message with the kind that it is of. */
+export function readTagged<T extends { readonly type: string }>(
+  type: T['type'],
+  field: MessageField<object>,
+  wire: unknown,
+): T {
+  const value: Record<string, unknown> = { type };
+  try {
+    field.readInto(value, wire);
+  } catch (error) {
+    throw seenFrom(error, type);
+  }
+  return value as unknown as T;
 }
 
 type Tagged =
@@ -165,7 +186,7 @@ const knownServices: Field<readonly (ExecutorService | ValidatorService)[]> = {
     if (known.length > maxServices) {
       throw new FieldProblem(describe(known), `a list of 0 to ${maxServices} known services`);
     }
-    return known.map(([index, entry]) => within(`[${index}]`, () => serviceType.fromWire(entry)));
+    return known.map(([index, entry]) => under(`[${index}]`, serviceType).fromWire(entry));
   },
 };
 
@@ -178,8 +199,8 @@ export const serviceDescriptor = record<ServiceDescriptor>({
 });
 
 /** The envelope as it lies on the wire: `payload` are the bytes that were signed. */
-export const envelope: Field<SignedEnvelope> = mapped(
-  record<Omit<SignedEnvelope, 'payloadBytes'> & { payload: Uint8Array }>({
+const envelopeFields = record<Omit<SignedEnvelope, 'payloadBytes'> & { payload: Uint8Array }>(
+  {
     payload: bytes,
     payloadType: name,
     signer: hexBytes(20),
@@ -189,24 +210,31 @@ export const envelope: Field<SignedEnvelope> = mapped(
     expiresMs: uint64,
     nonce: hexBytes(32),
     signature: hexBytes(65),
-  }),
-  {
-    to: (message) => {
-      if (!isObject(message)) throw new FieldProblem(describe(message), 'a signed message');
-      const { payloadBytes, ...rest } = message;
-      return { ...rest, payload: payloadBytes };
-    },
-    from: ({ payload, ...rest }) => ({ ...rest, payloadBytes: payload }),
   },
-);
+  { payload: 'payloadBytes' },
+) as unknown as Field<SignedEnvelope>;
+
+export const envelope: Field<SignedEnvelope> = {
+  toWire: (message) => {
+    if (!isObject(message)) throw new FieldProblem(describe(message), 'a signed message');
+    return envelopeFields.toWire(message);
+  },
+  fromWire: (wire) => envelopeFields.fromWire(wire),
+};
 
 function unwrap<V extends { readonly kind: string }>(
-  field: Field<Omit<V, 'kind'>>,
+  field: MessageField<Omit<V, 'kind'>>,
   kind: V['kind'],
-): Field<{ value: V }> {
+): MessageField<{ value: V }> {
+  const readInto = (target: Record<string, unknown>, wire: unknown): void => {
+    const value: Record<string, unknown> = { kind };
+    field.readInto(value, wire);
+    target['value'] = value;
+  };
   return {
     toWire: ({ value }) => field.toWire(value),
     fromWire: (wire) => ({ value: { kind, ...field.fromWire(wire) } as unknown as V }),
+    readInto,
   };
 }
 
@@ -218,6 +246,10 @@ function absentWhenEmpty<V>(field: Field<readonly V[]>): Field<readonly V[] | un
 }
 
 function isPresent(wire: unknown, key: string): boolean {
-  const value = (wire as Record<string, unknown> | null | undefined)?.[key];
+  const value = memberOf(wire, key);
   return value !== null && value !== undefined;
+}
+
+function memberOf(wire: unknown, key: string): unknown {
+  return (wire as Record<string, unknown> | null | undefined)?.[key];
 }

@@ -13,10 +13,12 @@ import type {
   JsonObject,
   LlmRequest,
   LlmResponse,
+  OpenHead,
   Payload,
   PayloadType,
   PricingInfo,
   RequestFrame,
+  RequestMessage,
   ResponseMessage,
   ServiceDescriptor,
   SignedMessage,
@@ -168,24 +170,33 @@ export function signed<T extends Payload>(
   }));
 }
 
-const frameOf = (request: fc.Arbitrary<RequestFrame['request']>): fc.Arbitrary<RequestFrame> =>
-  partial(
-    {
-      stream: fc.boolean(),
-      metadata: dictionary(bounded(300), 6),
-      request,
-    },
-    {
-      timeoutMs: uint64.filter((value) => value > 0),
-      idempotencyKey: name,
-      traceparent: name,
-    },
-  );
+const head = {
+  required: { stream: fc.boolean(), metadata: dictionary(bounded(300), 6) },
+  optional: {
+    timeoutMs: uint64.filter((value) => value > 0),
+    idempotencyKey: name,
+    traceparent: name,
+  },
+};
 
-export const llmRequestFrame = frameOf(
-  fc.record({ type: fc.constant('llmRequest' as const), request: signed('LlmRequest', llmRequest) }),
+const llmRequestMessage: fc.Arbitrary<RequestMessage> = fc.record({
+  type: fc.constant('llmRequest' as const),
+  request: signed('LlmRequest', llmRequest),
+});
+const pingMessage = fc.constant<RequestMessage>({ type: 'ping' });
+
+export const requestMessage = fc.oneof(llmRequestMessage, pingMessage);
+
+const frameOf = (request: fc.Arbitrary<RequestMessage>): fc.Arbitrary<RequestFrame> =>
+  partial({ ...head.required, request }, head.optional);
+
+export const llmRequestFrame = frameOf(llmRequestMessage);
+export const pingFrame = frameOf(pingMessage);
+
+export const openHead: fc.Arbitrary<OpenHead> = partial(
+  { ...head.required, method: name },
+  { ...head.optional, sizeBytes: uint64.filter((value) => value > 0) },
 );
-export const pingFrame = frameOf(fc.constant({ type: 'ping' }));
 
 export const chunkFrame: fc.Arbitrary<ChunkFrame> = partial(
   { type: fc.constant('chunk' as const), sequence: uint64, text, tokens: uint32 },

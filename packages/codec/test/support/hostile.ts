@@ -1,6 +1,15 @@
 // Reads inputs of 10 MiB that are made to grow in memory. Started by a test, in a process with a small heap: where
 // reading one takes more than that heap, the process ends with a signal.
-import { CodecError, decodePayload, decodeRequestFrame, FrameDecoder, limits } from '../../src/index.ts';
+import {
+  CodecError,
+  decodePayload,
+  decodeRequestFrame,
+  FrameDecoder,
+  limits,
+  SessionDecoder,
+  splitRequestFrame,
+  splitResponseFrame,
+} from '../../src/index.ts';
 
 const size = limits.messageBytes;
 
@@ -39,6 +48,10 @@ const inputs: Readonly<Record<string, () => void>> = {
   'metadata of nine bytes': () => refused(() => decodeRequestFrame(manyNames())),
   'unknown fields of two bytes': () => refused(() => decodePayload('LlmRequest', repeated([0x78, 0]))),
   'the request over and over': () => refused(() => decodeRequestFrame(repeated([0x3a, 2, 0x0a, 0]))),
+  'the request over and over, not decoded': () => refused(() => splitRequestFrame(repeated([0x3a, 0]))),
+  'the answer over and over, not decoded': () => refused(() => splitResponseFrame(repeated([0x0a, 0]))),
+  'frames of a session without a payload': () => countSession(repeated([0, 0, 0, 2, 0, 0, 0, 1])),
+  'frames of a session that are skipped': () => countSession(repeated([0, 0, 0, 7, 0, 0, 0, 1]), 0),
   'empty frames': () => count(repeated([0])),
   'frames of two bytes': () => count(repeated([1, 7])),
 };
@@ -47,6 +60,14 @@ function count(bytes: Uint8Array): void {
   let messages = 0;
   for (const message of new FrameDecoder().push(bytes)) messages += message.length < 2 ? 1 : 0;
   if (messages === 0) throw new Error('There were no messages');
+}
+
+function countSession(bytes: Uint8Array, wanted: number = bytes.length / 8): void {
+  let frames = 0;
+  const decoder = new SessionDecoder(() => (frames += 1));
+  decoder.push(bytes);
+  decoder.end();
+  if (frames !== wanted) throw new Error(`There were ${frames} frames`);
 }
 
 for (const [title, act] of Object.entries(inputs)) {

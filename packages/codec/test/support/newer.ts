@@ -8,6 +8,7 @@ interface Shape {
 }
 
 const leaf: Shape = {};
+const end: Shape = { 1: { 1: leaf, 2: leaf, 3: leaf }, 2: leaf };
 const executor: Shape = { 3: leaf, 8: { 2: leaf } };
 
 const shapes: Readonly<Record<FormatName, Shape>> = {
@@ -16,7 +17,12 @@ const shapes: Readonly<Record<FormatName, Shape>> = {
   AnswerSegment: leaf,
   ServiceDescriptor: { 3: { 1: executor, 2: leaf } },
   RequestFrame: { 6: leaf, 7: { 1: leaf, 2: leaf } },
-  ResponseFrame: { 1: { 4: leaf }, 2: { 1: { 1: leaf, 2: leaf, 3: leaf }, 2: leaf }, 3: leaf },
+  ResponseFrame: { 1: { 4: leaf }, 2: end, 3: leaf },
+  OpenHead: { 6: leaf },
+  RequestMessage: { 1: leaf, 2: leaf },
+  AnswerChunk: { 4: leaf },
+  AnswerEnd: end,
+  ErrorFrame: leaf,
   GossipMessage: { 3: { 4: leaf }, 4: leaf, 5: leaf, 6: { 3: leaf } },
   DescriptorRequest: leaf,
   DescriptorFrame: { 1: leaf },

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 
+import type { SessionFrameKind } from '../../src/index.ts';
 import type { ErrorShape } from './errors.ts';
 
 interface MessageVector {
@@ -20,6 +21,23 @@ interface FramingVector {
   readonly error?: ErrorShape;
 }
 
+interface SessionVector {
+  readonly title: string;
+  readonly bytes: string;
+  /** What comes out, before the error if there is one. */
+  readonly frames?: readonly SessionFrameVector[];
+  /** Whether the bytes have more frames than come out. */
+  readonly skips?: boolean;
+  readonly error?: ErrorShape;
+}
+
+interface SessionFrameVector {
+  readonly kind: SessionFrameKind;
+  readonly id: number;
+  readonly more: boolean;
+  readonly payload: string;
+}
+
 export const bytesOf = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'));
 export const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
@@ -38,3 +56,6 @@ export const regressions = read('regressions') as readonly MessageVector[];
 
 /** Messages and their frames. */
 export const framing = read('framing') as readonly FramingVector[];
+
+/** Frames of a session. */
+export const session = read('session') as readonly SessionVector[];

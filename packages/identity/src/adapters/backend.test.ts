@@ -59,6 +59,18 @@ describe.each(backends)('the $name backend', ({ backend }) => {
     );
   });
 
+  test('leaves what it gave as it is while it goes on', () => {
+    const given = Array.from({ length: 150 }, (_, index) => {
+      const digest = new Uint8Array(32).fill(index + 1);
+      const signature = backend.sign(digest, key);
+      const found = backend.recover(digest, signature) ?? new Uint8Array();
+      return { signature, found, asGiven: [toHex(signature), toHex(found)] };
+    });
+    for (const { signature, found, asGiven } of given) {
+      expect([toHex(signature), toHex(found)]).toEqual(asGiven);
+    }
+  });
+
   test('hashes as viem does, at once and piece by piece, also when digests are taken on the way', async () => {
     await fc.assert(
       fc.asyncProperty(bytes, fc.array(bytes, { maxLength: 5 }), async (first, rest) => {
@@ -111,9 +123,10 @@ describe('the choice of a backend', () => {
   test('falls back to the pure one where the addon does not load, and says why', async () => {
     const { backend, reason } = chooseBackend({}, failing);
     await backend.ready;
-    expect([backend.curve, backend.keccak, reason]).toEqual([
+    expect([backend.curve, backend.keccak, backend.isReady, reason]).toEqual([
       'pure',
       'wasm',
+      true,
       'No native build was found for this platform',
     ]);
   });
@@ -136,7 +149,7 @@ describe('the choice of a backend', () => {
 
   test('works from the first moment, before the faster hash has loaded', () => {
     const { backend } = chooseBackend({}, failing);
-    expect(backend.keccak).toBe('pure');
+    expect([backend.keccak, backend.isReady]).toEqual(['pure', false]);
     expect(toHex(backend.keccak256(utf8('')))).toBe(keccak256('0x'));
   });
 

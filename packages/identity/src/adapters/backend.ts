@@ -65,12 +65,17 @@ function select(choice: 'auto' | 'pure'): Selected {
 /** Joins a curve with a hash; a faster hash takes over when it has loaded, and is done without when it cannot. */
 function compose(curve: CurveBackend, loadFaster?: () => Promise<KeccakBackend>): CryptoBackend {
   let hash = pureKeccak;
+  let isReady = false;
   const takeOver = async (): Promise<void> => {
     hash = (await loadFaster?.().catch(() => undefined)) ?? hash;
+    isReady = true;
   };
   return {
     ...curve,
     ready: takeOver(),
+    get isReady() {
+      return isReady;
+    },
     get keccak() {
       return hash.keccak;
     },

@@ -16,15 +16,14 @@ export function createNativeCurve(): CurveBackend {
   return {
     curve: 'native',
     sign(digest, privateKey) {
-      const { signature, recid } = addon.ecdsaSign(digest, privateKey);
-      const whole = new Uint8Array(65);
-      whole.set(signature);
-      whole[64] = recid;
+      const whole = pieceOf65();
+      whole[64] = addon.ecdsaSign(digest, privateKey, {}, whole.subarray(0, 64)).recid;
       return whole;
     },
     recover(digest, signature) {
       try {
-        return addon.ecdsaRecover(signature.subarray(0, 64), signature[64] ?? 4, digest, false);
+        const publicKey = pieceOf65();
+        return addon.ecdsaRecover(signature.subarray(0, 64), signature[64] ?? 4, digest, false, publicKey);
       } catch {
         return undefined;
       }
@@ -32,4 +31,17 @@ export function createNativeCurve(): CurveBackend {
     publicKeyOf: (privateKey) => addon.publicKeyCreate(privateKey, false),
     expand: (publicKey) => addon.publicKeyConvert(publicKey, false),
   };
+}
+
+let block = new Uint8Array(0);
+let used = 0;
+
+/** 65 bytes, never given twice, of a larger block: above 64 bytes an array of its own takes 0.4 us to make. */
+function pieceOf65(): Uint8Array {
+  if (used === block.length) {
+    block = new Uint8Array(64 * 65);
+    used = 0;
+  }
+  used += 65;
+  return block.subarray(used - 65, used);
 }

@@ -1,9 +1,10 @@
-import { fromHex, type EvmAddress, type SignedEnvelope } from '@lloom/core';
+import type { EvmAddress, SignedEnvelope } from '@lloom/core';
 
 import { IdentityError } from '../errors.ts';
 import type { CryptoBackend } from '../ports.ts';
 import { addressOfKey, sameAddress } from './addresses.ts';
 import type { EnvelopeFields, EnvelopeHasher } from './eip712.ts';
+import { bytesOfHex } from './hex.ts';
 import { signatureProblem, withBareRecoveryId } from './signature.ts';
 
 /** Everything of an envelope that is signed. */
@@ -18,9 +19,12 @@ export function breathe(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** keccak-256 of a payload, without holding up the event loop when it is large. */
-export async function payloadDigestOf(bytes: Uint8Array, backend: CryptoBackend): Promise<Uint8Array> {
-  if (bytes.length <= sliceBytes) return backend.keccak256(bytes);
+/** keccak-256 of a payload; of a large one in slices, so that it does not hold up the event loop. */
+function payloadDigestOf(bytes: Uint8Array, backend: CryptoBackend): Uint8Array | Promise<Uint8Array> {
+  return bytes.length <= sliceBytes ? backend.keccak256(bytes) : digestInSlices(bytes, backend);
+}
+
+async function digestInSlices(bytes: Uint8Array, backend: CryptoBackend): Promise<Uint8Array> {
   const running = backend.startKeccak();
   for (let offset = 0; offset < bytes.length; offset += sliceBytes) {
     running.update(bytes.subarray(offset, offset + sliceBytes));
@@ -30,13 +34,13 @@ export async function payloadDigestOf(bytes: Uint8Array, backend: CryptoBackend)
 }
 
 /**
- * The signed fields of an envelope as bytes.
+ * The signed fields of an envelope as bytes: at once, or later when its payload is large.
  * @throws {IdentityError} `MALFORMED`
  */
-export async function readFields(
+export function readFields(
   envelope: UnsignedEnvelope,
   backend: CryptoBackend,
-): Promise<EnvelopeFields> {
+): EnvelopeFields | Promise<EnvelopeFields> {
   const { payloadType, payloadBytes, timestampMs, expiresMs } = envelope;
   if (!(payloadBytes instanceof Uint8Array)) throw malformed('payloadBytes', 'a Uint8Array');
   if (typeof payloadType !== 'string' || !/^[\x21-\x7e]{1,256}$/.test(payloadType)) {
@@ -46,26 +50,37 @@ export async function readFields(
   if (!isTime(expiresMs) || expiresMs <= timestampMs) {
     throw malformed('expiresMs', 'a whole number below 2^53 and above "timestampMs"');
   }
-  return {
-    payloadType,
-    timestampMs,
-    expiresMs,
-    to: readHex(envelope.to, 20, 'to'),
-    inReplyTo: readHex(envelope.inReplyTo, 32, 'inReplyTo'),
-    nonce: readHex(envelope.nonce, 32, 'nonce'),
-    payloadDigest: await payloadDigestOf(payloadBytes, backend),
+  const to = readHex(envelope.to, 20, 'to');
+  const inReplyTo = readHex(envelope.inReplyTo, 32, 'inReplyTo');
+  const nonce = readHex(envelope.nonce, 32, 'nonce');
+  const withDigest = (payloadDigest: Uint8Array): EnvelopeFields => {
+    return { payloadDigest, payloadType, to, inReplyTo, timestampMs, expiresMs, nonce };
   };
+  const payloadDigest = payloadDigestOf(payloadBytes, backend);
+  return payloadDigest instanceof Promise ? payloadDigest.then(withDigest) : withDigest(payloadDigest);
 }
 
 /**
  * Who signed an envelope, proven.
  * @throws {IdentityError} `MALFORMED` or `BAD_SIGNATURE`
  */
-export async function proveSigner(envelope: SignedEnvelope, hasher: EnvelopeHasher): Promise<EvmAddress> {
-  const { backend } = hasher;
-  const { signer: claimed, signature: signatureHex } = envelope;
+export function proveSigner(
+  envelope: SignedEnvelope,
+  hasher: EnvelopeHasher,
+): EvmAddress | Promise<EvmAddress> {
+  const { signer: claimed, signature } = envelope;
   readHex(claimed, 20, 'signer');
-  const fields = await readFields(envelope, backend);
+  const fields = readFields(envelope, hasher.backend);
+  const prove = (read: EnvelopeFields): EvmAddress => recoverSigner(hasher, read, { claimed, signature });
+  return fields instanceof Promise ? fields.then(prove) : prove(fields);
+}
+
+function recoverSigner(
+  hasher: EnvelopeHasher,
+  fields: EnvelopeFields,
+  { claimed, signature: signatureHex }: { readonly claimed: EvmAddress; readonly signature: string },
+): EvmAddress {
+  const { backend } = hasher;
   const signature = readSignature(signatureHex);
   const problem = signatureProblem(signature);
   if (problem !== undefined) throw new IdentityError('BAD_SIGNATURE', { reason: problem, claimed });
@@ -79,22 +94,15 @@ export async function proveSigner(envelope: SignedEnvelope, hasher: EnvelopeHash
 }
 
 function readSignature(signature: string): Uint8Array {
-  try {
-    return fromHex(signature);
-  } catch {
-    throw malformed('signature', '65 bytes as "0x" and hexadecimal digits');
-  }
+  const bytes = bytesOfHex(signature);
+  if (bytes === undefined) throw malformed('signature', '65 bytes as "0x" and hexadecimal digits');
+  return bytes;
 }
 
 function readHex(value: string, length: number, field: string): Uint8Array {
-  if (typeof value === 'string' && value.length === 2 + 2 * length) {
-    try {
-      return fromHex(value);
-    } catch {
-      // Told below.
-    }
-  }
-  throw malformed(field, `${length} bytes as "0x" and hexadecimal digits`);
+  const bytes = value?.length === 2 + 2 * length ? bytesOfHex(value) : undefined;
+  if (bytes === undefined) throw malformed(field, `${length} bytes as "0x" and hexadecimal digits`);
+  return bytes;
 }
 
 function malformed(field: string, wanted: string): IdentityError<'MALFORMED'> {

@@ -3,17 +3,21 @@
  * recursion: how deep a value goes is up to whoever sent it.
  */
 export function equalValues(left: unknown, right: unknown): boolean {
-  const pending: [unknown, unknown][] = [[left, right]];
-  for (let pair = pending.pop(); pair !== undefined; pair = pending.pop()) {
-    const [a, b] = pair;
+  const pending: unknown[] = [left, right];
+  while (pending.length > 0) {
+    const [a, b] = [pending.pop(), pending.pop()];
     if (a === b) continue;
     if (!isPlain(a) || !isPlain(b) || Array.isArray(a) !== Array.isArray(b)) return false;
-    const keys = presentKeys(a);
-    if (keys.length !== presentKeys(b).length) return false;
-    for (const key of keys) {
+    let present = 0;
+    for (const key of Object.keys(a)) {
+      const value = a[key];
+      if (value === undefined) continue;
       if (!Object.hasOwn(b, key)) return false;
-      pending.push([a[key], b[key]]);
+      present += 1;
+      const other = b[key];
+      if (value !== other) pending.push(value, other);
     }
+    if (present !== countPresent(b)) return false;
   }
   return true;
 }
@@ -23,6 +27,8 @@ function isPlain(value: unknown): value is Record<string, unknown> {
   return Array.isArray(value) || Object.prototype.toString.call(value) === '[object Object]';
 }
 
-function presentKeys(value: Record<string, unknown>): string[] {
-  return Object.keys(value).filter((key) => value[key] !== undefined);
+function countPresent(value: Record<string, unknown>): number {
+  let present = 0;
+  for (const key of Object.keys(value)) if (value[key] !== undefined) present += 1;
+  return present;
 }

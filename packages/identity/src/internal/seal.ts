@@ -1,6 +1,5 @@
 import {
   systemClock,
-  systemRandom,
   toHex,
   zeroAddress,
   zeroDigest,
@@ -10,18 +9,18 @@ import {
   type SignedEnvelope,
 } from '@lloom/core';
 
-import { selectBackend } from '../adapters/backend.ts';
+import { storedRandom } from '../adapters/random.ts';
 import { lifetime, type ResolvedSignerConfig } from '../config.ts';
 import { IdentityError } from '../errors.ts';
 import type { CryptoBackend, SigningPorts } from '../ports.ts';
-import { hasherOf, type Domain } from './eip712.ts';
+import type { Domain, EnvelopeHasher } from './eip712.ts';
 import { readFields, type UnsignedEnvelope } from './envelope.ts';
 
 /** What a key or a wallet is asked to sign: the digest, and what it was made of. */
 export interface SigningRequest {
   readonly envelope: UnsignedEnvelope;
   readonly domain: Domain;
-  readonly payloadDigest: Hex;
+  readonly payloadDigest: Uint8Array;
   readonly digest: Uint8Array;
   readonly backend: CryptoBackend;
 }
@@ -32,6 +31,14 @@ export interface Seal {
   sign(request: SigningRequest): Uint8Array | Promise<Uint8Array>;
 }
 
+/** How a draft becomes an envelope. */
+export interface SealContext {
+  readonly config: ResolvedSignerConfig;
+  readonly ports: SigningPorts;
+  /** The hasher of the configured domain. */
+  readonly hasher: EnvelopeHasher;
+}
+
 /**
  * Puts a draft into an envelope and has it signed.
  * @throws {IdentityError} `MALFORMED`, and what the seal throws
@@ -39,11 +46,11 @@ export interface Seal {
 export async function sealDraft(
   draft: EnvelopeDraft,
   seal: Seal,
-  { config, ports }: { readonly config: ResolvedSignerConfig; readonly ports: SigningPorts },
+  { config, ports, hasher }: SealContext,
 ): Promise<SignedEnvelope> {
-  const { clock = systemClock, random = systemRandom } = ports;
-  const backend = selectBackend(config.crypto);
-  await backend.ready;
+  const { clock = systemClock, random = storedRandom } = ports;
+  const { backend } = hasher;
+  if (!backend.isReady) await backend.ready;
   const ttlMs = draft.ttlMs ?? config.ttlMs;
   const wanted = lifetime(ttlMs);
   if (wanted !== undefined) throw new IdentityError('MALFORMED', { field: 'ttlMs', wanted });
@@ -58,10 +65,12 @@ export async function sealDraft(
     expiresMs: timestampMs + ttlMs,
     nonce: toHex(random.bytes(32)),
   };
-  const fields = await readFields(unsigned, backend);
-  const digest = hasherOf(backend, config).digest(fields);
-  const payloadDigest = toHex(fields.payloadDigest);
-  const signature = await seal.sign({ envelope: unsigned, domain: config, payloadDigest, digest, backend });
+  const reading = readFields(unsigned, backend);
+  const fields = reading instanceof Promise ? await reading : reading;
+  const { payloadDigest } = fields;
+  const digest = hasher.digest(fields);
+  const signing = seal.sign({ envelope: unsigned, domain: config, payloadDigest, digest, backend });
+  const signature = signing instanceof Promise ? await signing : signing;
   return { ...unsigned, signature: toHex(signature) };
 }
 

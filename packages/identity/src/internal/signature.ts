@@ -30,11 +30,12 @@ export function acceptedForm(signature: Uint8Array): Uint8Array {
 
 /** The same signature with its recovery id as 0 or 1, as the curve wants it. */
 export function withBareRecoveryId(signature: Uint8Array): Uint8Array {
-  const bare = Uint8Array.from(signature);
+  const bare = Buffer.from(signature);
   bare[64] = (bare[64] ?? 0) - 27;
   return bare;
 }
 
 function hasHighS(signature: Uint8Array): boolean {
-  return Buffer.compare(signature.subarray(32, 64), halfOrder) > 0;
+  // Almost always the first byte decides.
+  return (signature[32] ?? 0) >= 0x7f && Buffer.compare(signature.subarray(32, 64), halfOrder) > 0;
 }

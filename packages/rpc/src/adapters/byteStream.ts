@@ -153,8 +153,13 @@ export class Libp2pByteStream implements ByteStream {
   #resume(): void {
     if (this.#stream.readStatus !== 'paused') return;
     this.#isResuming = true;
-    this.#stream.resume();
-    this.#isResuming = false;
+    try {
+      this.#stream.resume();
+    } catch {
+      // There is no connection any more to open the window of. What was held back is in the queue.
+    } finally {
+      this.#isResuming = false;
+    }
     this.#pauseWhenFull();
   }
 

@@ -1,18 +1,18 @@
-import type { ComponentLogger, Connection, Logger, PeerId, Stream } from '@libp2p/interface';
+import type { ComponentLogger, Connection, Logger, PeerId, PeerStore, Stream } from '@libp2p/interface';
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal';
 import { AddressError, explainError, orAbort, toPeerId } from '@lloom/core';
 import { RpcError, type RpcErrorCode } from '../errors.ts';
-import type { ByteStream, Network } from '../ports.ts';
+import type { ByteStream, Network, NetworkHosts, RequestRef, SessionLink } from '../ports.ts';
+import { reqRespProtocol, sessionProtocol } from '../internal/protocolIds.ts';
 import { Libp2pByteStream } from './byteStream.ts';
-
-/** The protocol: one request a stream. */
-export const reqRespProtocol = '/lloom/req-resp/1.0.0';
+import { Libp2pSessionLink } from './sessionLink.ts';
 
 /** What the node lends to the service. */
 export interface RpcComponents {
   readonly peerId: PeerId;
   readonly registrar: Pick<Registrar, 'handle' | 'unhandle'>;
   readonly connectionManager: Pick<ConnectionManager, 'openConnection' | 'getConnections'>;
+  readonly peerStore: Pick<PeerStore, 'get'>;
   readonly logger: ComponentLogger;
 }
 
@@ -21,6 +21,8 @@ export interface RpcComponents {
  * limits of its own that answer `BUSY`, and the muxer ends at 1,000.
  */
 const maxStreams = 900;
+/** One is enough; a second one while the first is closing, and one to spare. */
+const maxSessions = 3;
 
 /** Any protocol would do for a round trip; who does not speak it says so, and that is an answer as well. */
 const roundTripProtocol = '/ipfs/ping/1.0.0';
@@ -35,6 +37,9 @@ export class Libp2pNetwork implements Network {
   readonly #firstStreams = new WeakMap<Connection, Promise<boolean>>();
   /** The connections over which peers have asked something. */
   readonly #asking = new WeakSet<Connection>();
+  /** The connections to peers that refused a session. */
+  readonly #withoutSessions = new WeakSet<Connection>();
+  readonly #protocols = new Set<string>();
 
   constructor(components: RpcComponents) {
     this.#components = components;
@@ -46,40 +51,90 @@ export class Libp2pNetwork implements Network {
     this.#log.error('%s - %e', message, error instanceof Error ? error : new Error(String(error)));
   }
 
+  async openSession(peerId: string, request: RequestRef): Promise<SessionLink | undefined> {
+    const failure = failureOf(peerId, request.requestId, sessionProtocol);
+    const connection = await this.#connect(peerId, request, failure);
+    if (!(await this.#maySpeakSessions(connection))) return undefined;
+    try {
+      const stream = await this.#openStream(connection, sessionProtocol, request.signal);
+      return new Libp2pSessionLink(stream);
+    } catch (error) {
+      if (!isUnsupported(error)) throw failure('CONNECTION_CLOSED', error);
+      this.#withoutSessions.add(connection);
+      return undefined;
+    }
+  }
+
   async open(
     peerId: string,
-    { requestId, signal }: { readonly requestId: string; readonly signal: AbortSignal },
+    { protocol, ...request }: RequestRef & { readonly protocol: string },
   ): Promise<ByteStream> {
-    const fail = (
-      code: 'DIAL_FAILED' | 'CONNECTION_CLOSED' | 'UNSUPPORTED_PROTOCOL',
-      cause: unknown,
-    ): RpcError => {
-      const data = {
-        requestId,
-        peerId,
-        reason: explainError(cause),
-        stage: 'dialing',
-        outcome: 'not sent',
-      } as const;
-      return new RpcError<RpcErrorCode>(code, { ...data, protocol: reqRespProtocol }, { cause });
-    };
-    let connection: Connection;
+    const failure = failureOf(peerId, request.requestId, protocol);
+    const connection = await this.#connect(peerId, request, failure);
     try {
-      connection = await this.#components.connectionManager.openConnection(toPeerId(peerId), { signal });
+      return new Libp2pByteStream(await this.#openStream(connection, protocol, request.signal));
+    } catch (error) {
+      if (error instanceof Error && error.name === 'TooManyOutboundProtocolStreamsError')
+        throw new RpcError('PENDING_LIMIT', { limit: maxStreams });
+      throw failure(isUnsupported(error) ? 'UNSUPPORTED_PROTOCOL' : 'CONNECTION_CLOSED', error);
+    }
+  }
+
+  async serve({ onStream, onSession }: NetworkHosts): Promise<void> {
+    await this.handle(reqRespProtocol, onStream);
+    if (onSession === undefined) return;
+    this.#protocols.add(sessionProtocol);
+    await this.#components.registrar.handle(
+      sessionProtocol,
+      (stream: Stream, connection: Connection) => {
+        this.#asking.add(connection);
+        onSession(new Libp2pSessionLink(stream), connection.remotePeer.toString());
+      },
+      { maxInboundStreams: maxSessions, maxOutboundStreams: maxSessions, runOnLimitedConnection: true },
+    );
+  }
+
+  async unserve(): Promise<void> {
+    await Promise.all([...this.#protocols].map((protocol) => this.unhandle(protocol)));
+  }
+
+  async handle(protocol: string, onStream: NetworkHosts['onStream']): Promise<void> {
+    this.#protocols.add(protocol);
+    await this.#components.registrar.handle(
+      protocol,
+      (stream: Stream, connection: Connection) => {
+        this.#asking.add(connection);
+        onStream(new Libp2pByteStream(stream), connection.remotePeer.toString());
+      },
+      { maxInboundStreams: maxStreams, maxOutboundStreams: maxStreams, runOnLimitedConnection: true },
+    );
+  }
+
+  async unhandle(protocol: string): Promise<void> {
+    this.#protocols.delete(protocol);
+    await this.#components.registrar.unhandle(protocol);
+  }
+
+  async #connect(peerId: string, { signal }: RequestRef, failure: FailureMaker): Promise<Connection> {
+    try {
+      return await this.#components.connectionManager.openConnection(toPeerId(peerId), { signal });
     } catch (error) {
       if (AddressError.is(error)) throw error;
-      throw fail('DIAL_FAILED', error);
+      throw failure('DIAL_FAILED', error);
     }
+  }
+
+  /**
+   * What identify told of the peer decides; before it has, trying does. A list may be there before identify is: libp2p
+   * adds the protocol of each stream to it. So it tells only when it names one of ours.
+   */
+  async #maySpeakSessions(connection: Connection): Promise<boolean> {
+    if (this.#withoutSessions.has(connection)) return false;
     try {
-      const stream = await this.#openStream(connection, signal);
-      // A stream may be given that the peer has reset already; its `close` event is past.
-      if (stream.status !== 'open') throw new Error(`the peer ${stream.status} the stream at once`);
-      return new Libp2pByteStream(stream);
-    } catch (error) {
-      const name = error instanceof Error ? error.name : '';
-      if (name === 'TooManyOutboundProtocolStreamsError')
-        throw new RpcError('PENDING_LIMIT', { limit: maxStreams });
-      throw fail(name === 'UnsupportedProtocolError' ? 'UNSUPPORTED_PROTOCOL' : 'CONNECTION_CLOSED', error);
+      const { protocols } = await this.#components.peerStore.get(connection.remotePeer);
+      return protocols.includes(sessionProtocol) || !protocols.includes(reqRespProtocol);
+    } catch {
+      return true;
     }
   }
 
@@ -88,13 +143,14 @@ export class Libp2pNetwork implements Network {
    * word, or ends the connection. So the first stream goes alone; its answer shows that the peer is ready. When it
    * fails, another one goes first.
    */
-  async #openStream(connection: Connection, signal: AbortSignal): Promise<Stream> {
-    const open = (): Promise<Stream> =>
-      connection.newStream(reqRespProtocol, {
-        signal,
-        maxOutboundStreams: maxStreams,
-        runOnLimitedConnection: true,
-      });
+  async #openStream(connection: Connection, protocol: string, signal: AbortSignal): Promise<Stream> {
+    const open = async (): Promise<Stream> => {
+      const limits = { maxOutboundStreams: maxStreams, runOnLimitedConnection: true };
+      const stream = await connection.newStream(protocol, { signal, ...limits });
+      // A stream may be given that the peer has reset already; its `close` event is past.
+      if (stream.status !== 'open') throw new Error(`the peer ${stream.status} the stream at once`);
+      return stream;
+    };
     let first = this.#firstStreams.get(connection);
     while (first !== undefined) {
       const isReady = await orAbort(first, signal);
@@ -105,28 +161,13 @@ export class Libp2pNetwork implements Network {
     const settled = stream.then(
       () => true,
       (error: unknown) => {
-        const isRefused = error instanceof Error && error.name === 'UnsupportedProtocolError';
+        const isRefused = isUnsupported(error);
         if (!isRefused) this.#firstStreams.delete(connection);
         return isRefused;
       },
     );
     this.#firstStreams.set(connection, settled);
     return stream;
-  }
-
-  async serve(onStream: (stream: ByteStream, peerId: string) => void): Promise<void> {
-    await this.#components.registrar.handle(
-      reqRespProtocol,
-      (stream: Stream, connection: Connection) => {
-        this.#asking.add(connection);
-        onStream(new Libp2pByteStream(stream), connection.remotePeer.toString());
-      },
-      { maxInboundStreams: maxStreams, maxOutboundStreams: maxStreams, runOnLimitedConnection: true },
-    );
-  }
-
-  async unserve(): Promise<void> {
-    await this.#components.registrar.unhandle(reqRespProtocol);
   }
 
   async flush(signal: AbortSignal): Promise<void> {
@@ -156,4 +197,25 @@ export class Libp2pNetwork implements Network {
       connection.log('a round trip ended early - %e', error);
     }
   }
+}
+
+type FailureMaker = (code: FailureCode, cause: unknown) => RpcError;
+type FailureCode = 'DIAL_FAILED' | 'CONNECTION_CLOSED' | 'UNSUPPORTED_PROTOCOL';
+
+/** Makes the errors of a request that never left. */
+function failureOf(peerId: string, requestId: string, protocol: string): FailureMaker {
+  return (code, cause) => {
+    const data = {
+      requestId,
+      peerId,
+      reason: explainError(cause),
+      stage: 'dialing',
+      outcome: 'not sent',
+    } as const;
+    return new RpcError<RpcErrorCode>(code, { ...data, protocol }, { cause });
+  };
+}
+
+function isUnsupported(error: unknown): boolean {
+  return error instanceof Error && error.name === 'UnsupportedProtocolError';
 }

@@ -7,9 +7,11 @@ import type {
   LlmResponse,
   SignedMessage,
 } from '@lloom/codec';
-import { errorText, type EvmAddress, type Hex, type RunningDigest, type Verifier } from '@lloom/core';
+import { errorText, type EvmAddress, type Hex, type Verifier } from '@lloom/core';
 import { RpcError } from '../errors.ts';
 import type { Answer, AnswerChunk, RequestId } from '../types.ts';
+import { ownBytes } from './ownBytes.ts';
+import { digestOfNothing, TextDigest } from './textDigest.ts';
 
 /** What an answer has to fit. */
 export interface AnswerExpectation {
@@ -23,16 +25,14 @@ export interface AnswerExpectation {
   readonly verify: boolean;
 }
 
-const utf8 = new TextEncoder();
-
 /** Gathers one executor's answer and proves that it is signed, belongs to the request, and costs what was agreed. */
 export class AnswerProof {
   readonly requestDigest: Hex;
   readonly #expected: AnswerExpectation;
-  readonly #running: RunningDigest;
-  readonly #emptyDigest: Hex;
   readonly #parts: AnswerPart[] = [];
+  #digest: TextDigest | undefined;
   #pendingText = '';
+  #pendingTokens = 0;
   #chunks = 0;
   #signedTokens = 0;
   #signedCost = 0n;
@@ -41,21 +41,30 @@ export class AnswerProof {
   constructor(expected: AnswerExpectation) {
     this.#expected = expected;
     this.requestDigest = expected.verifier.digest(expected.request.payloadBytes);
-    this.#running = expected.verifier.startDigest();
-    this.#emptyDigest = this.#running.digest();
   }
 
-  /** Takes the next chunk, and proves it when it carries a signature. */
-  async add(chunk: ChunkFrame): Promise<AnswerChunk> {
+  /** What has come so far: the proven parts, and last, when there is any, text that nothing proves yet. */
+  get parts(): readonly AnswerPart[] {
+    if (this.#pendingText === '' && this.#pendingTokens === 0) return this.#parts;
+    const { executor } = this.#expected;
+    return [...this.#parts, { executor, text: this.#pendingText, tokens: this.#pendingTokens }];
+  }
+
+  /**
+   * Takes the next chunk. A promise when it carries a signature; it is proven then, and nothing may be added before.
+   * @throws {RpcError} `INVALID_RESPONSE` at once; `SIGNATURE_INVALID`, `INVALID_RESPONSE` by the promise
+   */
+  add(chunk: ChunkFrame): AnswerChunk | Promise<AnswerChunk> {
     const { sequence, text, tokens, segment } = chunk;
     if (text === '' && segment === undefined) throw this.#unreadable('a chunk holds nothing');
-    if (sequence !== this.#chunks++)
-      throw this.#unreadable(`chunk ${sequence} came when ${this.#chunks - 1} was due`);
-    const bytes = utf8.encode(text);
-    this.#running.update(bytes);
+    if (sequence !== this.#chunks)
+      throw this.#unreadable(`chunk ${sequence} came when ${this.#chunks} was due`);
+    this.#chunks += 1;
+    this.#text().add(text);
     this.#pendingText += text;
-    if (segment !== undefined) await this.#addSegment(segment);
-    return { sequence, text, tokens };
+    this.#pendingTokens += tokens;
+    const shown = { sequence, text, tokens };
+    return segment === undefined ? shown : this.#addSegment(segment).then(() => shown);
   }
 
   /** Takes the end of the answer and gives the proven whole. */
@@ -96,9 +105,8 @@ export class AnswerProof {
     this.#isFinished = payload.finishReason !== undefined;
     if (payload.index !== this.#parts.length)
       throw this.#unproven(`segment ${payload.index} is out of order`);
-    if (payload.prefixDigest !== this.#emptyDigest) throw this.#unproven('a segment continues another text');
-    if (payload.runningDigest !== this.#running.digest())
-      throw this.#unproven('a segment signs another text');
+    if (payload.prefixDigest !== digestOfNothing) throw this.#unproven('a segment continues another text');
+    if (payload.runningDigest !== this.#text().digest()) throw this.#unproven('a segment signs another text');
     this.#signedTokens += payload.tokens;
     if (payload.outboundTokens !== this.#signedTokens)
       throw this.#unproven('its token counts contradict one another');
@@ -110,10 +118,15 @@ export class AnswerProof {
       executor: segment.signer,
       text: this.#pendingText,
       tokens: payload.tokens,
-      signed: segment,
+      signed: { ...segment, payloadBytes: ownBytes(segment.payloadBytes) },
     };
     this.#parts.push(part);
     this.#pendingText = '';
+    this.#pendingTokens = 0;
+  }
+
+  #text(): TextDigest {
+    return (this.#digest ??= new TextDigest(this.#expected.verifier));
   }
 
   async #prove(message: SignedMessage, payloadType: string): Promise<void> {

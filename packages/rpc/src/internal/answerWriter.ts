@@ -1,29 +1,30 @@
 import {
-  encodeFrame,
-  encodePayload,
-  encodeResponseFrame,
-  openEnvelope,
-  type ErrorFrame,
+  encodeAnswerEnd,
+  type EndFrame,
   type LlmRequest,
   type LlmResponse,
-  type PayloadType,
-  type PayloadTypes,
-  type ResponseFrame,
   type SignedMessage,
 } from '@lloom/codec';
-import type { Hex, Signer, Verifier } from '@lloom/core';
+import type { Clock, Signer, Verifier } from '@lloom/core';
 import { Refusal, RpcError } from '../errors.ts';
-import type { ByteStream } from '../ports.ts';
-import type { AnswerMessage, AnswerPiece, AnswerTotals } from '../types.ts';
+import type { AnswerMessage, AnswerPiece } from '../types.ts';
+import { AnswerChunks, draftOf, Tally, withoutHalf, type SigningPorts } from './answerChunks.ts';
 
-/** Text of one chunk, in UTF-16 units: small enough to share a connection fairly. */
-const maxChunkLength = 16 * 1024;
-const utf8 = new TextEncoder();
+/** An answer that is ready and not signed. */
+type Unsigned = Omit<LlmResponse, 'requestDigest'>;
+
+/** Where the messages of one answer go, in order. */
+export interface AnswerSink {
+  /** Sends one message; a promise when the peer has to take something before more is sent. `end` is last. */
+  send(kind: 'chunk' | 'end', message: Uint8Array): Promise<void> | undefined;
+}
 
 /** What answering one request takes. */
 export interface AnswerWriterConfig {
-  readonly stream: ByteStream;
-  readonly signal: AbortSignal;
+  readonly sink: AnswerSink;
+  /** Throws when nobody waits for the answer any more. Asked before whatever is sent after a pause. */
+  readonly throwIfClosed: () => void;
+  /** The most that all messages may have together, in bytes. */
   readonly maxBytes: number;
   readonly signer: Signer | undefined;
   readonly verifier: Verifier | undefined;
@@ -33,12 +34,20 @@ export interface AnswerWriterConfig {
   readonly inChunks: boolean;
   /** Called before the first byte. */
   readonly onBegin: () => void;
+  readonly clock: Clock;
+  /** So many tokens of a streamed answer without a signature are signed with their last chunk. */
+  readonly segmentTokens: number;
+  /**
+   * What of a streamed answer is not signed when the last signature is so old, in ms, is signed then: with the chunk
+   * that comes, or by itself. Before the first signature it counts from the first text.
+   */
+  readonly segmentIntervalMs: number;
 }
 
-/** Writes the frames of one answer, one after another, and signs what has to be signed. */
+/** Writes the messages of one answer, one after another, and signs what has to be signed. */
 export class AnswerWriter {
   readonly #config: AnswerWriterConfig;
-  #lastWrite: Promise<void> = Promise.resolve();
+  #chunks: AnswerChunks | undefined;
   #bytes = 0;
   #hasBegun = false;
 
@@ -46,151 +55,145 @@ export class AnswerWriter {
     this.#config = config;
   }
 
-  /** Writes a whole answer. */
-  async message(answer: AnswerMessage): Promise<void> {
+  /**
+   * Writes a whole answer. `undefined` when it is written already. What goes wrong is thrown at once, or rejects.
+   * @throws {Refusal} `TOO_LARGE`; `REMOTE` for an answer that is an error
+   * @throws {RpcError} `MISSING_PORT`
+   * @throws {CodecError} `INVALID_FIELD`; or what the signer, the sink and `throwIfClosed` throw
+   */
+  message(answer: AnswerMessage): Promise<void> | undefined {
     if (answer.type !== 'llmResponse') {
       if (answer.type === 'error') throw new Refusal('REMOTE', answer.message);
-      return this.#write({ type: 'end', response: answer });
+      return this.#end({ type: 'end', response: answer });
     }
     const { response } = answer;
     if ('payloadBytes' in response)
-      return this.#write({ type: 'end', response: { type: 'llmResponse', response } });
-    if (this.#config.inChunks) return this.pieces(pieceOf(response));
-    return this.#whole(response);
+      return this.#end({ type: 'end', response: { type: 'llmResponse', response } });
+    return this.#config.inChunks ? this.#onePiece(response) : this.#whole(response);
   }
 
-  /** Writes an answer piece by piece, or gathers it when the client takes no chunks. */
+  /**
+   * Writes an answer piece by piece, or gathers it when the client takes no chunks.
+   * @throws what {@link message} throws, and what the pieces throw
+   */
   async pieces(pieces: AsyncIterable<AnswerPiece>): Promise<void> {
-    const { request, inChunks } = this.#config;
-    const { signer, verifier } = this.#ports();
-    if (request === undefined) throw new TypeError('Cannot stream text in answer to a ping');
-    const requestDigest = verifier.digest(request.payloadBytes);
-    const running = verifier.startDigest();
-    const prefixDigest = running.digest();
-    const text = new ChunkText();
-    let totals: AnswerTotals = {};
-    let [content, tokens, untold, sequence] = ['', 0, 0, 0];
-    for await (const piece of pieces) {
-      this.#config.signal.throwIfAborted();
-      if (typeof piece !== 'string' && !('text' in piece)) {
-        totals = piece;
-        continue;
+    const { inChunks, throwIfClosed } = this.#config;
+    const answer = inChunks ? this.#begin(true) : this.#gather();
+    try {
+      for await (const piece of pieces) {
+        throwIfClosed();
+        if (typeof piece !== 'string' && !('text' in piece)) {
+          answer.tally.say(piece);
+          continue;
+        }
+        const text = typeof piece === 'string' ? piece : piece.text;
+        const tokens = typeof piece === 'string' ? 1 : (piece.tokens ?? 1);
+        const sending = answer.add(checkText(text), tokens);
+        if (sending !== undefined) await sending;
       }
-      const { text: added, tokens: count = 1 } = typeof piece === 'string' ? { text: piece } : piece;
-      if (typeof added !== 'string') throw new TypeError('Cannot stream a piece whose text is no string');
-      tokens += count;
-      untold += count;
-      for (const part of text.split(added)) {
-        running.update(utf8.encode(part));
-        if (!inChunks) content += part;
-        else await this.#write({ type: 'chunk', sequence: sequence++, text: part, tokens: untold });
-        untold = 0;
-      }
+      await answer.end();
+    } finally {
+      this.close();
     }
-    const usage = completeTotals(totals, { tokens, model: request.payload.model });
-    if (!inChunks) return this.#whole({ content, ...usage });
-    const segment = await this.#sign(signer, 'AnswerSegment', {
-      requestDigest,
-      index: 0,
-      prefixDigest,
-      runningDigest: running.digest(),
-      tokens: usage.outboundTokens,
-      ...usage,
-    });
-    await this.#write({ type: 'end', segment });
   }
 
-  /** Writes an error behind whatever was written before. */
-  fail(frame: ErrorFrame): Promise<void> {
-    return this.#write(frame);
+  /** Writes nothing more by itself. To be called when the request has ended, however that came about. */
+  close(): void {
+    this.#chunks?.close();
   }
 
-  async #whole(response: Omit<LlmResponse, 'requestDigest'>): Promise<void> {
-    const { signer, verifier } = this.#ports();
-    const { request } = this.#config;
-    if (request === undefined) throw new TypeError('Cannot answer a ping with text');
-    const requestDigest = verifier.digest(request.payloadBytes);
-    const signed = await this.#sign(signer, 'LlmResponse', { ...response, requestDigest });
-    await this.#write({ type: 'end', response: { type: 'llmResponse', response: signed } });
+  /** An answer that is ready goes out in chunks, too, when the client takes them, under one signature. */
+  async #onePiece({ content, ...totals }: Unsigned): Promise<void> {
+    const chunks = this.#begin(false);
+    const sending = chunks.add(checkText(content), totals.outboundTokens);
+    if (sending !== undefined) await sending;
+    chunks.tally.say(totals);
+    await chunks.end();
   }
 
-  async #sign<K extends PayloadType>(
-    signer: Signer,
-    type: K,
-    payload: PayloadTypes[K],
-  ): Promise<SignedMessage<PayloadTypes[K]>> {
-    const { request } = this.#config;
-    const inReplyTo = (payload as { readonly requestDigest: Hex }).requestDigest;
-    const draft = { payloadType: type, payloadBytes: encodePayload(type, payload), inReplyTo };
-    return openEnvelope(type, await signer.sign({ ...draft, ...(request && { to: request.signer }) }));
+  async #whole(unsigned: Unsigned): Promise<void> {
+    const { signer, verifier, request } = this.#ports();
+    const payload = { ...unsigned, requestDigest: verifier.digest(request.payloadBytes) };
+    const envelope = await signer.sign(draftOf('LlmResponse', payload, request));
+    this.#config.throwIfClosed();
+    const response = { ...envelope, payload } as SignedMessage<LlmResponse>;
+    const sending = this.#end({ type: 'end', response: { type: 'llmResponse', response } });
+    if (sending !== undefined) await sending;
   }
 
-  #write(frame: ResponseFrame): Promise<void> {
-    const encoded = encodeResponseFrame(frame);
-    if (frame.type !== 'error') this.#limit((this.#bytes += encoded.length));
-    if (!this.#hasBegun) this.#config.onBegin();
-    this.#hasBegun = true;
-    const write = this.#lastWrite.then(() => this.#config.stream.write(encodeFrame(encoded, encoded.length)));
-    // The next frame waits for this one, also when this one failed: frames never mix.
-    this.#lastWrite = write.catch(() => undefined);
-    return write;
+  #begin(isSegmented: boolean): AnswerChunks {
+    const send = (kind: 'chunk' | 'end', message: Uint8Array): Promise<void> | undefined =>
+      this.#send(kind, message);
+    return (this.#chunks = new AnswerChunks({ ...this.#config, ...this.#ports(), isSegmented, send }));
   }
 
-  #limit(sizeBytes: number): void {
-    const { maxBytes } = this.#config;
-    if (sizeBytes <= maxBytes) return;
-    throw new Refusal('TOO_LARGE', `the answer has ${sizeBytes} bytes, limit is ${maxBytes}`, {
-      reason: 'response',
-    });
+  #gather(): GatheredAnswer {
+    const send = (response: Unsigned): Promise<void> => this.#whole(response);
+    return new GatheredAnswer(this.#ports().request.payload.model, { maxBytes: this.#config.maxBytes, send });
   }
 
-  #ports(): { signer: Signer; verifier: Verifier } {
-    const { signer, verifier } = this.#config;
+  #end(frame: EndFrame): Promise<void> | undefined {
+    return this.#send('end', encodeAnswerEnd(frame));
+  }
+
+  #send(kind: 'chunk' | 'end', message: Uint8Array): Promise<void> | undefined {
+    checkSize((this.#bytes += message.length), this.#config.maxBytes);
+    if (!this.#hasBegun) {
+      this.#hasBegun = true;
+      this.#config.onBegin();
+    }
+    return this.#config.sink.send(kind, message);
+  }
+
+  #ports(): SigningPorts {
+    const { signer, verifier, request } = this.#config;
     if (signer === undefined) throw new RpcError('MISSING_PORT', { port: 'signer' });
     if (verifier === undefined) throw new RpcError('MISSING_PORT', { port: 'verifier' });
-    return { signer, verifier };
+    if (request === undefined) throw new TypeError('Cannot answer a ping with text');
+    return { signer, verifier, request };
   }
 }
 
-/** Cuts text into chunks, never through a character: a half one waits for the rest. */
-class ChunkText {
-  #half = '';
+/** An answer that comes in pieces, for a client that takes it whole. */
+class GatheredAnswer {
+  readonly tally: Tally;
+  readonly #maxBytes: number;
+  readonly #send: (response: Unsigned) => Promise<void>;
+  #content = '';
 
-  split(added: string): string[] {
-    let text = this.#half + added;
-    this.#half = '';
-    if (endsInHalf(text)) {
-      this.#half = text.slice(-1);
-      text = text.slice(0, -1);
-    }
-    const parts: string[] = [];
-    for (let start = 0; start < text.length;) {
-      let end = Math.min(start + maxChunkLength, text.length);
-      if (end < text.length && endsInHalf(text.slice(start, end))) end--;
-      parts.push(text.slice(start, end));
-      start = end;
-    }
-    return parts;
+  constructor(
+    model: string,
+    config: {
+      readonly maxBytes: number;
+      readonly send: (response: Unsigned) => Promise<void>;
+    },
+  ) {
+    this.tally = new Tally(model);
+    this.#maxBytes = config.maxBytes;
+    this.#send = config.send;
+  }
+
+  add(text: string, tokens: number): undefined {
+    this.tally.tokens += tokens;
+    this.#content += text;
+    // A text has at least as many bytes as units.
+    if (this.#content.length > this.#maxBytes) checkSize(Buffer.byteLength(this.#content), this.#maxBytes);
+  }
+
+  end(): Promise<void> {
+    return this.#send({ content: withoutHalf(this.#content), ...this.tally.usage(0) });
   }
 }
 
-function endsInHalf(text: string): boolean {
-  const last = text.charCodeAt(text.length - 1);
-  return last >= 0xd800 && last <= 0xdbff;
+/** Handlers may be written without types. */
+function checkText(text: unknown): string {
+  if (typeof text === 'string') return text;
+  throw new TypeError('Cannot stream a piece whose text is no string');
 }
 
-function completeTotals(
-  totals: AnswerTotals,
-  seen: { readonly tokens: number; readonly model: string },
-): Required<AnswerTotals> {
-  const defaults = { finishReason: 'stop', inboundTokens: 0, outboundTokens: seen.tokens, totalCost: '0' };
-  return { ...defaults, modelUsed: seen.model, ...totals };
-}
-
-async function* pieceOf({
-  content,
-  ...totals
-}: Omit<LlmResponse, 'requestDigest'>): AsyncGenerator<AnswerPiece> {
-  yield { text: content, tokens: totals.outboundTokens };
-  yield totals;
+function checkSize(sizeBytes: number, maxBytes: number): void {
+  if (sizeBytes <= maxBytes) return;
+  throw new Refusal('TOO_LARGE', `the answer has ${sizeBytes} bytes, limit is ${maxBytes}`, {
+    reason: 'response',
+  });
 }

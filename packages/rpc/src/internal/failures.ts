@@ -1,12 +1,17 @@
-import { CodecError, type ErrorFrame } from '@lloom/codec';
+import { CodecError, encodeErrorFrame, type ErrorFrame } from '@lloom/codec';
 import { LloomError, errorText } from '@lloom/core';
+import type { TimeLimits } from '../config.ts';
 import { Refusal, RpcError, saidCodes, type RequestStage, type SaidCode } from '../errors.ts';
 
 /** Which request a failure belongs to, and how far it had come. */
 export interface FailureContext {
   readonly requestId: string;
   readonly peerId: string;
+  /** The method, which for a custom protocol is its name. */
+  readonly method?: string;
   readonly stage: RequestStage;
+  /** Whether anything of it was handed to the network. @default when there was a way to the peer */
+  readonly wasSent?: boolean;
 }
 
 const maxRemoteText = 256;
@@ -18,7 +23,7 @@ const noRoom = ['GUARD_FULL', 'GUARD_UNAVAILABLE'];
 const codeForm = /^[A-Z][A-Z_]{0,39}$/;
 
 /** The error that a peer's error frame stands for. */
-export function saidError(frame: ErrorFrame, { requestId, peerId }: FailureContext): RpcError {
+export function saidError(frame: ErrorFrame, { requestId, peerId, method = '' }: FailureContext): RpcError {
   const remoteMessage = frame.message.slice(0, maxRemoteText).toWellFormed();
   const said = { requestId, peerId, remoteMessage };
   const code = (saidCodes as readonly string[]).includes(frame.code) ? (frame.code as SaidCode) : 'REMOTE';
@@ -32,6 +37,8 @@ export function saidError(frame: ErrorFrame, { requestId, peerId }: FailureConte
         ...said,
         reason: codeForm.test(frame.reason ?? '') ? frame.reason! : 'UNKNOWN',
       });
+    case 'UNSUPPORTED_PROTOCOL':
+      return new RpcError(code, { requestId, peerId, protocol: method });
     case 'OMITTED':
       return new RpcError(code, { requestId, peerId });
     case 'TOO_LARGE':
@@ -49,7 +56,7 @@ export function saidError(frame: ErrorFrame, { requestId, peerId }: FailureConte
 /** What went wrong on this side of an exchange, as an `RpcError`. */
 export function exchangeError(error: unknown, context: FailureContext): RpcError {
   if (RpcError.is(error)) return error;
-  const { requestId, peerId, stage } = context;
+  const { requestId, peerId, stage, wasSent = stage !== 'dialing' } = context;
   if (CodecError.is(error, 'TOO_LARGE')) {
     const { sizeBytes, limitBytes } = error.data;
     const data = { requestId, peerId, what: 'response', by: 'this node', sizeBytes, limitBytes } as const;
@@ -58,9 +65,40 @@ export function exchangeError(error: unknown, context: FailureContext): RpcError
   if (CodecError.is(error)) {
     return new RpcError('INVALID_RESPONSE', { requestId, peerId, reason: error.message }, { cause: error });
   }
-  const outcome = stage === 'dialing' ? 'not sent' : 'unknown';
+  const outcome = wasSent ? 'unknown' : 'not sent';
   const reason = errorText(error, 160) || 'no reason given';
   return new RpcError('CONNECTION_CLOSED', { requestId, peerId, stage, outcome, reason }, { cause: error });
+}
+
+/** What a request failed with that ended in this state of its machine. */
+export function endError(
+  state: string,
+  context: FailureContext,
+  times: TimeLimits & { readonly waitedMs: number },
+): RpcError {
+  const { requestId, peerId, stage } = context;
+  const request = { requestId, peerId };
+  switch (state) {
+    case 'timedOut':
+      return new RpcError('TIMEOUT', {
+        ...request,
+        stage,
+        waitedMs: times.waitedMs,
+        limitMs: times.timeoutMs,
+      });
+    case 'unreached':
+      return new RpcError('DIAL_TIMEOUT', { ...request, limitMs: times.dialTimeoutMs });
+    case 'silent':
+      return new RpcError('FIRST_BYTE_TIMEOUT', { ...request, limitMs: times.firstByteTimeoutMs });
+    case 'stalled':
+      return new RpcError('IDLE_TIMEOUT', { ...request, limitMs: times.idleTimeoutMs });
+    case 'cancelled':
+      return new RpcError('CANCELLED', { ...request, stage });
+    case 'stopped':
+      return new RpcError('STOPPED', { requestId });
+    default:
+      return exchangeError(new Error('the request ended without a reason'), context);
+  }
 }
 
 /** What a client is told when its request could not be read or was not proven. */
@@ -92,6 +130,16 @@ export function handlerFrame(error: unknown): ErrorFrame {
     ...pick(error, 'retryAfterMs'),
     ...pick(error, 'queueDepth'),
   };
+}
+
+/** The bytes of an error. What a handler says beside its code may be more than a frame holds: then it is left out. */
+export function encodeError(frame: ErrorFrame): Uint8Array {
+  try {
+    return encodeErrorFrame(frame);
+  } catch {
+    const code = (saidCodes as readonly string[]).includes(frame.code) ? frame.code : 'REMOTE';
+    return encodeErrorFrame({ type: 'error', code, message: 'what there was to say cannot be written' });
+  }
 }
 
 function pick<T extends object, K extends keyof T>(

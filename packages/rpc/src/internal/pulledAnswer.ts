@@ -1,4 +1,3 @@
-import type { ResponseMessage } from '@lloom/codec';
 import type { Answer, AnswerChunk, AnswerStream, PendingRequest, RequestId } from '../types.ts';
 
 /** Chunks that are kept apart for an iteration that begins late. */
@@ -7,7 +6,7 @@ const maxBacklog = 1_000;
 /** The request behind an answer, as far as reading needs it. */
 export interface PulledRequest {
   readonly pending: PendingRequest;
-  readonly outcome: Promise<ResponseMessage | { readonly type: 'llmAnswer'; readonly answer: Answer }>;
+  readonly outcome: Promise<Answer>;
   next(): Promise<AnswerChunk | undefined>;
   cancel(): void;
 }
@@ -30,10 +29,7 @@ export class PulledAnswer implements AnswerStream {
 
   get result(): Promise<Answer> {
     if (!this.#isIterated) this.#reading ??= this.#readAhead();
-    return this.#request.outcome.then((outcome) => {
-      if (outcome.type !== 'llmAnswer') throw new TypeError('The request was not one for a streamed answer');
-      return outcome.answer;
-    });
+    return this.#request.outcome;
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<AnswerChunk> {

@@ -1,20 +1,15 @@
 import { recordFile } from '@lloom/inspector/vitest';
 import { expect, test } from 'vitest';
-import { createActor, fromCallback, SimulatedClock } from 'xstate';
-import { inboundMachine, type InboundEvent } from './inbound.machine.ts';
+import { createActor, SimulatedClock } from 'xstate';
+import { inboundMachine, type InboundEvent, type InboundState } from './inbound.machine.ts';
 
 const machines = recordFile();
-const input = { requestId: 'r-1', peerId: 'peer-1', readTimeoutMs: 100, handleTimeoutMs: 9_999 };
 
-function start(exchange: () => void = () => undefined) {
+function start(readTimeoutMs = 100) {
   const clock = new SimulatedClock();
-  const machine = inboundMachine.provide({ actors: { exchange: fromCallback(exchange) } });
-  const actor = createActor(machine, { input, clock, inspect: machines.inspect }).start();
-  const state = (): string => {
-    const { value } = actor.getSnapshot();
-    return typeof value === 'string' ? value : value.working;
-  };
-  return { actor, clock, state };
+  const input = { requestId: 'r-1', peerId: 'peer-1', readTimeoutMs, handleTimeoutMs: 9_999 };
+  const actor = createActor(inboundMachine, { input, clock, inspect: machines.inspect }).start();
+  return { actor, clock, state: (): InboundState => actor.getSnapshot().value };
 }
 
 const read = { type: 'request.read', handleTimeoutMs: 1_000 } as const;
@@ -33,18 +28,19 @@ const paths: Record<string, InboundEvent[]> = {
   responding: [read, verified, began],
 };
 
-const table: [from: keyof typeof paths, event: InboundEvent, to: string][] = [
+const table: [from: keyof typeof paths, event: InboundEvent, to: InboundState][] = [
   ['reading', read, 'verifying'],
   ['reading', refused, 'refused'],
   ['reading', ended, 'reading'],
   ['verifying', verified, 'handling'],
   ['verifying', refused, 'refused'],
+  ['verifying', ended, 'verifying'],
   ['handling', began, 'responding'],
   ['handling', ended, 'answered'],
   ['handling', refused, 'handling'],
   ['responding', ended, 'answered'],
   ['responding', began, 'responding'],
-  ...Object.keys(paths).flatMap((from): [string, InboundEvent, string][] => [
+  ...Object.keys(paths).flatMap((from): [string, InboundEvent, InboundState][] => [
     [from, failed, 'failed'],
     [from, gone, 'abandoned'],
     [from, stop, from === 'reading' || from === 'verifying' ? 'stopped' : 'interrupted'],
@@ -60,8 +56,16 @@ test.each(table)('an inbound request that is %s goes with %o to %s', (from, even
 
 test('a client that sends too slowly is refused', () => {
   const { clock, state } = start();
-  clock.increment(100);
+  clock.increment(99);
+  expect(state()).toBe('reading');
+  clock.increment(1);
   expect(state()).toBe('slow');
+});
+
+test('a request that is there already is never slow', () => {
+  const { clock, state } = start(0);
+  clock.increment(86_400_000);
+  expect(state()).toBe('reading');
 });
 
 test.each(['verifying', 'handling', 'responding'])(
@@ -76,9 +80,16 @@ test.each(['verifying', 'handling', 'responding'])(
   },
 );
 
-test('an exchange that throws fails the request instead of the process', () => {
-  const { state } = start(() => {
-    throw new Error('broken');
-  });
-  expect(state()).toBe('failed');
+test('the client’s deadline is one: no step gives it more time', () => {
+  const { actor, clock, state } = start();
+  clock.increment(90);
+  actor.send(read);
+  clock.increment(400);
+  actor.send(verified);
+  clock.increment(400);
+  actor.send(began);
+  clock.increment(199);
+  expect(state()).toBe('responding');
+  clock.increment(1);
+  expect(state()).toBe('omitted');
 });

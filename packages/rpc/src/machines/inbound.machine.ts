@@ -1,9 +1,11 @@
-import { assign, fromCallback, setup } from 'xstate';
+import { assign, raise, setup } from 'xstate';
+import { neverMs } from './transitionTable.ts';
 
 /** What an inbound request starts with. */
 export interface InboundInput {
   readonly requestId: string;
   readonly peerId: string;
+  /** How long the client may take to send it, in ms; 0 when it is there already, which spares a timer. */
   readonly readTimeoutMs: number;
   /** Until the request says how long its client waits. */
   readonly handleTimeoutMs: number;
@@ -23,6 +25,11 @@ export type InboundEvent =
   | { readonly type: 'client.gone' }
   | { readonly type: 'inbound.stop' };
 
+/** What the machine tells itself. */
+interface DeadlinePassed {
+  readonly type: 'deadline.passed';
+}
+
 /** How an inbound request ended: the name of its last state. */
 export type InboundOutcome =
   | 'answered'
@@ -34,37 +41,28 @@ export type InboundOutcome =
   | 'stopped'
   | 'interrupted';
 
+/** Every state of an inbound request. */
+export type InboundState = 'reading' | 'verifying' | 'handling' | 'responding' | InboundOutcome;
+
 /**
- * One inbound request: read, verified, handled, answered. Ends exactly once. The service provides `exchange`, which
- * does the work and is stopped with the machine.
+ * One inbound request: read, verified, handled, answered. Ends exactly once. The client's deadline is one for all that
+ * comes after reading: it waits no longer because a step took long. The service does the work beside it, and ends the
+ * work when the machine has ended.
  */
 export const inboundMachine = setup({
-  types: {} as {
-    input: InboundInput;
-    context: InboundContext;
-    events: InboundEvent;
-  },
-  actors: {
-    exchange: fromCallback<InboundEvent, InboundInput>(() => {
-      throw new Error('Provide exchange');
-    }),
-  },
+  types: {} as { input: InboundInput; context: InboundContext; events: InboundEvent | DeadlinePassed },
   delays: {
-    readTimeoutMs: ({ context }) => context.readTimeoutMs,
+    readTimeoutMs: ({ context }) => context.readTimeoutMs || neverMs,
     handleTimeoutMs: ({ context }) => context.handleTimeoutMs,
   },
   actions: {
     noteDeadline: assign((_, params: { handleTimeoutMs: number }) => params),
+    // A delay of a state ends with its state; this one runs through three of them.
+    startDeadline: raise({ type: 'deadline.passed' }, { id: 'deadline', delay: 'handleTimeoutMs' }),
   },
 }).createMachine({
   id: 'inbound',
   context: ({ input }) => input,
-  invoke: {
-    id: 'exchange',
-    src: 'exchange',
-    input: ({ context }) => context,
-    onError: '.failed',
-  },
   on: { 'client.gone': '.abandoned', 'inbound.stop': '.stopped', 'answer.failed': '.failed' },
   initial: 'reading',
   states: {
@@ -73,28 +71,32 @@ export const inboundMachine = setup({
       on: {
         'request.read': {
           target: 'verifying',
-          actions: {
-            type: 'noteDeadline',
-            params: ({ event }) => ({ handleTimeoutMs: event.handleTimeoutMs }),
-          },
+          actions: [
+            {
+              type: 'noteDeadline',
+              params: ({ event }) => ({ handleTimeoutMs: event.handleTimeoutMs }),
+            },
+            'startDeadline',
+          ],
         },
         'request.refused': 'refused',
       },
     },
     verifying: {
-      after: { handleTimeoutMs: 'omitted' },
-      on: { 'request.verified': 'working', 'request.refused': 'refused' },
+      on: { 'request.verified': 'handling', 'request.refused': 'refused', 'deadline.passed': 'omitted' },
     },
-    working: {
-      after: { handleTimeoutMs: 'omitted' },
-      initial: 'handling',
-      states: {
-        handling: { on: { 'answer.began': 'responding' } },
-        responding: {},
+    handling: {
+      on: {
+        'answer.began': 'responding',
+        'answer.ended': 'answered',
+        'deadline.passed': 'omitted',
+        'inbound.stop': 'interrupted',
       },
-      on: { 'answer.ended': 'answered', 'inbound.stop': 'interrupted' },
     },
-    answered: { type: 'final' },
+    responding: {
+      on: { 'answer.ended': 'answered', 'deadline.passed': 'omitted', 'inbound.stop': 'interrupted' },
+    },
+    answered: { type: 'final', description: 'The answer was written.' },
     refused: { type: 'final', description: 'Answered with an error before it was handled.' },
     slow: { type: 'final', description: 'The client took too long to send it.' },
     omitted: { type: 'final', description: 'Nobody answered in time.' },

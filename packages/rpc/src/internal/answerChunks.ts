@@ -1,0 +1,277 @@
+import {
+  encodeAnswerChunk,
+  encodeAnswerEnd,
+  encodePayload,
+  type AnswerSegment,
+  type ChunkFrame,
+  type LlmRequest,
+  type PayloadTypes,
+  type SignedMessage,
+} from '@lloom/codec';
+import type { Clock, EnvelopeDraft, Hex, Signer, Verifier } from '@lloom/core';
+import type { AnswerTotals } from '../types.ts';
+import { digestOfNothing, TextDigest } from './textDigest.ts';
+
+/** Text of one chunk, in UTF-16 units: small enough to share a connection fairly. */
+const maxChunkLength = 16 * 1024;
+const ignore = (): void => undefined;
+
+/** What signing an answer takes. */
+export interface SigningPorts {
+  readonly signer: Signer;
+  readonly verifier: Verifier;
+  readonly request: SignedMessage<LlmRequest>;
+}
+
+/** How an answer in chunks is made. */
+export interface AnswerChunksConfig extends SigningPorts {
+  /** Sends one message; a promise when the next must wait. */
+  readonly send: (kind: 'chunk' | 'end', message: Uint8Array) => Promise<void> | undefined;
+  /** Throws when nobody waits for the answer any more. */
+  readonly throwIfClosed: () => void;
+  /** Whether it is signed on the way, or only at its end. */
+  readonly isSegmented: boolean;
+  /** So many tokens without a signature are signed with their last chunk. */
+  readonly segmentTokens: number;
+  /**
+   * What is not signed when the last signature is so old, in ms, is signed then: with the chunk that comes, or by
+   * itself. Before the first signature it counts from the first text.
+   */
+  readonly segmentIntervalMs: number;
+  readonly clock: Clock;
+}
+
+/**
+ * An answer that is sent in chunks and signed on the way. A chunk that carries a signature waits for it, and all behind
+ * it wait, too: no text comes between a digest and its chunk.
+ */
+export class AnswerChunks {
+  readonly tally: Tally;
+  readonly #config: AnswerChunksConfig;
+  readonly #requestDigest: Hex;
+  readonly #digest: TextDigest;
+  readonly #signAlone = (): void => {
+    this.#timer = undefined;
+    this.#alone = this.#sendAlone();
+    // Whoever adds text next finds what went wrong.
+    this.#alone.catch(ignore);
+  };
+  #timer: unknown;
+  /** A segment that goes out by itself, until it has. */
+  #alone: Promise<void> | undefined;
+  /** What the peer has to take, or has taken, of the last chunk. */
+  #sending: Promise<void> | undefined;
+  /** The first half of a character in which the last piece ended. */
+  #half = '';
+  /** Tokens that stand on no chunk yet. */
+  #untold = 0;
+  #sequence = 0;
+  #segments = 0;
+  #signedTokens = 0;
+  #signedCost: string | undefined;
+  #signedAtMs: number | undefined;
+  #hasUnsignedText = false;
+
+  constructor(config: AnswerChunksConfig) {
+    const { verifier, request } = config;
+    this.#config = config;
+    this.tally = new Tally(request.payload.model);
+    this.#requestDigest = verifier.digest(request.payloadBytes);
+    this.#digest = new TextDigest(verifier);
+  }
+
+  /** Sends some more text, which is `tokens` tokens. A promise when the next must wait. */
+  add(text: string, tokens: number): Promise<void> | undefined {
+    return this.#alone === undefined ? this.#take(text, tokens) : this.#takeLater(text, tokens);
+  }
+
+  /** Sends the end, which signs what is left, and that nothing follows. */
+  async end(): Promise<void> {
+    if (this.#alone !== undefined) await this.#alone;
+    const segment = await this.#sign(true);
+    this.#config.throwIfClosed();
+    const sending = this.#config.send('end', encodeAnswerEnd({ type: 'end', segment }));
+    if (sending !== undefined) await sending;
+  }
+
+  /** Signs nothing more by itself. */
+  close(): void {
+    if (this.#timer !== undefined) this.#config.clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  async #takeLater(text: string, tokens: number): Promise<void> {
+    await this.#alone;
+    this.#config.throwIfClosed();
+    const sending = this.#take(text, tokens);
+    if (sending !== undefined) await sending;
+  }
+
+  #take(added: string, tokens: number): Promise<void> | undefined {
+    this.tally.tokens += tokens;
+    this.#untold += tokens;
+    const text = this.#half + added;
+    this.#half = '';
+    const isOneChunk = text.length <= maxChunkLength && !endsInHalf(text);
+    return isOneChunk ? this.#sendLast(text) : this.#sendParts(text);
+  }
+
+  /** Cuts text into chunks, never through a character: a half one waits for the rest. */
+  async #sendParts(text: string): Promise<void> {
+    let rest = withoutHalf(text);
+    this.#half = text.slice(rest.length);
+    while (rest.length > maxChunkLength) {
+      const part = withoutHalf(rest.slice(0, maxChunkLength));
+      rest = rest.slice(part.length);
+      this.#cover(part);
+      const sending = this.#sendUnsigned(part);
+      if (sending !== undefined) await sending;
+      if (this.#alone !== undefined) await this.#alone;
+      this.#config.throwIfClosed();
+    }
+    const sending = this.#sendLast(rest);
+    if (sending !== undefined) await sending;
+  }
+
+  /** Sends what is left of a piece, signed when it is time. */
+  #sendLast(text: string): Promise<void> | undefined {
+    this.#cover(text);
+    const graceMs = this.#graceMs();
+    if (graceMs !== undefined) {
+      if (graceMs <= 0) return this.#sendSigned(text);
+      this.#timer = this.#config.clock.setTimeout(this.#signAlone, graceMs);
+    }
+    return text === '' ? undefined : this.#sendUnsigned(text);
+  }
+
+  #sendUnsigned(text: string): Promise<void> | undefined {
+    return this.#send({ type: 'chunk', sequence: this.#sequence++, text, tokens: this.#tell() });
+  }
+
+  async #sendSigned(text: string): Promise<void> {
+    const tokens = this.#tell();
+    const segment = await this.#sign(false);
+    // One that goes out by itself may find the chunk before it still under way.
+    if (this.#sending !== undefined) await this.#sending;
+    this.#config.throwIfClosed();
+    const sending = this.#send({ type: 'chunk', sequence: this.#sequence++, text, tokens, segment });
+    if (sending !== undefined) await sending;
+  }
+
+  async #sendAlone(): Promise<void> {
+    await this.#sendSigned('');
+    this.#alone = undefined;
+  }
+
+  #send(chunk: ChunkFrame): Promise<void> | undefined {
+    return (this.#sending = this.#config.send('chunk', encodeAnswerChunk(chunk)));
+  }
+
+  #cover(text: string): void {
+    if (text === '') return;
+    this.#digest.add(text);
+    this.#hasUnsignedText = true;
+  }
+
+  #tell(): number {
+    const tokens = this.#untold;
+    this.#untold = 0;
+    return tokens;
+  }
+
+  /** How long what is not signed may stay so, in ms; `undefined` when nothing is, or a timer sees to it. */
+  #graceMs(): number | undefined {
+    const { isSegmented, segmentTokens, segmentIntervalMs, clock } = this.#config;
+    if (!isSegmented) return undefined;
+    const tokens = this.tally.tokens - this.#signedTokens;
+    if (tokens >= segmentTokens) return 0;
+    if (this.#timer !== undefined || (tokens === 0 && !this.#hasUnsignedText)) return undefined;
+    if (this.#signedAtMs === undefined) return segmentIntervalMs;
+    return this.#signedAtMs + segmentIntervalMs - clock.elapsed();
+  }
+
+  /** Signs all text so far. What is to be signed is fixed before this returns. */
+  async #sign(isLast: boolean): Promise<SignedMessage<AnswerSegment>> {
+    const { signer, request, clock } = this.#config;
+    this.close();
+    this.#signedAtMs = clock.elapsed();
+    const payload = this.#segment(isLast);
+    const envelope = await signer.sign(draftOf('AnswerSegment', payload, request));
+    return { ...envelope, payload } as SignedMessage<AnswerSegment>;
+  }
+
+  #segment(isLast: boolean): AnswerSegment {
+    const { finishReason, inboundTokens, modelUsed, ...said } = this.tally.usage(this.#signedTokens);
+    const outboundTokens = isLast ? said.outboundTokens : this.tally.tokens;
+    const tokens = outboundTokens - this.#signedTokens;
+    const totalCost = higher(this.#signedCost, said.totalCost);
+    this.#signedTokens = outboundTokens;
+    this.#signedCost = totalCost;
+    this.#hasUnsignedText = false;
+    return {
+      requestDigest: this.#requestDigest,
+      index: this.#segments++,
+      prefixDigest: digestOfNothing,
+      runningDigest: this.#digest.digest(),
+      tokens,
+      inboundTokens,
+      outboundTokens,
+      totalCost,
+      modelUsed,
+      ...(isLast && { finishReason }),
+    };
+  }
+}
+
+/** What an answer comes to so far. */
+export class Tally {
+  /** Of all pieces. */
+  tokens = 0;
+  readonly #model: string;
+  #said: AnswerTotals = {};
+  /** How many tokens more than the pieces the handler counts. */
+  #difference = 0;
+
+  constructor(model: string) {
+    this.#model = model;
+  }
+
+  /** Takes what the handler says of everything so far; what it leaves out stays as it was. */
+  say(totals: AnswerTotals): void {
+    this.#said = { ...this.#said, ...totals };
+    if (totals.outboundTokens !== undefined) this.#difference = totals.outboundTokens - this.tokens;
+  }
+
+  /** What it comes to. The handler's count of tokens holds unless more are signed already. */
+  usage(signedTokens: number): Required<AnswerTotals> {
+    const { finishReason = 'stop', inboundTokens = 0, totalCost = '0', modelUsed = this.#model } = this.#said;
+    const counted = this.tokens + this.#difference;
+    const outboundTokens = counted < signedTokens ? this.tokens : counted;
+    return { finishReason, inboundTokens, outboundTokens, totalCost, modelUsed };
+  }
+}
+
+/** What is signed in answer to a request. */
+export function draftOf<K extends 'AnswerSegment' | 'LlmResponse'>(
+  type: K,
+  payload: PayloadTypes[K],
+  request: SignedMessage,
+): EnvelopeDraft {
+  const payloadBytes = encodePayload(type, payload);
+  return { payloadType: type, payloadBytes, inReplyTo: payload.requestDigest, to: request.signer };
+}
+
+/** The text without the half of a character in which it may end. */
+export function withoutHalf(text: string): string {
+  return endsInHalf(text) ? text.slice(0, -1) : text;
+}
+
+function endsInHalf(text: string): boolean {
+  const last = text.charCodeAt(text.length - 1);
+  return last >= 0xd800 && last <= 0xdbff;
+}
+
+/** A cost never falls from one signature to the next. */
+function higher(signed: string | undefined, cost: string): string {
+  return signed === undefined || signed === cost || BigInt(cost) > BigInt(signed) ? cost : signed;
+}

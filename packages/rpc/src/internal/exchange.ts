@@ -1,0 +1,72 @@
+import type { RequestHead } from '@lloom/codec';
+
+/** What a message of an answer is: some more of it, its end, or an error in its place. */
+export type AnswerKind = 'chunk' | 'end' | 'error';
+
+/** A request of ours as a protocol carries it. */
+export interface CarriedRequest {
+  readonly requestId: string;
+  /** `ping`, `llmRequest`, or the name of a custom protocol. */
+  readonly method: string;
+  /** Its message, encoded. */
+  readonly body: Uint8Array;
+  /** What travels beside the message; asked for when it is sent, so that it holds the time that is left by then. */
+  head(): RequestHead;
+}
+
+/** Told what becomes of a request of ours, in this order. Nothing is told after it was cancelled. */
+export interface AnswerReceiver {
+  /** There is a way to the peer. */
+  onOpened(): void;
+  /** All of the request has been handed to the network. */
+  onSent(): void;
+  /** Something of an answer has come, not yet a whole message. */
+  onProgress(): void;
+  /** A whole message of the answer; nothing follows an `end` or an `error`. */
+  onMessage(kind: AnswerKind, message: Uint8Array): void;
+  /** The peer ended properly and said nothing more. Last. */
+  onOmitted(): void;
+  /** What carried it broke. Last. */
+  onLost(error: unknown, wasSent: boolean): void;
+}
+
+/** A request of ours under way. */
+export interface SentRequest {
+  /** The reader has taken a message of so many bytes: the peer may send as many more. */
+  taken(bytes: number): void;
+  /** Gives it up, and tells the peer. Harmless when it has ended. */
+  cancel(): void;
+}
+
+/** Carries requests to one peer. */
+export interface Carrier {
+  /** Sends a request. May tell the receiver before it returns. */
+  send(request: CarriedRequest, receiver: AnswerReceiver): SentRequest;
+}
+
+/** A request of a peer that is there as a whole. */
+export interface ReceivedRequest {
+  /** `undefined`: the message says it. */
+  readonly method: string | undefined;
+  readonly head: RequestHead;
+  readonly body: Uint8Array;
+}
+
+/** Where a request of a peer is answered. */
+export interface InboundExchange {
+  readonly peerId: string;
+  /** Sends one message; a promise when the peer has to take something before more is sent. `end` and `error` are last. */
+  send(kind: AnswerKind, message: Uint8Array): Promise<void> | undefined;
+  /** The request has ended, after its last message or without one. A promise when there is still something to close. */
+  finish(isClientGone: boolean): Promise<void> | undefined;
+}
+
+/** Told what a peer does about a request that it makes. */
+export interface InboundReceiver {
+  /** The request is there. */
+  receive(request: ReceivedRequest): void;
+  /** It cannot be read. */
+  refuse(error: unknown): void;
+  /** The client gave it up, or is gone. */
+  clientGone(): void;
+}

@@ -1,0 +1,4 @@
+/** Many requests over one stream. */
+export const sessionProtocol = '/lloom/rpc/1.0.0';
+/** One request a stream. */
+export const reqRespProtocol = '/lloom/req-resp/1.0.0';

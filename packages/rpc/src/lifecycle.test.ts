@@ -1,0 +1,377 @@
+import type { Clock } from '@lloom/core';
+import { test } from '@lloom/inspector/vitest';
+import { VirtualClock } from '@lloom/simkit';
+import { describe, expect, vi } from 'vitest';
+import { assign, setup, type AnyStateMachine } from 'xstate';
+import { lifecycles, type Lifecycle, type LifecyclePorts } from './lifecycle.ts';
+import { inboundMachine } from './machines/inbound.machine.ts';
+import { requestMachine } from './machines/request.machine.ts';
+import { neverMs } from './machines/transitionTable.ts';
+
+const watched = { inspect: () => undefined };
+
+/** Time that moves at once, and knows how many timers are alive. */
+class StepClock implements Clock {
+  #timers: { readonly id: number; readonly at: number; readonly fn: () => void }[] = [];
+  #elapsedMs = 0;
+  #ids = 0;
+
+  now = (): number => this.#elapsedMs;
+  elapsed = (): number => this.#elapsedMs;
+
+  get live(): number {
+    return this.#timers.length;
+  }
+
+  setTimeout(fn: () => void, ms: number): number {
+    const at = this.#elapsedMs + ms;
+    const after = this.#timers.findIndex((timer) => timer.at > at);
+    this.#timers.splice(after === -1 ? this.live : after, 0, { id: ++this.#ids, at, fn });
+    return this.#ids;
+  }
+
+  clearTimeout(id: unknown): void {
+    this.#timers = this.#timers.filter((timer) => timer.id !== id);
+  }
+
+  advance(ms: number): void {
+    const until = this.#elapsedMs + ms;
+    for (;;) {
+      const [first] = this.#timers;
+      if (first === undefined || first.at > until) break;
+      this.#timers.shift();
+      this.#elapsedMs = first.at;
+      first.fn();
+    }
+    this.#elapsedMs = until;
+  }
+
+  reset(): void {
+    this.#timers = [];
+    this.#elapsedMs = 0;
+  }
+}
+
+/** An event, or a time in ms that passes. */
+type Step = { readonly type: string } | number;
+
+interface Subject {
+  readonly machine: AnyStateMachine;
+  readonly input: object;
+  readonly steps: readonly Step[];
+}
+
+interface Traced {
+  /** A line a step. */
+  readonly trace: readonly string[];
+  readonly ends: readonly string[];
+  readonly isActive: boolean;
+}
+
+/** Shows everything that can be seen of a run, step by step. */
+type Tracer = (input: object, steps: readonly Step[]) => Traced;
+
+function tracer(machine: AnyStateMachine, ports: Omit<LifecyclePorts, 'clock'>): Tracer {
+  const clock = new StepClock();
+  const runs = lifecycles(machine, { clock, ...ports });
+  return (input, steps) => {
+    clock.reset();
+    const ends: string[] = [];
+    const onEnd = (state: string): void =>
+      void ends.push(`${state} at ${clock.elapsed()}, ${clock.live} timers`);
+    const run = runs.start(input, { id: 'r-1', onEnd });
+    const seen = (): string =>
+      `${run.state} ${run.isActive} ${run.lastActive}, ${clock.live} timers, ends: ${ends.join()}`;
+    const trace = [seen()];
+    for (const step of steps) {
+      if (typeof step === 'number') clock.advance(step);
+      else run.send(step);
+      trace.push(seen());
+    }
+    return { trace, ends, isActive: run.isActive };
+  };
+}
+
+/** Shows what the table and the actor both show; throws when they differ. */
+function agreement(machine: AnyStateMachine): Tracer {
+  const byTable = tracer(machine, {});
+  const byActor = tracer(machine, watched);
+  return (input, steps) => {
+    const table = byTable(input, steps);
+    const [expected, found] = [table, byActor(input, steps)].map(({ trace }) => trace.join('\n'));
+    if (found === expected) return table;
+    throw new Error(`${JSON.stringify([input, steps])}\nBy the table:\n${expected}\nBy the actor:\n${found}`);
+  };
+}
+
+const unknown = { type: 'nobody.knows' };
+const request: Subject = {
+  machine: requestMachine,
+  input: { requestId: 'r-1', peerId: 'peer-1', dialTimeoutMs: 50, firstByteTimeoutMs: 70, timeoutMs: 150 },
+  steps: [
+    { type: 'session.opened' },
+    { type: 'request.sent' },
+    { type: 'answer.began' },
+    { type: 'answer.stalled' },
+    { type: 'answer.ended' },
+    { type: 'answer.verified' },
+    { type: 'exchange.failed' },
+    { type: 'request.cancel' },
+    { type: 'request.stop' },
+    unknown,
+    49,
+  ],
+};
+const inbound: Subject = {
+  machine: inboundMachine,
+  input: { requestId: 'r-1', peerId: 'peer-1', readTimeoutMs: 50, handleTimeoutMs: 9_999 },
+  steps: [
+    { type: 'request.read', handleTimeoutMs: 120 } as Step,
+    { type: 'request.verified' },
+    { type: 'request.refused' },
+    { type: 'answer.began' },
+    { type: 'answer.ended' },
+    { type: 'answer.failed' },
+    { type: 'client.gone' },
+    { type: 'inbound.stop' },
+    { type: 'deadline.passed' },
+    unknown,
+    49,
+  ],
+};
+
+/** The same chance each time: mulberry32. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+describe.each([
+  ['request', request],
+  ['inbound', inbound],
+])('a table and an actor of the %s machine', (_, subject) => {
+  const { machine, steps, input } = subject;
+  const agreed = agreement(machine);
+
+  test('agree on every sequence of five events or moments', () => {
+    let sequences = 0;
+    // One end of what has ended, none of what has not.
+    const surplus = new Set<number>();
+    const walk = (taken: readonly Step[]): void => {
+      const found = agreed(input, taken);
+      sequences += 1;
+      surplus.add(found.ends.length - (found.isActive ? 0 : 1));
+      if (found.isActive && taken.length < 5) for (const step of steps) walk([...taken, step]);
+    };
+    walk([]);
+    expect([...surplus]).toEqual([0]);
+    expect(sequences).toBeGreaterThan(5_000);
+  });
+
+  test('agree on thousands of random walks through time', () => {
+    const random = seeded(7);
+    const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
+    const ends = new Set<string>();
+    for (let walk = 0; walk < 3_000; walk++) {
+      const limits = Object.entries(input).map(([key, value]) => [
+        key,
+        // Small whole numbers meet at the same moment often; a limit of 0 is none.
+        typeof value === 'number' ? pick([10, 10, 20, 30, key === 'timeoutMs' ? 40 : 0]) : (value as string),
+      ]);
+      const taken = Array.from({ length: 12 }, (): Step =>
+        random() < 0.4 ? pick([1, 5, 10, 10, 25]) : pick(steps),
+      );
+      for (const end of agreed(Object.fromEntries(limits) as object, taken).ends)
+        ends.add(end.split(' ')[0] as string);
+    }
+    const finals = Object.values(machine.states).filter(({ type }) => type === 'final');
+    expect([...ends].toSorted()).toEqual(finals.map(({ key }) => key).toSorted());
+  });
+
+  test('drop events that a state does not know', () => {
+    const path = steps.slice(0, 3);
+    for (let length = 0; length <= path.length; length++) {
+      const { trace } = agreed(input, [
+        ...path.slice(0, length),
+        unknown,
+        { type: '' },
+        { type: '__proto__' },
+      ]);
+      expect(new Set(trace.slice(length)).size).toBe(1);
+    }
+  });
+
+  test('end at the same moments of virtual time', async () => {
+    const endsBy = async (ports: Omit<LifecyclePorts, 'clock'>): Promise<string[]> => {
+      const clock = new VirtualClock();
+      const random = seeded(11);
+      const ends: string[] = [];
+      const runs = lifecycles(machine, { clock, ...ports });
+      for (let id = 0; id < 200; id++) {
+        const owner = {
+          id: `r-${id}`,
+          onEnd: (state: string) => void ends.push(`${id} ${state} ${clock.elapsed()}`),
+        };
+        // Moments between the whole milliseconds, where rounding would show.
+        clock.at(random() * 40, () => {
+          const run = runs.start(input, owner) as Lifecycle<object, string>;
+          for (const step of steps.slice(0, 3)) {
+            const event = typeof step === 'number' ? unknown : step;
+            clock.at(clock.elapsed() + random() * 90, () => run.send(event));
+          }
+        });
+      }
+      await clock.runFor(1_000);
+      expect(clock.pending).toBe(0);
+      return ends;
+    };
+    const table = await endsBy({});
+    expect(table).toHaveLength(200);
+    expect(table).toEqual(await endsBy(watched));
+  });
+});
+
+describe.each([
+  ['table', {}],
+  ['actor', watched],
+])('a run by %s', (_, ports) => {
+  const start = (changes: object = {}) => {
+    const clock = new StepClock();
+    const ends: string[] = [];
+    const input = {
+      requestId: 'r-1',
+      peerId: 'peer-1',
+      dialTimeoutMs: 50,
+      firstByteTimeoutMs: 70,
+      timeoutMs: 150,
+    };
+    const owner = { id: 'r-1', onEnd: (state: string) => void ends.push(state) };
+    const run = lifecycles(requestMachine, { clock, ...ports }).start({ ...input, ...changes }, owner);
+    return { clock, ends, run };
+  };
+
+  test('tells its end within the event that led to it', () => {
+    const { run, ends, clock } = start();
+    run.send({ type: 'session.opened' });
+    expect(ends).toEqual([]);
+    run.send({ type: 'request.cancel' });
+    expect(ends).toEqual(['cancelled']);
+    expect(run).toMatchObject({ state: 'cancelled', isActive: false, lastActive: 'sending' });
+    expect(clock.live).toBe(0);
+  });
+
+  test('drops what comes after its end, and says nothing of it', () => {
+    const warn = vi.spyOn(console, 'warn').mockReturnValue();
+    const { run, ends, clock } = start();
+    run.send({ type: 'request.stop' });
+    for (const type of ['session.opened', 'request.cancel', 'request.stop'] as const) run.send({ type });
+    clock.advance(1_000);
+    expect(ends).toEqual(['stopped']);
+    expect(run).toMatchObject({ state: 'stopped', isActive: false, lastActive: 'dialing' });
+    expect(warn).not.toHaveBeenCalled();
+    warn.mockRestore();
+  });
+
+  test('tells an end that a timer brings, and where it was then', () => {
+    const { run, ends, clock } = start();
+    run.send({ type: 'session.opened' });
+    run.send({ type: 'request.sent' });
+    clock.advance(70);
+    expect(ends).toEqual(['silent']);
+    expect(run).toMatchObject({ state: 'silent', isActive: false, lastActive: 'awaiting' });
+    expect(clock.live).toBe(0);
+  });
+
+  test('is at its end already when its owner is told, who may send more', () => {
+    const clock = new StepClock();
+    const told: unknown[] = [];
+    const input = {
+      requestId: 'r-1',
+      peerId: 'peer-1',
+      dialTimeoutMs: 0,
+      firstByteTimeoutMs: 0,
+      timeoutMs: 150,
+    };
+    class Owner {
+      readonly id = 'r-1';
+      readonly run = lifecycles(requestMachine, { clock, ...ports }).start(input, this);
+      onEnd(state: string): void {
+        this.run.send({ type: 'request.stop' });
+        told.push([state, this.run.state, this.run.isActive, clock.live]);
+      }
+    }
+    new Owner().run.send({ type: 'exchange.failed' });
+    expect(told).toEqual([['failed', 'failed', false, 0]]);
+  });
+
+  test('makes no timer of a limit that there is not', () => {
+    const { run, clock } = start({ dialTimeoutMs: 0, firstByteTimeoutMs: 0 });
+    expect(clock.live).toBe(1);
+    run.send({ type: 'session.opened' });
+    run.send({ type: 'request.sent' });
+    expect(clock.live).toBe(1);
+  });
+});
+
+test('runs that are watched show every step under their id', ({ machines }) => {
+  const clock = new StepClock();
+  const { inspect } = machines;
+  const input = { requestId: 'r-7', peerId: 'peer-1', readTimeoutMs: 50, handleTimeoutMs: 100 };
+  const run = lifecycles(inboundMachine, { clock, inspect }).start(input, {
+    id: 'r-7',
+    onEnd: () => undefined,
+  });
+  run.send({ type: 'request.read', handleTimeoutMs: 100 });
+  clock.advance(100);
+  expect(machines.coverage(inboundMachine).missed).not.toContain('verifying deadline.passed → omitted');
+  expect(JSON.stringify(machines.run())).toContain('r-7');
+});
+
+const toy = setup({
+  types: {} as {
+    context: { waitMs: number; count: number };
+    input: { waitMs: number };
+    events: { type: 'again' | 'restart' | 'count' | 'reset' | 'home' | 'forbid' | 'next' };
+  },
+  delays: { waitMs: ({ context }) => context.waitMs + 5 * context.count, fixedMs: 35, never: neverMs },
+  actions: { double: assign({ waitMs: ({ context }) => context.waitMs * 2 }) },
+}).createMachine({
+  id: 'toy',
+  context: ({ input }) => ({ ...input, count: 0 }),
+  after: { 60: '.over' },
+  on: { home: '.first', next: '.second', forbid: '.over', reset: { actions: 'double' } },
+  initial: 'first',
+  states: {
+    first: {
+      after: { waitMs: 'second', fixedMs: { actions: 'double' } },
+      on: {
+        again: 'first',
+        restart: { target: 'first', reenter: true },
+        count: {
+          actions: assign(({ context }) => ({ count: context.count + 1 })),
+        },
+        forbid: {},
+      },
+    },
+    second: { after: { never: 'over', 20: 'first', waitMs: 'over' }, on: { next: 'over' } },
+    over: { type: 'final' },
+  },
+});
+
+test('a table and an actor agree on what is in no machine of this package yet', () => {
+  const events = ['again', 'restart', 'count', 'reset', 'home', 'forbid', 'next'].map((type) => ({ type }));
+  const agreed = agreement(toy);
+  const seen = new Set<string>();
+  const walk = (taken: readonly Step[]): void => {
+    const { isActive, trace } = agreed({ waitMs: 10 }, taken);
+    seen.add(trace.at(-1) as string);
+    if (isActive && taken.length < 4) for (const step of [...events, 4, 7, 20]) walk([...taken, step]);
+  };
+  walk([]);
+  expect(seen.size).toBeGreaterThan(10);
+});

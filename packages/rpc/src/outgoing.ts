@@ -1,0 +1,138 @@
+import {
+  encodeOpenHead,
+  encodeRequestMessage,
+  type RequestHead,
+  type RequestMessage,
+  type ResponseMessage,
+} from '@lloom/codec';
+import { zeroAddress } from '@lloom/core';
+import { RpcError } from './errors.ts';
+import { AnswerProof } from './internal/answerProof.ts';
+import {
+  PongReader,
+  ProtocolReader,
+  ResponseReader,
+  StreamReader,
+  type AnswerReader,
+} from './internal/answerReaders.ts';
+import type { RpcRuntime } from './runtime.ts';
+import type { Answer, CallConfig, CustomProtocol, LlmRequestMessage, RequestId } from './types.ts';
+
+/** A request to send. */
+export interface Outgoing<Result> {
+  readonly requestId: RequestId;
+  readonly peerId: string;
+  readonly method: string;
+  /** Its message, encoded. */
+  readonly body: Uint8Array;
+  /** Whether the answer may come in chunks. */
+  readonly stream: boolean;
+  readonly idempotencyKey?: string;
+  readonly call: CallConfig;
+  readonly reader: AnswerReader<Result>;
+}
+
+/** Which request is made, of whom, and how. */
+export interface Asked {
+  readonly requestId: RequestId;
+  readonly peerId: string;
+  readonly call: CallConfig;
+}
+
+/**
+ * A message that is answered in one piece.
+ * @throws {RpcError} `TOO_LARGE`, `MISSING_PORT`, `AUDIENCE_MISMATCH`
+ * @throws {CodecError} `INVALID_FIELD`
+ */
+export function unary(runtime: RpcRuntime, asked: Asked, message: RequestMessage): Outgoing<ResponseMessage> {
+  const reader: AnswerReader<ResponseMessage> =
+    message.type === 'ping'
+      ? new PongReader(asked)
+      : new ResponseReader(asked, expectAnswer(runtime, asked, message));
+  return { ...messageParts(runtime, asked, message), stream: false, reader };
+}
+
+/**
+ * A question that may be answered in chunks.
+ * @throws {RpcError} `TOO_LARGE`, `MISSING_PORT`, `AUDIENCE_MISMATCH`
+ * @throws {CodecError} `INVALID_FIELD`
+ */
+export function streamed(runtime: RpcRuntime, asked: Asked, message: LlmRequestMessage): Outgoing<Answer> {
+  const reader = new StreamReader(asked, expectAnswer(runtime, asked, message));
+  return { ...messageParts(runtime, asked, message), stream: true, reader };
+}
+
+/**
+ * A request of a custom protocol.
+ * @throws {RpcError} `TOO_LARGE`
+ * @throws what the protocol's codec throws
+ */
+export function custom<Request, Response>(
+  runtime: RpcRuntime,
+  asked: Asked,
+  { protocol, request }: { readonly protocol: CustomProtocol<Request, Response>; readonly request: Request },
+): Outgoing<Response> {
+  const body = protocol.request.encode(request);
+  if (!(body instanceof Uint8Array))
+    throw new TypeError(`The codec of "${protocol.protocolName}" gave no Uint8Array`);
+  checkSize(runtime, asked, body);
+  return {
+    ...asked,
+    method: protocol.protocolName,
+    body,
+    stream: false,
+    reader: new ProtocolReader(asked, protocol.response),
+  };
+}
+
+const noMetadata = Object.freeze({});
+
+/** What travels beside the message of a request that has so much time left, in ms. */
+export function headOf({ stream, idempotencyKey, call }: Outgoing<unknown>, leftMs: number): RequestHead {
+  const { traceparent, metadata = noMetadata } = call;
+  return {
+    timeoutMs: Math.max(1, Math.ceil(leftMs)),
+    stream,
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+    ...(traceparent !== undefined && { traceparent }),
+    metadata,
+  };
+}
+
+function messageParts(
+  runtime: RpcRuntime,
+  asked: Asked,
+  message: RequestMessage,
+): Omit<Outgoing<never>, 'stream' | 'reader'> {
+  const body = encodeRequestMessage(message);
+  checkSize(runtime, asked, body);
+  if (message.type === 'ping') return { ...asked, method: message.type, body };
+  const { idempotencyKey } = message.request.payload;
+  return { ...asked, method: message.type, body, idempotencyKey };
+}
+
+function checkSize({ config }: RpcRuntime, { requestId, peerId, call }: Asked, body: Uint8Array): void {
+  const { maxRequestSizeBytes: limitBytes } = config;
+  if (body.length > limitBytes) {
+    const sizes = { sizeBytes: body.length, limitBytes };
+    throw new RpcError('TOO_LARGE', { requestId, peerId, what: 'request', by: 'this node', ...sizes });
+  }
+  // Told at once, and not when it is sent.
+  if (call.metadata !== undefined) encodeOpenHead({ method: 'ping', stream: false, metadata: call.metadata });
+}
+
+/** What the answer has to fit. */
+function expectAnswer(
+  { verifier, config }: RpcRuntime,
+  { requestId, peerId }: Asked,
+  { request }: LlmRequestMessage,
+): AnswerProof {
+  if (verifier === undefined) throw new RpcError('MISSING_PORT', { port: 'verifier' });
+  const own = verifier.addressOf(peerId);
+  const executor = own ?? request.to;
+  if (request.to !== zeroAddress && own !== undefined && request.to.toLowerCase() !== own.toLowerCase()) {
+    throw new RpcError('AUDIENCE_MISMATCH', { requestId, peerId, signedFor: request.to, peer: own });
+  }
+  const verify = config.signatures === 'require';
+  return new AnswerProof({ requestId, peerId, request, verifier, executor, verify });
+}

@@ -1,0 +1,39 @@
+// Two libp2p nodes, one tuned and one as libp2p comes: they need nothing of each other.
+import assert from 'node:assert/strict';
+import { noise } from '@libp2p/noise';
+import { tcp } from '@libp2p/tcp';
+import { yamux } from '@libp2p/yamux';
+import { createStack, noiseCryptoInfo } from '@lloom/transport';
+import { createLibp2p } from 'libp2p';
+
+const server = await createLibp2p({
+  transports: [tcp()],
+  connectionEncrypters: [noise()],
+  streamMuxers: [yamux()],
+  addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+});
+// #region stack
+const client = await createLibp2p({ ...createStack(), addresses: { listen: [] } });
+// #endregion
+try {
+  const texts: string[] = [];
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  await server.handle('/notes/1.0.0', (stream) => {
+    stream.addEventListener(
+      'message',
+      ({ data }) => void texts.push(new TextDecoder().decode(data.subarray())),
+    );
+    stream.addEventListener('remoteCloseWrite', () => resolve());
+  });
+  const connection = await client.dial(server.getMultiaddrs());
+  const stream = await connection.newStream('/notes/1.0.0');
+  // A thousand messages of one turn: one write.
+  for (let count = 0; count < 1_000; count++) stream.send(new TextEncoder().encode(`${count} `));
+  await stream.close();
+  await ended;
+  assert.equal(texts.join('').split(' ').length, 1_001);
+  const { smallRecords, reason } = noiseCryptoInfo();
+  console.log(`small records are sealed by ${smallRecords}${reason === undefined ? '' : `: ${reason}`}`);
+} finally {
+  await Promise.all([client.stop(), server.stop()]);
+}

@@ -1,0 +1,44 @@
+import { identify } from '@libp2p/identify';
+import { ping } from '@libp2p/ping';
+import { Identity } from '@lloom/identity';
+import { rpc, type RpcConfig, type RpcPorts } from '@lloom/rpc';
+import { createStack } from '@lloom/transport';
+import { multiaddr } from '@multiformats/multiaddr';
+import { createLibp2p } from 'libp2p';
+
+/** A node on loopback with the rpc service, its limits raised to what the rows have in flight. */
+export async function createLloomNode(config: RpcConfig & RpcPorts = {}) {
+  const identity = Identity.generate();
+  const node = await createLibp2p({
+    privateKey: identity.libp2pKey,
+    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+    ...createStack(),
+    connectionMonitor: { enabled: false },
+    services: {
+      identify: identify(),
+      ping: ping(),
+      rpc: rpc({
+        signer: identity.signer(),
+        verifier: identity.verifier(),
+        maxInboundRequests: 1_024,
+        maxInboundRequestsPerPeer: 1_024,
+        maxRequestSizeBytes: 16 * 1024 * 1024,
+        ...config,
+      }),
+    },
+  });
+  return { identity, rpc: node.services.rpc, node, close: async () => node.stop() };
+}
+
+/** What a server of these nodes gives: where it listens. */
+export const serverOf = ({ node, close }: Awaited<ReturnType<typeof createLloomNode>>) => ({
+  address: String(node.getMultiaddrs()[0]),
+  close,
+});
+
+/** A node that is connected to a server. */
+export async function connectLloomNode(address: string, config?: RpcConfig & RpcPorts) {
+  const created = await createLloomNode(config);
+  const { remotePeer } = await created.node.dial(multiaddr(address));
+  return { ...created, peerId: remotePeer.toString() };
+}
