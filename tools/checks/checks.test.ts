@@ -222,6 +222,8 @@ const example = { 'packages/core/examples/a.ts': '// #region\nconst a = 1;\n// #
 const readme = (code: string): string =>
   `# Core\n\n<!-- example: examples/a.ts -->\n\n\`\`\`ts\n${code}\n\`\`\`\n`;
 
+const unfilled = '# Core\n\n<!-- example: examples/a.ts -->\n';
+
 const docViolations: readonly Case[] = [
   {
     name: 'a missing doc comment',
@@ -247,6 +249,21 @@ const docViolations: readonly Case[] = [
     name: 'code whose example is gone',
     files: { 'packages/core/README.md': readme('const a = 2;') },
     says: 'there is no examples/a.ts',
+  },
+  {
+    name: 'an example without its code',
+    files: { ...example, 'packages/core/README.md': `${unfilled}\nMore text.\n` },
+    says: 'the code of examples/a.ts is missing',
+  },
+  {
+    name: 'an example without its code at the end of a file',
+    files: { ...example, 'packages/core/README.md': unfilled },
+    says: 'the code of examples/a.ts is missing',
+  },
+  {
+    name: 'a place that nobody filled',
+    files: { 'docs/perf.md': '# Figures\n\n<!-- figures -->\n' },
+    says: 'nothing fills the place of <!-- figures -->',
   },
 ];
 
@@ -329,6 +346,14 @@ describe('Markdown', () => {
     const root = tree({ ...example, 'packages/core/README.md': readme('const a = 2;') });
     checkFences(root, true);
     expect(readFileSync(join(root, 'packages/core/README.md'), 'utf8')).toBe(readme('const a = 1;'));
+    expect(checkFences(root)).toEqual([]);
+  });
+
+  test('an example without its code gets it', () => {
+    const root = tree({ ...example, 'packages/core/README.md': `${unfilled}\nMore text.\n` });
+    checkFences(root, true);
+    const filled = '# Core\n\n<!-- example: examples/a.ts -->\n```ts\nconst a = 1;\n```\n\nMore text.\n';
+    expect(readFileSync(join(root, 'packages/core/README.md'), 'utf8')).toBe(filled);
     expect(checkFences(root)).toEqual([]);
   });
 });

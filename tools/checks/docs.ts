@@ -135,8 +135,21 @@ export function excerptOf(text: string, region: string | undefined): string | un
     .trim();
 }
 
-const marker =
-  /<!-- example: (?<path>[^\s#]+)(?:#(?<region>\S+))? -->\n+```ts[^\n]*\n(?<code>[\s\S]*?)\n?```/g;
+const comment = String.raw`<!-- example: (?<path>[^\s#]+)(?:#(?<region>\S+))? -->`;
+const fence = String.raw`\n+\`\`\`ts[^\n]*\n(?<code>[\s\S]*?)\n?\`\`\``;
+/** An example on lines of its own, with its code or still without. */
+const marker = new RegExp(`^${comment}$(?:${fence})?`, 'gm');
+
+/** Comments alone on a line. One that no tool knows is a place that somebody meant to fill. */
+const placeholder = /^<!--(?! (?:example: \S+|generated: \S+|end) -->$).*$/gm;
+
+const lineAt = (text: string, offset: number): number => text.slice(0, offset).split('\n').length;
+
+function checkPlaceholders(file: string, text: string): Finding[] {
+  return [...text.matchAll(placeholder)].map(({ 0: found, index }) => {
+    return { file, line: lineAt(text, index), rule, message: `nothing fills the place of ${found}` };
+  });
+}
 
 interface Drift {
   readonly findings: Finding[];
@@ -144,11 +157,11 @@ interface Drift {
 }
 
 function compare(root: string, file: string): Drift {
-  const findings: Finding[] = [];
   const before = readFileSync(join(root, file), 'utf8');
+  const findings = checkPlaceholders(file, before);
   const text = before.replaceAll(marker, (whole: string, ...rest: unknown[]) => {
-    const { path, region, code } = rest.at(-1) as { path: string; region?: string; code: string };
-    const line = before.slice(0, rest.at(-3) as number).split('\n').length;
+    const { path, region, code } = rest.at(-1) as { path: string; region?: string; code?: string };
+    const line = lineAt(before, rest.at(-3) as number);
     const source = join(root, dirname(file), path);
     const wanted = existsSync(source) ? excerptOf(readFileSync(source, 'utf8'), region) : undefined;
     if (wanted === undefined) {
@@ -160,10 +173,18 @@ function compare(root: string, file: string): Drift {
       });
       return whole;
     }
-    if (wanted === code.trim()) return whole;
+    if (wanted === code?.trim()) return whole;
+    if (code === undefined) {
+      findings.push({
+        file,
+        line,
+        rule,
+        message: `the code of ${path} is missing: npm run check -- --write`,
+      });
+      return `${whole}\n\`\`\`ts\n${wanted}\n\`\`\``;
+    }
     findings.push({ file, line, rule, message: `the code differs from ${path}: npm run check -- --write` });
-    const fence = whole.indexOf('```ts');
-    const opening = whole.slice(0, whole.indexOf('\n', fence) + 1);
+    const opening = whole.slice(0, whole.indexOf('\n', whole.indexOf('```ts')) + 1);
     return `${opening}${wanted}\n\`\`\``;
   });
   return { findings, text };
@@ -187,7 +208,7 @@ export function checkFences(root: string, write = false): Finding[] {
     const { findings, text } = compare(root, file);
     if (!write) return findings;
     writeFileSync(join(root, file), text);
-    return findings.filter((finding) => finding.message.startsWith('there is no'));
+    return findings.filter(({ message }) => !message.endsWith('--write'));
   });
 }
 

@@ -16,8 +16,6 @@ import type { SessionLink, SessionLinkUser } from './ports.ts';
 const lastNumber = 2 ** 32 - 1;
 /** What fits beside the largest head into the first frame. A longer message says its length there. */
 const maxFirstPieceBytes = 56 * 1024;
-/** Messages that wait for their reader. One of some bytes costs far more memory than its credit; none is this small. */
-const maxUnread = 256 * 1024;
 
 /** One is enough for all: a stack for each is dear, and tells nothing. */
 const isGivenUp = new Error('the request has ended');
@@ -177,7 +175,6 @@ class AskedCall implements SentRequest, FlowOwner {
   readonly #receiver: AnswerReceiver;
   readonly #incoming: IncomingMessages;
   #id = 0;
-  #unread = 0;
   #isOver = false;
 
   constructor(session: AskingSession, receiver: AnswerReceiver) {
@@ -208,8 +205,9 @@ class AskedCall implements SentRequest, FlowOwner {
       this.#receiver.onProgress();
     } else if (isEnd) {
       this.end('end', message);
-    } else if (++this.#unread > maxUnread) {
-      this.#giveUp(new CodecError('MALFORMED', { what: 'answer', reason: 'its messages are too many' }));
+    } else if (message.length === 0) {
+      // It says nothing and costs no credit, so there would be no end of them.
+      this.#giveUp(new CodecError('MALFORMED', { what: 'answer', reason: 'it has an empty message' }));
     } else {
       this.#receiver.onMessage('chunk', message);
     }
@@ -226,7 +224,6 @@ class AskedCall implements SentRequest, FlowOwner {
   }
 
   taken(bytes: number): void {
-    this.#unread--;
     // What has ended needs no more credit.
     if (!this.#isOver) this.#grant(this.#incoming.take(bytes));
   }

@@ -1,6 +1,7 @@
 import { CodecError, encodeFrame, FrameDecoder, joinRequestFrame, splitResponseFrame } from '@lloom/codec';
 import type { Clock } from '@lloom/core';
 import type { AnswerReceiver, CarriedRequest, Carrier, SentRequest } from './internal/exchange.ts';
+import { unsendable } from './internal/failures.ts';
 import { partWith } from './internal/partWith.ts';
 import type { ByteStream, Network } from './ports.ts';
 
@@ -78,7 +79,14 @@ class AskedStream implements SentRequest {
     if (this.#isOver) return stream.abort(isGivenUp);
     this.#stream = stream;
     this.#receiver.onOpened();
-    void this.#write(stream);
+    let frame: Uint8Array;
+    try {
+      frame = joinRequestFrame(this.#request.head(), this.#request.body);
+    } catch (error) {
+      stream.abort(isGivenUp);
+      return this.#lose(unsendable(error), false);
+    }
+    void this.#write(stream, frame);
     try {
       await this.#read(stream);
     } catch (error) {
@@ -87,10 +95,9 @@ class AskedStream implements SentRequest {
     }
   }
 
-  async #write(stream: ByteStream): Promise<void> {
+  async #write(stream: ByteStream, frame: Uint8Array): Promise<void> {
     const { signal } = this.#controller;
     try {
-      const frame = joinRequestFrame(this.#request.head(), this.#request.body);
       await stream.write(encodeFrame(frame, frame.length), signal);
       await stream.closeWrite(signal);
       if (!this.#isOver) this.#receiver.onSent();
@@ -116,6 +123,9 @@ class AskedStream implements SentRequest {
         if ((sizeBytes += message.length) > maxAnswerBytes)
           throw new CodecError('TOO_LARGE', { what: 'answer', sizeBytes, limitBytes: maxAnswerBytes });
         if (kind !== 'chunk') return this.#end(stream, { kind, message });
+        // It says nothing and counts for nothing, so there would be no end of them.
+        if (message.length === 0)
+          throw new CodecError('MALFORMED', { what: 'answer', reason: 'it has an empty message' });
         this.#unreadBytes += message.length;
         this.#receiver.onMessage('chunk', message);
         if (this.#isOver) return;

@@ -50,12 +50,13 @@ export interface RpcConfig {
    */
   readonly maxPendingRequests?: number;
   /**
-   * How many requests are read and handled at the same time; more are told `BUSY`.
-   * @default 128 - bounds memory to 128 bodies
+   * How many requests are read and handled at the same time; more are told `BUSY`. Those that have ended and whose handler
+   * still works count beside them: with these there may be twice as many.
+   * @default 128 - bounds memory to 128 bodies, to 256 with handlers that ignore their signal
    */
   readonly maxInboundRequests?: number;
   /**
-   * How many of these may come from one peer.
+   * How many of these may come from one peer; with handlers that still work twice as many, too.
    * @default 32 - a quarter of all: one peer alone shuts nobody out
    */
   readonly maxInboundRequestsPerPeer?: number;
@@ -132,8 +133,14 @@ export function resolveRpcConfig(config: RpcConfig = {}): Readonly<Required<RpcC
 
 const anything: Check = () => undefined;
 
+const abortSignal: Check = (value) => {
+  const { aborted, addEventListener, removeEventListener } = (value ?? {}) as Partial<AbortSignal>;
+  const canListen = typeof addEventListener === 'function' && typeof removeEventListener === 'function';
+  return typeof aborted === 'boolean' && canListen ? undefined : 'an AbortSignal';
+};
+
 const callChecks: Checks<CallConfig> = {
-  signal: anything,
+  signal: optional(abortSignal),
   timeoutMs: optional(integer(1, dayMs)),
   dialTimeoutMs: optional(integer(0, dayMs)),
   firstByteTimeoutMs: optional(integer(0, dayMs)),

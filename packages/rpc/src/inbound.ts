@@ -6,10 +6,12 @@ import { Context, createChannel, type ChannelOwner } from './internal/channel.ts
 import type { InboundExchange, InboundReceiver, ReceivedRequest } from './internal/exchange.ts';
 import { encodeError, handlerFrame, refusalFrame } from './internal/failures.ts';
 import { ownBytes } from './internal/ownBytes.ts';
+import { bytesOf, checkSize, isIterable, isPromise, valueOf } from './internal/results.ts';
+import { Source } from './internal/source.ts';
 import type { Lifecycle, LifecycleOwner } from './lifecycle.ts';
 import type { InboundEvent, InboundOutcome, InboundState } from './machines/inbound.machine.ts';
 import type { RpcRuntime } from './runtime.ts';
-import type { AnswerPiece, CustomProtocol, Handler, RequestId, ResponseChannel } from './types.ts';
+import type { CustomProtocol, Handler, RequestId, ResponseChannel } from './types.ts';
 
 /** Tells about a request that has been read and verified, and says who answers it; `undefined`: somebody does already. */
 export type Dispatch = (request: RequestMessage, channel: ResponseChannel) => Handler | 'pong' | undefined;
@@ -19,8 +21,10 @@ export interface InboundHost {
   readonly dispatch: Dispatch;
   /** The custom protocol of that name. */
   readonly protocolOf: (method: string) => CustomProtocol | undefined;
-  /** Called once, when the request and what carried it are done with. */
+  /** Called once, when the request and what carried it are done with. Its handler may still be working. */
   readonly onDone: (request: InboundRequest) => void;
+  /** Called once behind `onDone`, when the handler was still working then and has come to its end. */
+  readonly onSettled: (request: InboundRequest) => void;
 }
 
 const closedReasons: Partial<Record<InboundState, ChannelClosedReason>> = {
@@ -54,6 +58,9 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
   #error: ErrorFrame | undefined;
   #writer: AnswerWriter | undefined;
   #claimed = false;
+  /** What still runs for the request: reading it, its handler, what writes the answer. */
+  #running = 0;
+  #isDone = false;
 
   /** @param incoming `isWhole`: the request is there already, and is given in this turn */
   constructor(
@@ -104,6 +111,11 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
     return this.#claimed || !this.#life.isActive;
   }
 
+  /** Whether something still runs for it, which it may do beyond the end of the request. */
+  get isWorking(): boolean {
+    return this.#running > 0;
+  }
+
   receive(request: ReceivedRequest): void {
     const { timeoutMs } = this.#runtime.config;
     const handleTimeoutMs = Math.min(request.head.timeoutMs ?? timeoutMs, timeoutMs);
@@ -132,6 +144,7 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
   async answer(write: () => Promise<void> | undefined): Promise<void> {
     if (this.isClosed) throw this.#closedError();
     this.#claimed = true;
+    this.#running++;
     try {
       await write();
       this.#life.send(events.ended);
@@ -139,6 +152,8 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
       if (!this.#life.isActive) throw this.#closedError();
       this.#failAnswer(error);
       throw error;
+    } finally {
+      this.#settle();
     }
   }
 
@@ -151,8 +166,18 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
     const frame = isGone ? undefined : lastFrame(state as InboundOutcome, this.#error);
     if (frame !== undefined) void this.#exchange.send('error', encodeError(frame))?.catch(ignore);
     const done = this.#exchange.finish(isGone);
-    if (done === undefined) this.#host.onDone(this);
-    else void done.then(() => this.#host.onDone(this));
+    if (done === undefined) this.#done();
+    else void done.then(() => this.#done());
+  }
+
+  #done(): void {
+    this.#isDone = true;
+    this.#host.onDone(this);
+  }
+
+  #settle(): void {
+    this.#running--;
+    if (this.#isDone && this.#running === 0) this.#host.onSettled(this);
   }
 
   /** A request of a custom protocol. Stays in one turn when the handler does. */
@@ -163,7 +188,7 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
     this.#method = method;
     let request: unknown;
     try {
-      request = protocol.request.decode(body);
+      request = valueOf(protocol.request.decode(body));
     } catch {
       return this.refuse(new Refusal('INVALID_REQUEST', 'the request does not fit the protocol'));
     }
@@ -172,10 +197,13 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
     try {
       const response = protocol.handleRequest(this.peerId, request, this);
       if (!isPromise(response)) return this.#respond(protocol, response);
-      response.then(
-        (value) => this.#respond(protocol, value),
-        (error: unknown) => this.#failAnswer(error),
-      );
+      this.#running++;
+      void Promise.resolve(response)
+        .then(
+          (value) => this.#respond(protocol, value),
+          (error: unknown) => this.#failAnswer(error),
+        )
+        .then(() => this.#settle());
     } catch (error) {
       this.#failAnswer(error);
     }
@@ -184,9 +212,8 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
   #respond(protocol: CustomProtocol, response: unknown): void {
     if (!this.#life.isActive) return;
     try {
-      const message = protocol.response.encode(response);
-      const { maxResponseSizeBytes: limitBytes } = this.#runtime.config;
-      if (message.length > limitBytes) throw tooLarge(message.length, limitBytes);
+      const message = bytesOf(protocol.response.encode(response));
+      checkSize(message.length, this.#runtime.config.maxResponseSizeBytes);
       const sent = this.#exchange.send('end', message);
       if (sent === undefined) return this.#life.send(events.ended);
       this.#life.send(events.began);
@@ -200,6 +227,7 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
   }
 
   async #serveMessage({ method, head, body }: ReceivedRequest): Promise<void> {
+    this.#running++;
     try {
       if (method !== undefined && method !== 'ping' && method !== 'llmRequest')
         throw new Refusal('UNSUPPORTED_MESSAGE', 'this node does not know the method');
@@ -216,6 +244,8 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
       await this.#handle(request, head);
     } catch (error) {
       this.refuse(error);
+    } finally {
+      this.#settle();
     }
   }
 
@@ -248,6 +278,7 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
     try {
       const context = new Context(channel, head);
       const result = await handler(request, context);
+      if (!this.#life.isActive && isIterable(result)) return await new Source(result).leave();
       if (result === undefined || this.isClosed) return;
       await (isIterable(result) ? channel.stream(result) : channel.respond(result));
     } catch (error) {
@@ -308,19 +339,6 @@ function lastFrame(outcome: InboundOutcome, error: ErrorFrame | undefined): Erro
     case 'failed':
       return error ?? say('REMOTE', 'the request could not be handled');
   }
-}
-
-function tooLarge(sizeBytes: number, limitBytes: number): Refusal {
-  const message = `the answer has ${sizeBytes} bytes, limit is ${limitBytes}`;
-  return new Refusal('TOO_LARGE', message, { reason: 'response' });
-}
-
-function isIterable(result: unknown): result is AsyncIterable<AnswerPiece> {
-  return typeof result === 'object' && result !== null && Symbol.asyncIterator in result;
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
 const ignore = (): void => undefined;

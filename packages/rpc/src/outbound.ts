@@ -9,7 +9,7 @@ import type {
   Carrier,
   SentRequest,
 } from './internal/exchange.ts';
-import { endError, exchangeError, saidError, type FailureContext } from './internal/failures.ts';
+import { endError, exchangeError, saidError, unsendable, type FailureContext } from './internal/failures.ts';
 import { StallWatch } from './internal/stallWatch.ts';
 import { UnreadQueue, type Unread } from './internal/unread.ts';
 import type { Lifecycle, LifecycleOwner } from './lifecycle.ts';
@@ -44,6 +44,9 @@ const events = {
 
 const nothing = new Uint8Array(0);
 
+/** After so many messages others get their turn: a long backlog must not keep everybody waiting. */
+const messagesPerTurn = 256;
+
 /**
  * One outbound request. A streamed answer is read as far as {@link next} asks for it, so a slow reader slows the peer.
  * `outcome` settles exactly once.
@@ -61,6 +64,9 @@ export class OutboundRequest<Result = unknown>
   readonly #limits: TimeLimits;
   readonly #unread = new UnreadQueue();
   readonly #end: OutboundEnd;
+  #readThisTurn = 0;
+  /** Set once it is listened to. */
+  #signal: AbortSignal | undefined;
   #controller: AbortController | undefined;
   #sent: SentRequest | undefined;
   #stall: StallWatch | undefined;
@@ -121,14 +127,19 @@ export class OutboundRequest<Result = unknown>
     };
   }
 
-  /** Sends the request. */
+  /** Sends the request. What goes wrong ends it; never throws. */
   start(): void {
-    const { signal } = this.#outgoing.call;
-    signal?.addEventListener('abort', this.cancel, { once: true });
-    if (signal?.aborted === true) return this.cancel();
-    const carrier = this.#runtime.carriers.find(this.peerId);
-    if (carrier === undefined) void this.#connect();
-    else this.#send(carrier);
+    try {
+      const { signal } = this.#outgoing.call;
+      signal?.addEventListener('abort', this.cancel, { once: true });
+      this.#signal = signal;
+      if (signal?.aborted === true) return this.cancel();
+      const carrier = this.#runtime.carriers.find(this.peerId);
+      if (carrier === undefined) void this.#connect();
+      else this.#send(carrier);
+    } catch (error) {
+      this.#failUnsent(error);
+    }
   }
 
   /** Gives the request up: here, and at the peer. */
@@ -145,6 +156,10 @@ export class OutboundRequest<Result = unknown>
    */
   async next(): Promise<AnswerChunk | undefined> {
     for (;;) {
+      if (++this.#readThisTurn > messagesPerTurn) {
+        this.#readThisTurn = 0;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
       const unread = this.#unread.shift();
       if (unread !== undefined) {
         const taken = this.#take(unread);
@@ -220,7 +235,7 @@ export class OutboundRequest<Result = unknown>
   }
 
   onEnd(state: RequestState): void {
-    this.#outgoing.call.signal?.removeEventListener('abort', this.cancel);
+    this.#signal?.removeEventListener('abort', this.cancel);
     this.#stall?.stop();
     this.#controller?.abort(hasEnded);
     if (state === 'succeeded' && this.#result !== undefined) {
@@ -250,7 +265,7 @@ export class OutboundRequest<Result = unknown>
       const carrier = await this.#runtime.carriers.get(peerId, { requestId, signal });
       if (this.#life.isActive) this.#send(carrier);
     } catch (error) {
-      this.#fail(exchangeError(error, this.#context()));
+      this.#failUnsent(error);
     }
   }
 
@@ -331,6 +346,10 @@ export class OutboundRequest<Result = unknown>
   #unlessEnded<T>(proven: T): T {
     if (!this.#life.isActive) throw hasEnded;
     return proven;
+  }
+
+  #failUnsent(error: unknown): void {
+    this.#fail(exchangeError(unsendable(error), { ...this.#context(), wasSent: false }));
   }
 
   #fail(error: RpcError): void {

@@ -15,6 +15,7 @@ import {
   StreamReader,
   type AnswerReader,
 } from './internal/answerReaders.ts';
+import { checkPayload, checkType } from './internal/given.ts';
 import type { RpcRuntime } from './runtime.ts';
 import type { Answer, CallConfig, CustomProtocol, LlmRequestMessage, RequestId } from './types.ts';
 
@@ -45,11 +46,12 @@ export interface Asked {
  * @throws {CodecError} `INVALID_FIELD`
  */
 export function unary(runtime: RpcRuntime, asked: Asked, message: RequestMessage): Outgoing<ResponseMessage> {
+  const parts = messageParts(runtime, asked, message);
   const reader: AnswerReader<ResponseMessage> =
     message.type === 'ping'
       ? new PongReader(asked)
       : new ResponseReader(asked, expectAnswer(runtime, asked, message));
-  return { ...messageParts(runtime, asked, message), stream: false, reader };
+  return { ...parts, stream: false, reader };
 }
 
 /**
@@ -58,8 +60,10 @@ export function unary(runtime: RpcRuntime, asked: Asked, message: RequestMessage
  * @throws {CodecError} `INVALID_FIELD`
  */
 export function streamed(runtime: RpcRuntime, asked: Asked, message: LlmRequestMessage): Outgoing<Answer> {
+  const parts = messageParts(runtime, asked, message);
+  checkType(message, 'llmRequest');
   const reader = new StreamReader(asked, expectAnswer(runtime, asked, message));
-  return { ...messageParts(runtime, asked, message), stream: true, reader };
+  return { ...parts, stream: true, reader };
 }
 
 /**
@@ -107,7 +111,7 @@ function messageParts(
   const body = encodeRequestMessage(message);
   checkSize(runtime, asked, body);
   if (message.type === 'ping') return { ...asked, method: message.type, body };
-  const { idempotencyKey } = message.request.payload;
+  const { idempotencyKey } = checkPayload(message.request.payload);
   return { ...asked, method: message.type, body, idempotencyKey };
 }
 

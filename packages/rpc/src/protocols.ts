@@ -1,10 +1,10 @@
+import { encodeOpenHead, limits } from '@lloom/codec';
 import { ConfigError } from '@lloom/core';
 import { RpcError } from './errors.ts';
+import { shown } from './internal/given.ts';
 import { reqRespProtocol, sessionProtocol } from './internal/protocolIds.ts';
 import type { Network, NetworkHosts } from './ports.ts';
 import type { CustomProtocol } from './types.ts';
-
-const maxNameBytes = 256;
 
 /** The custom protocols of one service. */
 export class Protocols {
@@ -91,20 +91,31 @@ export class Protocols {
   }
 }
 
-function check({ protocolName, request, response }: CustomProtocol): void {
+function check(given: CustomProtocol): void {
+  if (typeof given !== 'object' || given === null)
+    throw new ConfigError([{ path: 'protocol', got: shown(given), wanted: 'an object' }]);
+  const { protocolName, request, response } = given;
   const problems = [];
-  const isName =
-    typeof protocolName === 'string' &&
-    protocolName.startsWith('/') &&
-    protocolName.length > 1 &&
-    Buffer.byteLength(protocolName) <= maxNameBytes;
-  if (!isName) {
-    const wanted = `a name that begins with "/", of at most ${maxNameBytes} bytes`;
-    problems.push({ path: 'protocol.protocolName', got: String(protocolName).slice(0, 64), wanted });
+  if (!isName(protocolName)) {
+    const wanted = `a well-formed name that begins with "/", of at most ${limits.nameBytes} bytes`;
+    problems.push({ path: 'protocol.protocolName', got: shown(protocolName), wanted });
   }
   for (const [path, codec] of Object.entries({ request, response })) {
     if (typeof codec?.encode === 'function' && typeof codec.decode === 'function') continue;
-    problems.push({ path: `protocol.${path}`, got: typeof codec, wanted: 'a codec with encode and decode' });
+    problems.push({ path: `protocol.${path}`, got: shown(codec), wanted: 'a codec with encode and decode' });
   }
+  if (given.handleRequest !== undefined && typeof given.handleRequest !== 'function')
+    problems.push({ path: 'protocol.handleRequest', got: typeof given.handleRequest, wanted: 'a function' });
   if (problems.length > 0) throw new ConfigError(problems);
+}
+
+/** Whether requests can be sent under this name. */
+function isName(name: unknown): boolean {
+  if (typeof name !== 'string' || name.length < 2 || !name.startsWith('/')) return false;
+  try {
+    encodeOpenHead({ method: name, stream: false, metadata: {} });
+    return true;
+  } catch {
+    return false;
+  }
 }

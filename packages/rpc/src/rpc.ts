@@ -9,7 +9,9 @@ import { InboundRequest, type Dispatch, type InboundHost } from './inbound.ts';
 import { Budget } from './internal/budget.ts';
 import { busyFrame } from './internal/busy.ts';
 import type { InboundExchange } from './internal/exchange.ts';
+import { checkFunction, checkTime, peerText } from './internal/given.ts';
 import { lingerMs } from './internal/partWith.ts';
+import { Places } from './internal/places.ts';
 import { reqRespProtocol } from './internal/protocolIds.ts';
 import { RequestMeter } from './internal/requestMeter.ts';
 import { PulledAnswer } from './internal/pulledAnswer.ts';
@@ -41,7 +43,7 @@ export interface Rpc extends EventSource<RpcEvents> {
    *
    * @throws {RpcError} how it failed; `data.outcome` and the code say what is not known
    * @throws {AddressError} `INVALID_PEER_ID`
-   * @throws {CodecError} `INVALID_FIELD` when the message cannot be encoded
+   * @throws {CodecError} `INVALID_FIELD` when the message cannot be encoded; {ConfigError} when the call is none
    * @example
    * ```ts
    * const pong = await node.services.rpc.request(peerId, { type: 'ping' }, { timeoutMs: 5_000 });
@@ -56,7 +58,7 @@ export interface Rpc extends EventSource<RpcEvents> {
    * Asks a peer and gives its answer as it arrives. Errors come out of the iteration and of `result`.
    *
    * @throws {RpcError} `TOO_LARGE`, `AUDIENCE_MISMATCH`, `MISSING_PORT`, `PENDING_LIMIT`, `STOPPED` at once
-   * @throws {AddressError} `INVALID_PEER_ID` at once
+   * @throws {AddressError} `INVALID_PEER_ID` at once; {CodecError} `INVALID_FIELD`, {ConfigError} as well
    * @example
    * ```ts
    * const answer = node.services.rpc.stream(peerId, { type: 'llmRequest', request: signed });
@@ -69,7 +71,7 @@ export interface Rpc extends EventSource<RpcEvents> {
    * Asks a peer and returns at once; the outcome is told by `response:received` or `request:failed`.
    *
    * @throws {RpcError} `TOO_LARGE`, `AUDIENCE_MISMATCH`, `MISSING_PORT`, `PENDING_LIMIT`, `STOPPED` at once
-   * @throws {AddressError} `INVALID_PEER_ID` at once
+   * @throws {AddressError} `INVALID_PEER_ID` at once; {CodecError} `INVALID_FIELD`, {ConfigError} as well
    */
   sendRequest(peerId: PeerId | string, message: RequestMessage, call?: CallConfig): RequestId;
   /**
@@ -116,6 +118,7 @@ export interface Rpc extends EventSource<RpcEvents> {
    * service.
    *
    * @returns takes the handler away again
+   * @throws {ConfigError} when it is no function
    */
   serve(handler: Handler): () => void;
   /**
@@ -132,6 +135,7 @@ export interface Rpc extends EventSource<RpcEvents> {
    * Refuses new requests of others with `BUSY` and resolves when those under way have ended and the answers have
    * reached who asked, or after `drainMs`. Peers that say nothing at all are given two seconds of it. For a stop that
    * loses nothing.
+   * @throws {ConfigError} unless it is a time from 0 to a day
    */
   drain(drainMs: number): Promise<void>;
 }
@@ -153,7 +157,7 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
   readonly #protocols: Protocols;
   readonly #outbound = new Map<RequestId, OutboundRequest>();
   readonly #inbound = new Set<InboundRequest>();
-  readonly #inboundByPeer = new Map<string, number>();
+  readonly #places: Places;
   readonly #sessions = new Set<ServingSession>();
   readonly #unverified: Budget;
   readonly #idPrefix: string;
@@ -181,6 +185,8 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
     this.#runtime = { ...shared, events: this, ...lifecycles };
     this.#protocols = new Protocols(network, (method) => this.#streamHost(method));
     this.#unverified = new Budget(config.maxUnverifiedBytes);
+    const { maxInboundRequests: ofAll, maxInboundRequestsPerPeer: ofOnePeer } = config;
+    this.#places = new Places({ ofAll, ofOnePeer });
     this.#idPrefix = toHex(random.bytes(4)).slice(2);
   }
 
@@ -266,6 +272,7 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
   }
 
   serve(handler: Handler): () => void {
+    checkFunction('handler', handler);
     this.#handler = handler;
     return () => {
       if (this.#handler === handler) this.#handler = undefined;
@@ -281,6 +288,7 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
   }
 
   async drain(drainMs: number): Promise<void> {
+    checkTime('drainMs', drainMs);
     if (this.#state === 'serving') this.#state = 'draining';
     const { clock, network } = this.#runtime;
     const endMs = clock.elapsed() + drainMs;
@@ -323,10 +331,10 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
     const { maxPendingRequests: limit } = this.#runtime.config;
     if (this.#state === 'stopped') throw new RpcError('STOPPED', {});
     if (this.#outbound.size >= limit) throw new RpcError('PENDING_LIMIT', { limit });
-    const name = peerId.toString();
+    const name = peerText(peerId);
     // Reading a peer id costs more than a whole request; that of a peer with a session has been read.
     const isKnown = this.#runtime.carriers.find(name) !== undefined;
-    const canonical = isKnown ? name : toPeerId(peerId).toString();
+    const canonical = isKnown ? name : toPeerId(name).toString();
     return { requestId: this.#nextId(), peerId: canonical, call: resolveCall(call) };
   }
 
@@ -373,17 +381,11 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
   }
 
   #accept(exchange: InboundExchange, isWhole: boolean): InboundRequest | ErrorFrame {
-    const { config } = this.#runtime;
-    const { peerId } = exchange;
-    const ofThisPeer = this.#inboundByPeer.get(peerId) ?? 0;
-    const isFull =
-      this.#inbound.size >= config.maxInboundRequests || ofThisPeer >= config.maxInboundRequestsPerPeer;
-    if (this.#state !== 'serving' || isFull)
-      return busyFrame(this.#state === 'serving' ? this.#inbound.size : undefined);
+    if (this.#state !== 'serving') return busyFrame(undefined);
+    if (!this.#places.take(exchange.peerId)) return busyFrame(this.#inbound.size);
     const incoming = { requestId: this.#nextId(), exchange, isWhole };
     const request = new InboundRequest(this.#runtime, incoming, this.#inboundHost);
     this.#inbound.add(request);
-    this.#inboundByPeer.set(peerId, ofThisPeer + 1);
     return request;
   }
 
@@ -402,13 +404,12 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
     protocolOf: (method) => this.#protocols.get(method),
     onDone: (request) => {
       this.#inbound.delete(request);
-      const left = (this.#inboundByPeer.get(request.peerId) ?? 1) - 1;
-      if (left > 0) this.#inboundByPeer.set(request.peerId, left);
-      else this.#inboundByPeer.delete(request.peerId);
+      this.#places.leave(request.peerId, request.isWorking);
       if (this.#inbound.size > 0) return;
       this.#idle?.resolve();
       this.#idle = undefined;
     },
+    onSettled: ({ peerId }) => this.#places.settle(peerId),
   };
 
   #nextId(): RequestId {

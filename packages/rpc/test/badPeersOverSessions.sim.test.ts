@@ -203,6 +203,11 @@ describe.for(fidelities)('over %s links', (fidelity) => {
       'INVALID_RESPONSE',
     ],
     [
+      'answers with chunks of nothing',
+      (session, { id }) => session.write(...Array.from({ length: 9 }, () => sessionBytes(body, id))),
+      'INVALID_RESPONSE',
+    ],
+    [
       'answers with an error as its response',
       (session, { id }) => {
         const payload = encodeAnswerEnd({ type: 'end', response: { type: 'error', message: 'no' } });

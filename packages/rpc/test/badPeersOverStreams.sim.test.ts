@@ -88,6 +88,35 @@ describe.for(fidelities)('over %s links', (fidelity) => {
     asker.expectNothingLeft();
   });
 
+  test('a peer that sends chunks of nothing without end is given up, and what came before is shown', async ({
+    createNetwork,
+  }) => {
+    let isReset = false;
+    const { network, asker, executor } = await createPair(createNetwork, {
+      fidelity,
+      executor: {
+        misbehave: async (stream) => {
+          stream.addEventListener('close', () => (isReset = true));
+          stream.send(frame({ type: 'chunk', sequence: 0, text: 'x', tokens: 1 }));
+          const nothings = Buffer.concat(Array.from({ length: 1_000 }, () => Uint8Array.of(2, 0x0a, 0)));
+          while (stream.status === 'open') {
+            if (!stream.writableNeedsDrain) stream.send(nothings);
+            await pause(1);
+          }
+        },
+      },
+    });
+    const answer = asker.rpc.stream(executor.peerId, await question(asker.identity, executor.identity));
+    await network.runFor(1_000);
+    // Nobody has read anything yet.
+    expect(isReset).toBe(true);
+    const chunks = answer[Symbol.asyncIterator]();
+    expect(await network.run(chunks.next())).toMatchObject({ value: { text: 'x' } });
+    expect(await network.run(failure(chunks.next()))).toMatchObject({ code: 'INVALID_RESPONSE' });
+    await network.runFor(lingerMs);
+    asker.expectNothingLeft();
+  });
+
   test('a proven answer that comes twice is one answer, and its text is shown once', async ({
     createNetwork,
   }) => {

@@ -1,4 +1,4 @@
-import { encodeOpenHead, joinOpen } from '@lloom/codec';
+import { encodeAnswerChunk, encodeOpenHead, joinOpen } from '@lloom/codec';
 import { ConfigError } from '@lloom/core';
 import { describe, expect, test } from 'vitest';
 import { Refusal, type CustomProtocol, type RpcError } from '../src/index.ts';
@@ -11,6 +11,7 @@ import {
   expectNothingLeft,
 } from './sessionServices.ts';
 import { heldBytes } from './sessionFuzz.ts';
+import type { LinkEnd } from './sessionLinks.ts';
 
 const echo = bytesProtocol('/echo/1', (_, bytes) => bytes);
 const unsigned = { signatures: 'ignore', signer: constantSigner } as const;
@@ -179,6 +180,65 @@ describe('an answer that nobody reads yet', () => {
     expect((await heldBytes()).buffers - before).toBeLessThan(mebibyte);
     go.resolve();
     await slow.return?.(undefined);
+    await world.settle();
+    expectNothingLeft(world);
+  });
+
+  test('in chunks of a byte or of a token fills no memory, however many nobody reads', async () => {
+    const { world, client, server, question } = await createPair();
+    let far: LinkEnd | undefined;
+    world.handle(server.peerId, (end) => {
+      far = end;
+      end.attach({ onBytes: () => undefined, onDrain: () => undefined, onClosed: () => undefined });
+    });
+    const message = await question();
+    const answers = Array.from({ length: 10 }, () => client.rpc.stream(server.peerId, message));
+    await world.settle();
+    const { heap, buffers } = await heldBytes();
+    for (const [at] of answers.entries()) {
+      const length = at % 2 === 0 ? 1 : 7;
+      const few = Buffer.concat(Array.from({ length: 1_024 }, () => frame('body', at + 1, pattern(length))));
+      // All of its first credit.
+      for (let sent = 0; sent + 1_024 * length <= 256 * 1_024; sent += 1_024 * length) {
+        far!.write([few]);
+        await world.settle();
+      }
+    }
+    const after = await heldBytes();
+    expect(client.rpc.pendingRequests()).toHaveLength(10);
+    expect(after.heap + after.buffers - heap - buffers).toBeLessThan(10 * 2_000_000);
+    for (const answer of answers) await answer[Symbol.asyncIterator]().return?.();
+    await world.settle();
+    expect(client.ledger.wrongEnds).toEqual([]);
+    expect(client.rpc.pendingRequests()).toEqual([]);
+  });
+
+  test('that waits for its reader in thousands of chunks lets others run while it is read', async () => {
+    const { world, client, server, question } = await createPair();
+    let far: LinkEnd | undefined;
+    world.handle(server.peerId, (end) => {
+      far = end;
+      end.attach({ onBytes: () => undefined, onDrain: () => undefined, onClosed: () => undefined });
+    });
+    const answer = client.rpc.stream(server.peerId, await question());
+    await world.settle();
+    const chunks = Array.from({ length: 2_000 }, (_, sequence) =>
+      frame('body', 1, encodeAnswerChunk({ type: 'chunk', sequence, text: 'x', tokens: 1 })),
+    );
+    far!.write([Buffer.concat(chunks)]);
+    await world.settle();
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      if (read < chunks.length) setImmediate(count);
+    };
+    let read = 0;
+    setImmediate(count);
+    for await (const { text } of answer) {
+      read += text.length;
+      if (read === chunks.length) break;
+    }
+    expect(turns).toBeGreaterThanOrEqual(7);
     await world.settle();
     expectNothingLeft(world);
   });

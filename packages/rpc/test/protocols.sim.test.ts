@@ -138,6 +138,16 @@ describe.each([true, false])('with sessions: %s', (sessions) => {
     expect(await network.run(outcomeOf(asker.rpc.callProtocol(executor.peerId, odd, [])))).toBe(
       'INVALID_REQUEST',
     );
+    const later = { ...numbers, decode: () => Promise.reject(new Error('later')) as never };
+    await executor.rpc.addProtocol({ ...sum, protocolName: '/test/later/1.0.0', request: later });
+    const late = { ...sumOnly, protocolName: '/test/later/1.0.0' };
+    expect(await network.run(outcomeOf(asker.rpc.callProtocol(executor.peerId, late, [])))).toBe(
+      'INVALID_REQUEST',
+    );
+    const lateAnswer = { ...sumOnly, response: { ...text, decode: later.decode } };
+    expect(await network.run(outcomeOf(asker.rpc.callProtocol(executor.peerId, lateAnswer, [4, 2])))).toBe(
+      'INVALID_RESPONSE',
+    );
     const deaf = { protocolName: sum.protocolName, request: numbers, response: numbers };
     expect(await network.run(outcomeOf(asker.rpc.callProtocol(executor.peerId, deaf, [4, 1])))).toBe(
       'INVALID_RESPONSE',

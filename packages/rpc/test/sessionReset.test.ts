@@ -30,9 +30,11 @@ async function createTalk(maxInboundRequestsPerPeer: number, link: LinksConfig =
   const handle = (name: string): void => void handled.set(name, (handled.get(name) ?? 0) + 1);
   for (const name of ['/echo/1', '/echo/2', '/later/1', '/large/1', '/never/1', '/full/1'])
     await server.rpc.addProtocol(
-      bytesProtocol(name, (_, bytes) => {
+      bytesProtocol(name, (_, bytes, { signal }) => {
         handle(name);
-        if (name.startsWith('/never')) return new Promise(() => undefined);
+        // It answers nobody, and lets go when nobody waits any more.
+        if (name.startsWith('/never'))
+          return new Promise((resolve) => signal.addEventListener('abort', () => resolve(bytes)));
         return name.startsWith('/later') ? Promise.resolve(bytes) : bytes;
       }),
     );

@@ -39,9 +39,9 @@ export class Field {
     }
   }
 
-  /** Our own pair. */
-  get ours(): Pair {
-    return this.#pairs[0]!;
+  /** Those that run, our own first. */
+  get pairs(): readonly [ours: Pair, ...Pair[]] {
+    return this.#pairs as [Pair, ...Pair[]];
   }
 
   /**

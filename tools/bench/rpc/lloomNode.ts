@@ -5,8 +5,9 @@ import { rpc, type RpcConfig, type RpcPorts } from '@lloom/rpc';
 import { createStack } from '@lloom/transport';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
+import { createMeter } from './meter.ts';
 
-/** A node on loopback with the rpc service, its limits raised to what the rows have in flight. */
+/** A node on loopback with the rpc service, which counts, its limits raised to what the rows have in flight. */
 export async function createLloomNode(config: RpcConfig & RpcPorts = {}) {
   const identity = Identity.generate();
   const node = await createLibp2p({
@@ -20,6 +21,7 @@ export async function createLloomNode(config: RpcConfig & RpcPorts = {}) {
       rpc: rpc({
         signer: identity.signer(),
         verifier: identity.verifier(),
+        meter: createMeter(),
         maxInboundRequests: 1_024,
         maxInboundRequestsPerPeer: 1_024,
         maxRequestSizeBytes: 16 * 1024 * 1024,

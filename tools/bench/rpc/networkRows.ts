@@ -119,18 +119,17 @@ export function bodyRows(): Promise<Row[]> {
   return Field.with([ours, theirs], async (field) => {
     // Memory is counted from where small requests have left it.
     await field.measure(full, { rounds: 1 });
-    const base = await field.ours.usage();
+    const bases = await Promise.all(field.pairs.map((pair) => pair.usage()));
     const large = await field.measure({ inFlight: 1, ms: 1_000, what: { bodyBytes } }, { rounds });
     const metric = 'rpc.body10mib';
     const against = 'libp2p, a stream per request';
     const speed = { metric: `${metric}.vs-libp2p-stream`, ours, theirs, against, goal: 1.2 } as const;
-    const grown = {
-      value: await growthOf(field.ours, base),
-      baseline: goalBodies,
-      unit: 'bodies',
-      against: 'goal',
-    };
-    return [...volumeRow(large, speed, bodyBytes), row(`${metric}.rss`, grown, 1)];
+    const [our, their] = await Promise.all(field.pairs.map((pair, index) => growthOf(pair, bases[index]!)));
+    const [value, unit] = [our!, 'bodies'];
+    const grown = { value, unit, baseline: goalBodies, against: 'goal' };
+    const rows = [...volumeRow(large, speed, bodyBytes), row(`${metric}.rss`, grown, 1)];
+    if (their === undefined) return rows;
+    return [...rows, row(`${metric}.rss.vs-libp2p-stream`, { value, unit, baseline: their, against })];
   });
 }
 

@@ -2,6 +2,7 @@ import { decodeAnswerChunk, decodeAnswerEnd, type EndFrame, type ResponseMessage
 import { RpcError } from '../errors.ts';
 import type { Answer, AnswerChunk, Codec, RequestId } from '../types.ts';
 import type { AnswerProof } from './answerProof.ts';
+import { valueOf } from './results.ts';
 import { ownBytes } from './ownBytes.ts';
 
 /** Makes what a caller gets out of the messages of an answer. */
@@ -109,7 +110,7 @@ export class ProtocolReader<Response> implements AnswerReader<Response> {
 
   end(message: Uint8Array): Response {
     try {
-      return this.#codec.decode(message);
+      return valueOf(this.#codec.decode(message)) as Response;
     } catch (cause) {
       const reason = 'it does not fit the protocol';
       throw new RpcError('INVALID_RESPONSE', { ...this.#request, reason }, { cause });

@@ -8,6 +8,8 @@ import {
 import type { Clock, Signer, Verifier } from '@lloom/core';
 import { Refusal, RpcError } from '../errors.ts';
 import type { AnswerMessage, AnswerPiece } from '../types.ts';
+import { checkAnswer, checkSize } from './results.ts';
+import { Source } from './source.ts';
 import { AnswerChunks, draftOf, Tally, withoutHalf, type SigningPorts } from './answerChunks.ts';
 
 /** An answer that is ready and not signed. */
@@ -48,6 +50,7 @@ export interface AnswerWriterConfig {
 export class AnswerWriter {
   readonly #config: AnswerWriterConfig;
   #chunks: AnswerChunks | undefined;
+  #source: Source<AnswerPiece> | undefined;
   #bytes = 0;
   #hasBegun = false;
 
@@ -62,6 +65,7 @@ export class AnswerWriter {
    * @throws {CodecError} `INVALID_FIELD`; or what the signer, the sink and `throwIfClosed` throw
    */
   message(answer: AnswerMessage): Promise<void> | undefined {
+    checkAnswer(answer);
     if (answer.type !== 'llmResponse') {
       if (answer.type === 'error') throw new Refusal('REMOTE', answer.message);
       return this.#end({ type: 'end', response: answer });
@@ -79,26 +83,28 @@ export class AnswerWriter {
   async pieces(pieces: AsyncIterable<AnswerPiece>): Promise<void> {
     const { inChunks, throwIfClosed } = this.#config;
     const answer = inChunks ? this.#begin(true) : this.#gather();
+    this.#source = new Source(pieces);
     try {
-      for await (const piece of pieces) {
+      await this.#source.read((piece) => {
         throwIfClosed();
-        if (typeof piece !== 'string' && !('text' in piece)) {
-          answer.tally.say(piece);
-          continue;
-        }
+        if (typeof piece !== 'string' && !('text' in piece)) return answer.tally.say(piece);
         const text = typeof piece === 'string' ? piece : piece.text;
         const tokens = typeof piece === 'string' ? 1 : (piece.tokens ?? 1);
-        const sending = answer.add(checkText(text), tokens);
-        if (sending !== undefined) await sending;
-      }
+        return answer.add(checkText(text), tokens);
+      });
+      throwIfClosed();
       await answer.end();
     } finally {
       this.close();
     }
   }
 
-  /** Writes nothing more by itself. To be called when the request has ended, however that came about. */
+  /**
+   * Writes nothing more by itself, and lets go of the pieces. To be called when the request has ended, however that came
+   * about.
+   */
   close(): void {
+    void this.#source?.leave();
     this.#chunks?.close();
   }
 
@@ -189,11 +195,4 @@ class GatheredAnswer {
 function checkText(text: unknown): string {
   if (typeof text === 'string') return text;
   throw new TypeError('Cannot stream a piece whose text is no string');
-}
-
-function checkSize(sizeBytes: number, maxBytes: number): void {
-  if (sizeBytes <= maxBytes) return;
-  throw new Refusal('TOO_LARGE', `the answer has ${sizeBytes} bytes, limit is ${maxBytes}`, {
-    reason: 'response',
-  });
 }

@@ -53,6 +53,11 @@ export function saidError(frame: ErrorFrame, { requestId, peerId, method = '' }:
   }
 }
 
+/** What was thrown before a request was sent: an error of the codec would be taken for one of the answer. */
+export function unsendable(cause: unknown): unknown {
+  return CodecError.is(cause) ? new Error(`it cannot be sent: ${cause.message}`, { cause }) : cause;
+}
+
 /** What went wrong on this side of an exchange, as an `RpcError`. */
 export function exchangeError(error: unknown, context: FailureContext): RpcError {
   if (RpcError.is(error)) return error;

@@ -1,11 +1,14 @@
-/** A block is as large as what there is already, within these bounds. */
-const minBlockBytes = 64 * 1024;
+/** A block is as large as what has come, within these bounds. */
+const minBlockBytes = 4 * 1024;
 const maxBlockBytes = 1024 * 1024;
 
 /** When so much of an announced message has come, it is given all its memory: then that much is not copied again. */
 const trustedPart = 1 / 2;
 
-/** A message that comes in pieces. Its memory is at most twice what has come, whatever was announced. */
+/**
+ * A message that comes in pieces. Its memory is at most twice what has come and 4 KiB, whatever was announced; while it
+ * is moved into one block, three times.
+ */
 export class GatheredMessage {
   readonly #announcedBytes: number;
   readonly #blocks: Uint8Array[] = [];
@@ -30,7 +33,7 @@ export class GatheredMessage {
     this.#length += piece.length;
     while (rest.length > 0) {
       const room = this.#last.length - this.#used;
-      if (room === 0) this.#grow();
+      if (room === 0) this.#grow(this.#length - rest.length);
       const part = rest.subarray(0, this.#last.length - this.#used);
       this.#last.set(part, this.#used);
       this.#used += part.length;
@@ -44,20 +47,14 @@ export class GatheredMessage {
     return this.#last.subarray(0, this.#used);
   }
 
-  #grow(): void {
-    const have = this.#blocks.length === 0 ? 0 : this.#bytesOfBlocks();
-    if (this.#announcedBytes > have && have >= this.#announcedBytes * trustedPart)
+  /** Makes room behind `have` bytes, which fill all blocks. */
+  #grow(have: number): void {
+    if (this.#announcedBytes > have && this.#length >= this.#announcedBytes * trustedPart)
       return this.#moveTo(bytes(this.#announcedBytes));
     const left = Math.max(this.#announcedBytes - have, 0) || maxBlockBytes;
-    const size = Math.min(maxBlockBytes, Math.max(minBlockBytes, have), left);
+    const size = Math.min(maxBlockBytes, Math.max(minBlockBytes, this.#length), left);
     this.#blocks.push((this.#last = bytes(size)));
     this.#used = 0;
-  }
-
-  #bytesOfBlocks(): number {
-    let sum = 0;
-    for (const block of this.#blocks) sum += block === this.#last ? this.#used : block.length;
-    return sum;
   }
 
   /** Puts everything so far into one block. */

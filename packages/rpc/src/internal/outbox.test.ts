@@ -330,3 +330,14 @@ test('behind its end a session writes nothing, and whoever wants to is told', as
     true,
   ]);
 });
+
+test('what cannot be written ends the session, and not the process', async () => {
+  const { flow, outbox, near, run } = createOutbox();
+  const asked = flow().send('end', { length: Number.NaN } as Uint8Array)!;
+  asked.catch(() => undefined);
+  const behind = flow().send('end', pattern(100_000))!;
+  run();
+  expect(near.closedBy).toBeInstanceOf(Error);
+  expect(outbox.isEmpty).toBe(true);
+  expect(await stateOf(behind)).not.toBe('written');
+});

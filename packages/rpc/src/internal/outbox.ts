@@ -102,8 +102,14 @@ export class Outbox {
     this.#isScheduled = false;
     if (this.#isClosed) return;
     this.#isTakingTurns = true;
-    if (!this.#isBlocked) this.#takeTurns();
-    this.#isTakingTurns = false;
+    try {
+      if (!this.#isBlocked) this.#takeTurns();
+    } catch (error) {
+      // Half a frame may be written: nothing behind it could be read.
+      return this.#link.abort(error as Error);
+    } finally {
+      this.#isTakingTurns = false;
+    }
     this.#handOver();
     if (this.#ring.size > 0 && !this.#isBlocked) this.#schedule();
   };

@@ -32,19 +32,49 @@ export class PulledAnswer implements AnswerStream {
     return this.#request.outcome;
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterator<AnswerChunk> {
-    if (this.#isIterated) throw new TypeError('Cannot iterate over an answer twice');
-    this.#isIterated = true;
-    let hasEnded = false;
+  /** Not a generator: one that is left before its first step does nothing any more, and the request would go on. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<AnswerChunk, undefined> {
+    let isOurs = false;
+    let isLeft = false;
+    const begin = (): void => {
+      if (isOurs) return;
+      if (this.#isIterated) throw new TypeError('Cannot iterate over an answer twice');
+      this.#isIterated = isOurs = true;
+    };
+    const chunks = this.#chunks(begin, () => isLeft);
+    const leave = (): void => {
+      isLeft = true;
+      if (this.#isIterated && !isOurs) return;
+      this.#isIterated = isOurs = true;
+      this.#request.cancel();
+    };
+    const iterator: AsyncIterableIterator<AnswerChunk, undefined> = {
+      next: () => chunks.next(),
+      return: () => {
+        leave();
+        return chunks.return(undefined);
+      },
+      throw: (error: unknown) => {
+        leave();
+        return chunks.throw(error);
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  /** Whoever waits for a chunk when the iteration is left gets the end, and no error. */
+  async *#chunks(begin: () => void, isLeft: () => boolean): AsyncGenerator<AnswerChunk, undefined> {
+    begin();
     try {
       await this.#reading;
       yield* this.#backlog.splice(0);
       for (let chunk = await this.#request.next(); chunk !== undefined; chunk = await this.#request.next())
         yield chunk;
-      hasEnded = true;
-    } finally {
-      if (!hasEnded) this.#request.cancel();
+    } catch (error) {
+      if (!isLeft()) throw error;
     }
+    return undefined;
   }
 
   /** Keeps a chunk for an iteration that may still begin; beyond a thousand, with the one before. */
