@@ -88,6 +88,8 @@ const machinePackage: Readonly<Record<string, Room>> = {
 const ownTables: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
   rpc: {
     ...machinePackage,
+    // The service's interface stands by itself: it is all that a user reads.
+    types: { files: ['types.ts', 'api.ts'], own: quiet, libp2p: 'types', pure: true },
     machinesIndex: { files: ['machines/index.ts'], own: ['machines', 'service'], noLogic: true },
     // Requests are many: their machines run as tables.
     machines: { ...machines, files: [...machines.files, 'machines/transitionTable.ts'] },

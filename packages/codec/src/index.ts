@@ -42,12 +42,12 @@ export {
   openEnvelope,
   payloadTypeOf,
 } from './payloads.ts';
+export { SessionDecoder } from './sessionDecoder.ts';
 export {
   encodeCredit,
   encodeSessionFrame,
   joinOpen,
   readCredit,
-  SessionDecoder,
   sessionFrame,
   sessionHeaderBytes,
   splitOpen,

@@ -6,7 +6,8 @@
 import { Libp2pNetwork, type RpcComponents } from './adapters/libp2p.ts';
 import { resolveRpcConfig, type RpcConfig } from './config.ts';
 import type { RpcPorts } from './ports.ts';
-import { RpcService, type Rpc } from './rpc.ts';
+import type { Rpc } from './api.ts';
+import { RpcService } from './rpc.ts';
 
 /**
  * The rpc service for `createLibp2p({ services })`.
@@ -37,7 +38,7 @@ export type { RpcConfig } from './config.ts';
 export { Refusal, RpcError, type RpcErrorCode, type RpcErrorData, type SaidCode } from './errors.ts';
 export type { RpcEvents } from './events.ts';
 export type { RpcPorts } from './ports.ts';
-export type { Rpc } from './rpc.ts';
+export type { Rpc } from './api.ts';
 export type {
   Answer,
   AnswerChunk,

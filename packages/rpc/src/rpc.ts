@@ -1,7 +1,8 @@
 import type { ErrorFrame, RequestMessage, ResponseMessage } from '@lloom/codec';
-import { EventHub, systemClock, systemRandom, toHex, toPeerId, type EventSource } from '@lloom/core';
+import { EventHub, systemClock, systemRandom, toHex, toPeerId } from '@lloom/core';
 import type { PeerId } from '@libp2p/interface';
 import { Carriers } from './carriers.ts';
+import type { Rpc } from './api.ts';
 import { noCall, resolveCall, type RpcConfig } from './config.ts';
 import { Refusal, RpcError } from './errors.ts';
 import type { RpcEvents } from './events.ts';
@@ -35,110 +36,6 @@ import type {
   ResponseChannel,
   ResponseTo,
 } from './types.ts';
-
-/** Requests to other peers, and answers to theirs. */
-export interface Rpc extends EventSource<RpcEvents> {
-  /**
-   * Asks a peer and waits for its answer. What was signed is proven before it is handed on.
-   *
-   * @throws {RpcError} how it failed; `data.outcome` and the code say what is not known
-   * @throws {AddressError} `INVALID_PEER_ID`
-   * @throws {CodecError} `INVALID_FIELD` when the message cannot be encoded; {ConfigError} when the call is none
-   * @example
-   * ```ts
-   * const pong = await node.services.rpc.request(peerId, { type: 'ping' }, { timeoutMs: 5_000 });
-   * ```
-   */
-  request<M extends RequestMessage>(
-    peerId: PeerId | string,
-    message: M,
-    call?: CallConfig,
-  ): Promise<ResponseTo<M>>;
-  /**
-   * Asks a peer and gives its answer as it arrives. Errors come out of the iteration and of `result`.
-   *
-   * @throws {RpcError} `TOO_LARGE`, `AUDIENCE_MISMATCH`, `MISSING_PORT`, `PENDING_LIMIT`, `STOPPED` at once
-   * @throws {AddressError} `INVALID_PEER_ID` at once; {CodecError} `INVALID_FIELD`, {ConfigError} as well
-   * @example
-   * ```ts
-   * const answer = node.services.rpc.stream(peerId, { type: 'llmRequest', request: signed });
-   * for await (const { text } of answer) process.stdout.write(text);
-   * console.log((await answer.result).totalCost);
-   * ```
-   */
-  stream(peerId: PeerId | string, message: LlmRequestMessage, call?: CallConfig): AnswerStream;
-  /**
-   * Asks a peer and returns at once; the outcome is told by `response:received` or `request:failed`.
-   *
-   * @throws {RpcError} `TOO_LARGE`, `AUDIENCE_MISMATCH`, `MISSING_PORT`, `PENDING_LIMIT`, `STOPPED` at once
-   * @throws {AddressError} `INVALID_PEER_ID` at once; {CodecError} `INVALID_FIELD`, {ConfigError} as well
-   */
-  sendRequest(peerId: PeerId | string, message: RequestMessage, call?: CallConfig): RequestId;
-  /**
-   * Takes a protocol of one's own: serves it, when it has a handler, and knows it for calling. Peers learn of it through
-   * identify, and call it over a session or over a stream of its own.
-   *
-   * @throws {RpcError} `PROTOCOL_EXISTS`
-   * @throws {ConfigError} when it has no name or no codecs
-   * @example
-   * ```ts
-   * await rpc.addProtocol({ protocolName: '/my/echo/1.0.0', request: json, response: json, handleRequest: (_, value) => value });
-   * ```
-   */
-  addProtocol<Request, Response>(protocol: CustomProtocol<Request, Response>): Promise<void>;
-  /**
-   * Serves it no more. Requests under way are answered.
-   * @throws {RpcError} `UNKNOWN_PROTOCOL`
-   */
-  removeProtocol(protocolName: string): Promise<void>;
-  /**
-   * Asks a peer by a protocol of one's own: the protocol, or the name of one that was added.
-   *
-   * @throws {RpcError} how it failed; `UNSUPPORTED_PROTOCOL` when the peer does not serve it; `UNKNOWN_PROTOCOL` when
-   * nothing of that name was added here
-   * @throws {ConfigError} when it has no name or no codecs
-   * @throws {AddressError} `INVALID_PEER_ID`; what the codec throws for a request that it cannot encode
-   * @example
-   * ```ts
-   * const answer = await rpc.callProtocol(peerId, echo, { hello: 'world' }, { timeoutMs: 5_000 });
-   * ```
-   */
-  callProtocol<Request, Response>(
-    peerId: PeerId | string,
-    protocol: CustomProtocol<Request, Response> | string,
-    request: Request,
-    call?: CallConfig,
-  ): Promise<Response>;
-  /** The requests of this node that are under way. */
-  pendingRequests(): PendingRequest[];
-  /** How many requests of others are being read, handled or answered. */
-  readonly activeInbound: number;
-  /**
-   * Serves requests: the door of an executor. One handler at a time; the last one counts. Pings are answered by the
-   * service.
-   *
-   * @returns takes the handler away again
-   * @throws {ConfigError} when it is no function
-   */
-  serve(handler: Handler): () => void;
-  /**
-   * Answers through a channel.
-   * @throws {RpcError} `CHANNEL_CLOSED`, `MISSING_PORT`
-   */
-  sendResponse(channel: ResponseChannel, message: AnswerMessage): Promise<void>;
-  /**
-   * Answers through a channel with an error.
-   * @throws {RpcError} `CHANNEL_CLOSED`
-   */
-  sendErrorResponse(channel: ResponseChannel, message: string): Promise<void>;
-  /**
-   * Refuses new requests of others with `BUSY` and resolves when those under way have ended and the answers have
-   * reached who asked, or after `drainMs`. Peers that say nothing at all are given two seconds of it. For a stop that
-   * loses nothing.
-   * @throws {ConfigError} unless it is a time from 0 to a day
-   */
-  drain(drainMs: number): Promise<void>;
-}
 
 /** What may stand around a body of the largest size. */
 const maxEnvelopeBytes = 16 * 1024;

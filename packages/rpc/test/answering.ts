@@ -6,12 +6,13 @@ import {
   type ChunkFrame,
   type EndFrame,
 } from '@lloom/codec';
-import type { Clock, Signer } from '@lloom/core';
+import type { Signer } from '@lloom/core';
 import { cryptoBackend, Identity } from '@lloom/identity';
 import { VirtualClock } from '@lloom/simkit';
 import { AnswerProof } from '../src/internal/answerProof.ts';
 import { AnswerWriter, type AnswerSink, type AnswerWriterConfig } from '../src/internal/answerWriter.ts';
 import type { AnswerPiece, RequestId } from '../src/types.ts';
+import { watchedClock } from './watchedClock.ts';
 
 export const [client, executor] = [Identity.generate(), Identity.generate()];
 /** The request that is answered. */
@@ -69,7 +70,7 @@ export class Answering implements AnswerSink {
       request,
       inChunks: true,
       onBegin: () => this.begins++,
-      clock: this.#watched(),
+      clock: watchedClock(this.clock, this.timers),
       segmentTokens: 32,
       segmentIntervalMs: 1_000,
       ...config,
@@ -150,26 +151,5 @@ export class Answering implements AnswerSink {
     });
     for (const frame of this.sent.slice(0, count)) if (frame.type === 'chunk') await proof.add(frame);
     return proof;
-  }
-
-  #watched(): Clock {
-    const { clock, timers } = this;
-    return {
-      now: () => clock.now(),
-      elapsed: () => clock.elapsed(),
-      setTimeout: (fn, ms) => {
-        const fire = (): void => {
-          timers.delete(timer);
-          fn();
-        };
-        const timer = clock.setTimeout(fire, ms);
-        timers.add(timer);
-        return timer;
-      },
-      clearTimeout: (timer) => {
-        timers.delete(timer);
-        clock.clearTimeout(timer);
-      },
-    };
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock, InspectionEvent } from '@lloom/core';
 import type { Rpc } from '../src/index.ts';
+import { watchedClock } from './watchedClock.ts';
 
 interface StepOfMachine extends InspectionEvent {
   readonly actorRef: { readonly id: string; readonly logic: { readonly id?: string } };
@@ -21,24 +22,7 @@ export class Ledger {
 
   /** The same clock, whose timers are counted. */
   watch(clock: Clock): Clock {
-    const { timers } = this;
-    return {
-      now: () => clock.now(),
-      elapsed: () => clock.elapsed(),
-      setTimeout: (fn, ms) => {
-        const fire = (): void => {
-          timers.delete(timer);
-          fn();
-        };
-        const timer = clock.setTimeout(fire, ms);
-        timers.add(timer);
-        return timer;
-      },
-      clearTimeout: (timer) => {
-        timers.delete(timer);
-        clock.clearTimeout(timer);
-      },
-    };
+    return watchedClock(clock, this.timers);
   }
 
   listen(service: Rpc): void {
