@@ -58,6 +58,7 @@ export {
 } from './sessionFrames.ts';
 export type {
   AnswerPart,
+  AnswerPrefix,
   AnswerSegment,
   ChatMessage,
   ChatRole,

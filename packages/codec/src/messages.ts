@@ -25,7 +25,7 @@ import type {
 const requestFrame: MessageFormat<RequestFrame> = {
   name: 'RequestFrame',
   wire: lloom.RequestFrame,
-  unions: { request: { path: [7] } },
+  unions: { request: { path: [7], beside: [3] } },
   fields: versioned(record<RequestFrame>({ ...requestHead, request: requestMessage })),
 };
 

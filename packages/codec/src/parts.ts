@@ -42,7 +42,7 @@ import type {
 const requestPart: MessageFormat<RequestMessage> = {
   name: 'RequestFrame',
   wire: lloom.RequestMessage,
-  unions: { request: { path: [] } },
+  unions: { request: { path: [], beside: [3] } },
   fields: under('request', requestMessage),
 };
 

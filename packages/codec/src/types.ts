@@ -119,6 +119,8 @@ export interface ExecutorService {
   readonly modelPricing?: { readonly [model: string]: PricingInfo };
   /** How many more requests it would start at once. */
   readonly freeSlots?: number;
+  /** How many requests wait for a slot. */
+  readonly queueDepth?: number;
   /** Tokens of question and answer together. */
   readonly contextLength?: number;
   /** What it can beyond chat, such as `tools`. */
@@ -179,9 +181,27 @@ export interface AnswerPart {
   readonly signed?: SignedMessage<AnswerSegment>;
 }
 
+/** The beginning of an answer that others have produced. Whoever is given it goes on behind it. */
+export interface AnswerPrefix {
+  /** All text so far, signed or not; not empty. */
+  readonly text: string;
+  /** How many tokens it is, as those say who produced it. */
+  readonly tokens: number;
+  /** What they ask for it together, in wei, as a decimal text. Counts towards the request's `maxPrice`. */
+  readonly totalCost: string;
+}
+
 /** What one peer may ask of another. */
 export type RequestMessage =
-  | { readonly type: 'llmRequest'; readonly request: SignedMessage<LlmRequest> }
+  | {
+      readonly type: 'llmRequest';
+      readonly request: SignedMessage<LlmRequest>;
+      /**
+       * The answer has begun elsewhere. The digest of its text is what the envelope of `request` is in reply to, so that
+       * it is signed as well. @default none: the answer begins here
+       */
+      readonly prefix?: AnswerPrefix;
+    }
   | { readonly type: 'ping' };
 
 /** What comes back. */

@@ -77,6 +77,15 @@ const signed = (path: string, changes: object): Refusal => {
   return onWire('RequestFrame', wire)(`request.llmRequest.${path}`, value);
 };
 
+const continued = (path: string, changes: object): Refusal => {
+  const bare = signedRequest();
+  const prefix = { text: 'Hi', tokens: 1, totalCost: '5', ...changes };
+  const llmRequest = { ...withBytes(bare), payload: bare.payloadBytes };
+  const wire = { version: 1, request: { llmRequest, prefix } };
+  const value = { ...ping, request: { type: 'llmRequest', request: bare, prefix } };
+  return onWire('RequestFrame', wire)(`request.prefix.${path}`, value);
+};
+
 const offer = (path: string, changes: object): Refusal => {
   const value = example('executorAvailable', changes);
   return onWire('GossipMessage', { timestampMs: 1, sequence: 1, executorAvailable: value })(path, value);
@@ -139,6 +148,14 @@ const refusals: readonly Refusal[] = [
   signed('nonce', { nonce: '0x' }),
   signed('signature', { signature: `0x${'11'.repeat(64)}` }),
   signed('payload', { payloadBytes: new Uint8Array(0) }),
+  continued('text', { text: '' }),
+  continued('tokens', { tokens: 2 ** 53 }),
+  continued('totalCost', { totalCost: '' }),
+  continued('totalCost', { totalCost: '05' }),
+  onWire('RequestFrame', { version: 1, request: { ping: {}, prefix: { text: 'Hi' } } })('request.prefix', {
+    ...ping,
+    request: { type: 'ping', prefix: { text: 'Hi', tokens: 1, totalCost: '5' } },
+  }),
   onWire('ResponseFrame', { error: { code: '', message: '' } })('error.code', {
     type: 'error',
     code: '',
@@ -243,6 +260,16 @@ describe('values that only code without types can make are refused, too', () => 
       'RequestFrame',
       'RequestFrame.request.llmRequest.payload',
       { ...ping, request: { type: 'llmRequest', request: signedRequest({ payloadBytes: [1, 2] }) } },
+    ],
+    [
+      'RequestFrame',
+      'RequestFrame.request.prefix',
+      { ...ping, request: { type: 'llmRequest', request: signedRequest(), prefix: null } },
+    ],
+    [
+      'RequestFrame',
+      'RequestFrame.request.prefix.text',
+      { ...ping, request: { type: 'llmRequest', request: signedRequest(), prefix: {} } },
     ],
     ['ResponseFrame', 'ResponseFrame', { type: 'middle' }],
     ['ResponseFrame', 'ResponseFrame', undefined],

@@ -303,6 +303,7 @@ describe('forwardTo()', () => {
     const { hub, failures } = hubWithFailures();
     const error = new Error('sink');
     const broken: EventSink<Events> = {
+      whenObserved: () => undefined,
       emit: () => {
         throw error;
       },
@@ -330,3 +331,61 @@ function abortable(): { signal: AbortSignal; abort: () => void } {
   const controller = new AbortController();
   return { signal: controller.signal, abort: () => controller.abort() };
 }
+
+describe('what waits for somebody to listen', () => {
+  const turn = (): Promise<void> => Promise.resolve().then(() => undefined);
+
+  test('is done in a moment when somebody listens already', async () => {
+    const hub = quietHub();
+    const heard: string[] = [];
+    hub.addEventListener('door:opened', ({ detail }) => heard.push(detail.by));
+    hub.whenObserved('door:opened', () => hub.emit('door:opened', by('ann')));
+    expect(heard).toEqual([]);
+    await turn();
+    expect(heard).toEqual(['ann']);
+  });
+
+  test.each([
+    ['a listener', (hub: EventHub<Events>) => hub.addEventListener('door:opened', () => undefined)],
+    ['a reader', (hub: EventHub<Events>) => hub.events()],
+  ])('is done once, for the first one that would hear it: %s', async (_, listen) => {
+    const hub = quietHub();
+    const act = vi.fn<() => void>();
+    hub.whenObserved('door:opened', act);
+    hub.addEventListener('door:closed', () => undefined);
+    await turn();
+    expect(act).not.toHaveBeenCalled();
+    listen(hub);
+    listen(hub);
+    await turn();
+    expect(act).toHaveBeenCalledOnce();
+  });
+
+  test.each(['before', 'after'])(
+    'is done for who listens where events are passed on to, %s',
+    async (when) => {
+      const [inner, outer] = [quietHub(), quietHub()];
+      const act = vi.fn<() => void>();
+      if (when === 'before') inner.forwardTo(outer);
+      inner.whenObserved('door:opened', act);
+      if (when === 'after') inner.forwardTo(outer);
+      await turn();
+      expect(act).not.toHaveBeenCalled();
+      outer.addEventListener('door:opened', () => undefined);
+      await turn();
+      await turn();
+      expect(act).toHaveBeenCalledOnce();
+    },
+  );
+
+  test('what it throws is reported', async () => {
+    const { hub, failures } = hubWithFailures();
+    const error = new Error('no');
+    hub.whenObserved('door:opened', () => {
+      throw error;
+    });
+    hub.addEventListener('door:opened', () => undefined);
+    await turn();
+    expect(failures).toEqual([{ error, type: 'door:opened' }]);
+  });
+});

@@ -40,6 +40,8 @@ export interface EventSink<M> {
   emit<K extends keyof M & string>(type: K, detail: M[K]): void;
   /** Whether anybody would hear of it. */
   isObserved(type: keyof M & string): boolean;
+  /** Calls `act` once, when somebody would: soon, or as soon as there is somebody. */
+  whenObserved(type: keyof M & string, act: () => void): void;
 }
 
 /** What a package shows of its events. */
@@ -70,6 +72,8 @@ export class EventHub<M> implements EventSource<M>, EventSink<M> {
   readonly #readers = new Set<Reader<EventOf<M>>>();
   readonly #sinks = new Set<EventSink<M>>();
   readonly #onError: (error: unknown, type: string) => void;
+  /** What waits for somebody to listen, by what they would hear. */
+  readonly #waiting = new Map<keyof M & string, Set<() => void>>();
   /** Events that are to be passed on, in order. */
   readonly #passing: { readonly type: keyof M & string; readonly detail: M[keyof M & string] }[] = [];
   #emitting = false;
@@ -111,8 +115,18 @@ export class EventHub<M> implements EventSource<M>, EventSink<M> {
     return false;
   }
 
+  /** Calls `act` once, when somebody would hear an event of that name: in a moment, or when they begin to listen. */
+  whenObserved(type: keyof M & string, act: () => void): void {
+    let waiting = this.#waiting.get(type);
+    if (waiting === undefined) this.#waiting.set(type, (waiting = new Set()));
+    waiting.add(act);
+    for (const sink of this.#sinks) sink.whenObserved(type, () => this.#wake());
+    this.#wake();
+  }
+
   forwardTo(sink: EventSink<M>): () => void {
     this.#sinks.add(sink);
+    for (const type of this.#waiting.keys()) sink.whenObserved(type, () => this.#wake());
     return () => this.#sinks.delete(sink);
   }
 
@@ -129,6 +143,7 @@ export class EventHub<M> implements EventSource<M>, EventSink<M> {
     const remove = (): void => this.removeEventListener(type, listener);
     signal?.addEventListener('abort', remove, { once: true });
     listeners.set(listener, { once, detach: () => signal?.removeEventListener('abort', remove) });
+    this.#wake();
   }
 
   removeEventListener<K extends keyof M & string>(type: K, listener: EventListener<M[K]>): void {
@@ -139,12 +154,25 @@ export class EventHub<M> implements EventSource<M>, EventSink<M> {
   events(config: EventsConfig = {}): EventIterable<EventOf<M>> {
     const reader = new Reader<EventOf<M>>(config, () => this.#readers.delete(reader));
     if (config.signal?.aborted !== true) this.#readers.add(reader);
+    this.#wake();
     return reader;
   }
 
   /** Ends every iteration; events that wait are still read. Listeners stay. */
   close(): void {
     for (const reader of Array.from(this.#readers)) reader.end();
+  }
+
+  /** Lets go what waited for somebody to listen. Not at once: whoever begins to listen finishes that first. */
+  #wake(): void {
+    if (this.#waiting.size === 0) return;
+    queueMicrotask(() => {
+      for (const [type, acts] of Array.from(this.#waiting)) {
+        if (!this.isObserved(type)) continue;
+        this.#waiting.delete(type);
+        for (const act of acts) guard(act, (error) => this.#onError(error, type));
+      }
+    });
   }
 
   #tell<K extends keyof M & string>(type: K, detail: M[K]): void {

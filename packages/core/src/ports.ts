@@ -105,8 +105,11 @@ export interface EnvelopeExpectation {
   readonly audience?: readonly EvmAddress[];
   /** The digest that must be answered. */
   readonly inReplyTo?: Hex;
-  /** Remember the nonce and refuse it a second time. Checked last. @default false */
-  readonly once?: boolean;
+  /**
+   * Remember the nonce and refuse it a second time. Checked last. A function is asked when everything else is proven,
+   * and says whether to. @default false
+   */
+  readonly once?: boolean | ((proven: { readonly signer: EvmAddress }) => boolean);
 }
 
 /** A keccak-256 that is fed piece by piece. */

@@ -131,7 +131,8 @@ async function verifyEnvelope(
   if ('payload' in envelope) signedPayloadOf(envelope.payloadType as PayloadType, envelope);
   checkTime(envelope, config, clock.now());
   checkExpectation(envelope, expectation);
-  if (expectation.once === true) await replayGuard?.admit(envelope);
+  const { once } = expectation;
+  if (typeof once === 'function' ? once({ signer }) : once) await replayGuard?.admit(envelope);
   return { signer };
 }
 

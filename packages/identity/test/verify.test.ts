@@ -270,6 +270,49 @@ describe('the order of the checks', () => {
     expect(await codeOf(() => verifier.verify(message, { once: true }))).toBe('REPLAYED');
     expect(await codeOf(() => verifier.verify(message, {}))).toBeUndefined();
   });
+
+  test('asks last, and of a proven signer only, whether a nonce must be new', async () => {
+    const { client, executor, clock } = createWorld();
+    const verifier = executor.verifier({}, { clock });
+    const message = await client.sign(input, { to: executor.evmAddress });
+    const asked: unknown[] = [];
+    const expecting = (isOnce: boolean, more: EnvelopeExpectation = {}): EnvelopeExpectation => ({
+      ...more,
+      once: (proven) => {
+        asked.push(proven);
+        return isOnce;
+      },
+    });
+    const misfits: EnvelopeExpectation[] = [
+      { signer: executor.evmAddress },
+      { audience: [client.evmAddress] },
+      { payloadType: 'LlmResponse' },
+      { inReplyTo: `0x${'11'.repeat(32)}` },
+    ];
+    for (const misfit of misfits) {
+      await expect(verifier.verify(message, expecting(true, misfit))).rejects.toBeInstanceOf(IdentityError);
+    }
+    expect(asked).toEqual([]);
+    const proven = { signer: client.evmAddress };
+    expect(await verifier.verify(message, expecting(false))).toEqual(proven);
+    expect(await verifier.verify(message, expecting(false))).toEqual(proven);
+    expect(await verifier.verify(message, expecting(true))).toEqual(proven);
+    expect(await codeOf(() => verifier.verify(message, expecting(true)))).toBe('REPLAYED');
+    expect(await verifier.verify(message, expecting(false))).toEqual(proven);
+    expect(asked).toEqual(Array.from({ length: 5 }, () => proven));
+  });
+
+  test('fails with what its receiver throws when asked whether a nonce must be new, and leaves it unused', async () => {
+    const { client, executor, clock } = createWorld();
+    const verifier = executor.verifier({}, { clock });
+    const message = await client.sign(input, { to: executor.evmAddress });
+    const problem = new Error('another request has this key');
+    const once = (): boolean => {
+      throw problem;
+    };
+    await expect(verifier.verify(message, { once })).rejects.toBe(problem);
+    expect(await codeOf(() => verifier.verify(message, { once: true }))).toBeUndefined();
+  });
 });
 
 describe('a verifier', () => {

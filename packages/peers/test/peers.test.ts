@@ -616,7 +616,11 @@ describe('events', () => {
     const seen: string[] = [];
     const listener = (): unknown => seen.push('listener');
     peers.addEventListener('connection:established', listener);
-    const end = peers.forwardTo({ emit: (type) => void seen.push(type), isObserved: () => true });
+    const end = peers.forwardTo({
+      emit: (type) => void seen.push(type),
+      isObserved: () => true,
+      whenObserved: () => undefined,
+    });
     network.open(larger);
     end();
     peers.removeEventListener('connection:established', listener);

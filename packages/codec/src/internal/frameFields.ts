@@ -2,6 +2,7 @@ import { CodecError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { openEnvelope } from '../payloads.ts';
 import type {
+  AnswerPrefix,
   ChunkFrame,
   EndFrame,
   ErrorFrame,
@@ -23,6 +24,8 @@ import {
   text,
   uint32,
   uint64,
+  under,
+  wei,
   type Field,
   type MessageField,
   type RecordFields,
@@ -54,10 +57,37 @@ export const nothing = record<object>({});
 /** A text for people. */
 export const reason = text(limits.reasonBytes);
 
-export const requestMessage = union<RequestMessage>({
+type WithoutPrefix<T> = T extends unknown ? Omit<T, 'prefix'> : never;
+
+const requestKinds = union<WithoutPrefix<RequestMessage>>({
   llmRequest: asField('request', signed('LlmRequest')),
   ping: nothing,
 });
+
+const answerPrefix = under(
+  'prefix',
+  optional(record<AnswerPrefix>({ text: text(limits.messageBytes, 1), tokens: uint64, totalCost: wei })),
+);
+
+export const requestMessage: Field<RequestMessage> = {
+  toWire: (value) => {
+    const wire = requestKinds.toWire(value) as Record<string, unknown>;
+    const prefix = answerPrefix.toWire(prefixOf(value.type, (value as { prefix?: AnswerPrefix }).prefix));
+    if (prefix !== undefined) wire['prefix'] = prefix;
+    return wire;
+  },
+  fromWire: (wire) => {
+    const message: RequestMessage = requestKinds.fromWire(wire);
+    const prefix = answerPrefix.fromWire(prefixOf(message.type, (wire as { prefix?: unknown }).prefix));
+    return prefix === undefined ? message : ({ ...message, prefix } as RequestMessage);
+  },
+};
+
+/** What stands as the prefix of a request. A kind of request that has no answer of text has none. */
+function prefixOf<P>(type: RequestMessage['type'], prefix: P): P {
+  if (type === 'llmRequest' || prefix === undefined || prefix === null) return prefix;
+  throw new FieldProblem(describe(prefix), `nothing beside a ${type}`).within('prefix');
+}
 
 const responseMessage = union<ResponseMessage>({
   llmResponse: asField('response', signed('LlmResponse')),

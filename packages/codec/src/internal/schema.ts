@@ -104,6 +104,7 @@ const executorService = record<Omit<ExecutorService, 'kind'>>({
   pricing: optional(pricingInfo),
   modelPricing: modelPricing,
   freeSlots: optional(uint32),
+  queueDepth: optional(uint32),
   contextLength: optional(uint32),
   features: absentWhenEmpty(names),
   region: optionalName,

@@ -4,6 +4,7 @@ import { toHex } from '@lloom/core';
 
 import { encodePayload, limits } from '../../src/index.ts';
 import type {
+  AnswerPrefix,
   AnswerSegment,
   ChunkFrame,
   EndFrame,
@@ -127,6 +128,7 @@ const executor: fc.Arbitrary<ExecutorService> = partial(
     pricing,
     modelPricing: dictionary(pricing, 5).filter((prices) => Object.keys(prices).length > 0),
     freeSlots: uint32,
+    queueDepth: uint32,
     contextLength: uint32,
     features: fc.array(name, { minLength: 1, maxLength: 4 }),
     region: name,
@@ -179,10 +181,16 @@ const head = {
   },
 };
 
-const llmRequestMessage: fc.Arbitrary<RequestMessage> = fc.record({
-  type: fc.constant('llmRequest' as const),
-  request: signed('LlmRequest', llmRequest),
+const answerPrefix: fc.Arbitrary<AnswerPrefix> = fc.record({
+  text: text.filter((value) => value !== ''),
+  tokens: uint64,
+  totalCost: wei,
 });
+
+const llmRequestMessage: fc.Arbitrary<RequestMessage> = partial(
+  { type: fc.constant('llmRequest' as const), request: signed('LlmRequest', llmRequest) },
+  { prefix: answerPrefix },
+);
 const pingMessage = fc.constant<RequestMessage>({ type: 'ping' });
 
 export const requestMessage = fc.oneof(llmRequestMessage, pingMessage);
