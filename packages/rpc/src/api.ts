@@ -9,10 +9,15 @@ import type {
   CustomProtocol,
   Handler,
   LlmRequestMessage,
+  Middleware,
   PendingRequest,
   RequestId,
+  RequestMetadata,
   ResponseChannel,
   ResponseTo,
+  RetryStrategy,
+  RpcLoad,
+  ServeConfig,
 } from './types.ts';
 
 /** Requests to other peers, and answers to theirs. */
@@ -54,6 +59,70 @@ export interface Rpc extends EventSource<RpcEvents> {
    */
   sendRequest(peerId: PeerId | string, message: RequestMessage, call?: CallConfig): RequestId;
   /**
+   * Asks a peer and returns at once. When it fails it is asked again as the strategy says, of the peer or of another
+   * provider of the model; each time is told by `request:retrying`, the outcome by `response:received` or
+   * `request:failed`.
+   *
+   * @throws what {@link sendRequest} throws
+   * @example
+   * ```ts
+   * const requestId = rpc.sendRequestWithRetry(peerId, message, { maxAttempts: 3, initialDelayMs: 1_000 });
+   * ```
+   */
+  sendRequestWithRetry(
+    peerId: PeerId | string,
+    message: RequestMessage,
+    strategy: RetryStrategy,
+    call?: CallConfig,
+  ): RequestId;
+  /**
+   * Makes a request once more, of the same peer: one of {@link sendRequest} or {@link sendRequestWithRetry} that has
+   * failed within the last five minutes, or one that is under way, which ends as `CANCELLED`. The idempotency key stays
+   * the same: a peer that has run it answers without running it again.
+   *
+   * @returns the id of the new request
+   * @throws {RpcError} `UNKNOWN_REQUEST`; and what {@link sendRequest} throws
+   */
+  retryRequest(requestId: RequestId): RequestId;
+  /**
+   * Makes a request once more, as {@link retryRequest} does, of another peer. It is signed again for that one.
+   *
+   * @returns the id of the new request
+   * @throws {RpcError} `UNKNOWN_REQUEST`; `AUDIENCE_MISMATCH` by `request:failed` when it is signed by another key than this
+   * node's; and what {@link sendRequest} throws
+   * @throws {AddressError} `INVALID_PEER_ID`
+   */
+  resendRequest(requestId: RequestId, peerId: PeerId | string): RequestId;
+  /**
+   * Notes what a caller knows of a request under way: it ends with `TIMEOUT` at `deadlineAt` unless it has ended before,
+   * and {@link pendingRequests} tells the rest. Every request is tracked without it, too.
+   *
+   * @throws {RpcError} `UNKNOWN_REQUEST` unless it is under way, at that peer
+   * @throws {ConfigError} when the metadata is none
+   */
+  trackRequest(requestId: RequestId, metadata: RequestMetadata): void;
+  /**
+   * Another provider of a model: of the one that is named, of the one that a request asked for, or else of any that the
+   * peer serves. Only those are named that are known to serve it now and that do not fail.
+   *
+   * @throws {RpcError} `UNKNOWN_REQUEST`
+   * @throws {AddressError} `INVALID_PEER_ID`
+   */
+  findAlternativePeer(
+    peerId: PeerId | string,
+    about?: { readonly requestId?: RequestId; readonly model?: string },
+  ): string | undefined;
+  /**
+   * Puts a middleware around all requests from now on.
+   * @returns takes it away again
+   * @throws {ConfigError} when it has neither function
+   * @example
+   * ```ts
+   * const remove = rpc.use({ outbound: (call, next) => next({ ...call.metadata, token }) });
+   * ```
+   */
+  use(middleware: Middleware): () => void;
+  /**
    * Takes a protocol of one's own: serves it, when it has a handler, and knows it for calling. Peers learn of it through
    * identify, and call it over a session or over a stream of its own.
    *
@@ -90,6 +159,8 @@ export interface Rpc extends EventSource<RpcEvents> {
   ): Promise<Response>;
   /** The requests of this node that are under way. */
   pendingRequests(): PendingRequest[];
+  /** How busy this node is with requests of others. */
+  readonly load: RpcLoad;
   /** How many requests of others are being read, handled or answered. */
   readonly activeInbound: number;
   /**
@@ -99,7 +170,7 @@ export interface Rpc extends EventSource<RpcEvents> {
    * @returns takes the handler away again
    * @throws {ConfigError} when it is no function
    */
-  serve(handler: Handler): () => void;
+  serve(handler: Handler, config?: ServeConfig): () => void;
   /**
    * Answers through a channel.
    * @throws {RpcError} `CHANNEL_CLOSED`, `MISSING_PORT`

@@ -51,7 +51,16 @@ export interface RpcErrorData {
   /** The request is signed for another executor, and cannot be signed again here. Nothing was sent. */
   AUDIENCE_MISMATCH: RequestRef & { readonly signedFor: string; readonly peer: string };
   /** Output had begun when the request failed, and nobody could go on with it. */
-  PARTIAL_ANSWER: RequestRef & { readonly tokens: number; readonly failure: string };
+  PARTIAL_ANSWER: RequestRef & {
+    /** Tokens that were shown. */
+    readonly tokens: number;
+    /** Those of them that are signed, and cost something. */
+    readonly signedTokens: number;
+    /** What is owed for them, in wei, as a decimal text. */
+    readonly totalCost: string;
+    /** The code of the last failure, which is the `cause`. */
+    readonly failure: RpcErrorCode;
+  };
   /** Too many requests of this node are under way. Nothing was sent. */
   PENDING_LIMIT: { readonly limit: number };
   /** The peer has failed too often and is left alone for a while. Nothing was sent. */
@@ -79,8 +88,26 @@ export interface RpcErrorData {
   UNSUPPORTED_MESSAGE: Said;
   /** The peer knows the idempotency key from another request. It did not run this one. */
   IDEMPOTENCY_CONFLICT: Said;
-  /** The answer would not fit through the relay. */
-  RELAY_LIMIT: Said;
+  /** The peer cannot go on with what another one began. It did not run the request. */
+  CANNOT_CONTINUE: Said;
+  /**
+   * The peer had accepted the request and lost it: it restarted, or gave it up when its client was gone. It does not run
+   * it again, and nothing is owed beyond what it signed.
+   */
+  REQUEST_LOST: Said;
+  /**
+   * The request, or the rest of its answer, would not fit through the relay. Said by this node, nothing was sent; said by
+   * the peer, the answer may have begun.
+   */
+  RELAY_LIMIT: RequestRef & {
+    readonly by: 'this node' | 'the peer';
+    /** What the relay still carries, where this node knows. */
+    readonly bytesLeft?: number;
+    /** What the peer wrote, cut at 256 characters. */
+    readonly remoteMessage?: string;
+  };
+  /** A middleware of this node threw, or did not go on. Nothing was sent. The `cause` is what it threw. */
+  MIDDLEWARE_FAILED: RequestRef & { readonly reason: string };
   /** The channel has been answered or its client is gone. The answer was dropped. */
   CHANNEL_CLOSED: { readonly requestId: string; readonly reason: ChannelClosedReason };
   /** No request of that id is under way or kept. */
@@ -178,9 +205,10 @@ const table: CodeTable<RpcErrorData> = {
     hint: 'Sign it again for this peer.',
   },
   PARTIAL_ANSWER: {
-    message: (d) => `Answer of ${about(d)} broke off after ${d.tokens} tokens: ${d.failure}`,
+    message: (d) =>
+      `Answer of ${about(d)} broke off after ${d.tokens} tokens, of which ${d.signedTokens} are signed: ${d.failure}`,
     retryable: true,
-    hint: 'Use what there is, or ask again.',
+    hint: 'Use `soFar` of the answer; asking again begins a new answer.',
   },
   PENDING_LIMIT: {
     message: (d) => `Cannot send the request: ${d.limit} are under way already`,
@@ -230,8 +258,23 @@ const table: CodeTable<RpcErrorData> = {
     retryable: false,
     hint: 'Use a new idempotency key.',
   },
+  CANNOT_CONTINUE: {
+    message: refused('it cannot go on with what another one began'),
+    retryable: false,
+    hint: askAnother,
+  },
+  REQUEST_LOST: {
+    message: refused('it had accepted the request and lost it'),
+    retryable: false,
+    hint: 'Ask another peer, or ask again with a new idempotency key.',
+  },
+  MIDDLEWARE_FAILED: {
+    message: (d) => `Request to ${about(d)} was not sent: a middleware failed (${d.reason})`,
+    retryable: false,
+    hint: 'The cause is what the middleware threw.',
+  },
   RELAY_LIMIT: {
-    message: refused('the answer would not fit through the relay'),
+    message: (d) => `Cannot be answered by ${about(d)}: it would not fit through the relay, says ${d.by}`,
     retryable: true,
     hint: 'Connect directly, or ask for less.',
   },
@@ -276,6 +319,8 @@ export const saidCodes = [
   'INVALID_REQUEST',
   'UNSUPPORTED_MESSAGE',
   'IDEMPOTENCY_CONFLICT',
+  'CANNOT_CONTINUE',
+  'REQUEST_LOST',
   'RELAY_LIMIT',
   'OMITTED',
   'TOO_LARGE',

@@ -1,4 +1,5 @@
 import type { RequestMessage, ResponseMessage } from '@lloom/codec';
+import type { EvmAddress } from '@lloom/core';
 import type { RpcError } from './errors.ts';
 import type { Answer, RequestId, ResponseChannel } from './types.ts';
 
@@ -9,6 +10,18 @@ export type RpcEvents = {
     readonly peerId: string;
     readonly request: RequestMessage;
     readonly channel: ResponseChannel;
+  };
+  /**
+   * Before it was last stopped, this node had accepted a request, and had not answered it to the end: whoever asks again is
+   * told `REQUEST_LOST`. Once each, a second after the start; needs a datastore.
+   */
+  'request:lost': {
+    readonly signer: EvmAddress;
+    readonly idempotencyKey: string;
+    /** Who had asked. */
+    readonly peerId: string;
+    /** When it was accepted, in ms since 1970, by the clock of then. */
+    readonly acceptedAt: number;
   };
   /** A request of ours was answered, and what was signed is proven. */
   'response:received': {

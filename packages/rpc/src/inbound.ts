@@ -1,24 +1,33 @@
-import { CodecError, decodeRequestMessage, type ErrorFrame, type RequestMessage } from '@lloom/codec';
-import { LloomError, zeroAddress } from '@lloom/core';
-import { Refusal, RpcError, type ChannelClosedReason } from './errors.ts';
-import { AnswerWriter } from './internal/answerWriter.ts';
-import { Context, createChannel, type ChannelOwner } from './internal/channel.ts';
-import type { InboundExchange, InboundReceiver, ReceivedRequest } from './internal/exchange.ts';
-import { encodeError, handlerFrame, refusalFrame } from './internal/failures.ts';
+import { CodecError, decodeRequestMessage, encodeAnswerEnd, type RequestMessage } from '@lloom/codec';
+import { Refusal } from './errors.ts';
+import { CustomExecution, type CustomRequest } from './executionCustom.ts';
+import type { Executions } from './executions.ts';
+import type { Budget } from './internal/budget.ts';
+import { closedError } from './internal/closedChannel.ts';
+import type {
+  AnswerKind,
+  InboundExchange,
+  InboundReceiver,
+  Leaving,
+  ReceivedRequest,
+} from './internal/exchange.ts';
+import { encodeError, refusalFrame } from './internal/failures.ts';
+import type { Departure, Followed } from './internal/following.ts';
+import { lastMessage, lostMessage } from './internal/lastWords.ts';
 import { ownBytes } from './internal/ownBytes.ts';
-import { bytesOf, checkSize, isIterable, isPromise, valueOf } from './internal/results.ts';
-import { Source } from './internal/source.ts';
+import type { RateLimiter } from './internal/rateLimiter.ts';
 import type { Lifecycle, LifecycleOwner } from './lifecycle.ts';
-import type { InboundEvent, InboundOutcome, InboundState } from './machines/inbound.machine.ts';
+import type { InboundEvent, InboundState } from './machines/inbound.machine.ts';
 import type { RpcRuntime } from './runtime.ts';
-import type { CustomProtocol, Handler, RequestId, ResponseChannel } from './types.ts';
-
-/** Tells about a request that has been read and verified, and says who answers it; `undefined`: somebody does already. */
-export type Dispatch = (request: RequestMessage, channel: ResponseChannel) => Handler | 'pong' | undefined;
+import type { CustomProtocol, LlmRequestMessage, RequestId } from './types.ts';
 
 /** What inbound requests need of the service. */
 export interface InboundHost {
-  readonly dispatch: Dispatch;
+  readonly executions: Executions;
+  /** How often peers may ask. */
+  readonly rates: RateLimiter;
+  /** What requests may have together, in bytes. */
+  readonly budget: Budget;
   /** The custom protocol of that name. */
   readonly protocolOf: (method: string) => CustomProtocol | undefined;
   /** Called once, when the request and what carried it are done with. Its handler may still be working. */
@@ -27,10 +36,9 @@ export interface InboundHost {
   readonly onSettled: (request: InboundRequest) => void;
 }
 
-const closedReasons: Partial<Record<InboundState, ChannelClosedReason>> = {
-  answered: 'answered',
+const departures: Partial<Record<InboundState, Departure>> = {
+  crowdedOut: 'deadline',
   omitted: 'deadline',
-  abandoned: 'client gone',
   stopped: 'stopped',
   interrupted: 'stopped',
 };
@@ -38,6 +46,8 @@ const closedReasons: Partial<Record<InboundState, ChannelClosedReason>> = {
 const events = {
   verified: { type: 'request.verified' },
   refused: { type: 'request.refused' },
+  awaited: { type: 'slot.awaited' },
+  taken: { type: 'slot.taken' },
   began: { type: 'answer.began' },
   ended: { type: 'answer.ended' },
   failed: { type: 'answer.failed' },
@@ -45,22 +55,29 @@ const events = {
   stop: { type: 'inbound.stop' },
 } as const satisfies Record<string, InboundEvent>;
 
-/** One inbound request, from its first byte to the end of what carried it. Answers exactly once. */
-export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundState>, ChannelOwner {
+const pong = encodeAnswerEnd({ type: 'end', response: { type: 'pong' } });
+
+/** One inbound request, from its first byte to the end of what carried it. It is told one answer, or one error. */
+export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundState>, CustomRequest {
   readonly requestId: RequestId;
+  deadlineMs = 0;
   readonly #runtime: RpcRuntime;
   readonly #exchange: InboundExchange;
   readonly #host: InboundHost;
   readonly #life: Lifecycle<InboundEvent, InboundState>;
   #method = 'unknown';
   readonly #startedElapsedMs: number;
+  #isAnnounced = false;
+  #heldBytes = 0;
+  #followed: Followed | undefined;
   #controller: AbortController | undefined;
-  #error: ErrorFrame | undefined;
-  #writer: AnswerWriter | undefined;
-  #claimed = false;
+  #leaving: Leaving = 'cancelled';
+  /** What the client is told in the place of an answer. */
+  #error: Uint8Array | undefined;
   /** What still runs for the request: reading it, its handler, what writes the answer. */
   #running = 0;
   #isDone = false;
+  #end: PromiseWithResolvers<string> | undefined;
 
   /** @param incoming `isWhole`: the request is there already, and is given in this turn */
   constructor(
@@ -102,13 +119,13 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
       if (!this.#life.isActive && this.#life.state !== 'answered')
-        this.#controller.abort(this.#closedError());
+        this.#controller.abort(closedError(this.requestId, this.#life.state));
     }
     return this.#controller.signal;
   }
 
-  get isClosed(): boolean {
-    return this.#claimed || !this.#life.isActive;
+  get isWaiting(): boolean {
+    return this.#life.isActive;
   }
 
   /** Whether something still runs for it, which it may do beyond the end of the request. */
@@ -116,22 +133,40 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
     return this.#running > 0;
   }
 
+  announce(method: string): boolean {
+    if (this.#isAnnounced) return true;
+    this.#isAnnounced = true;
+    const waitMs = this.#host.rates.take(this.peerId, method);
+    if (waitMs === 0) return true;
+    this.refuse(new Refusal('RATE_LIMITED', 'too many of these requests', { retryAfterMs: waitMs }));
+    return false;
+  }
+
   receive(request: ReceivedRequest): void {
-    const { timeoutMs } = this.#runtime.config;
-    const handleTimeoutMs = Math.min(request.head.timeoutMs ?? timeoutMs, timeoutMs);
+    const { config, clock } = this.#runtime;
+    const handleTimeoutMs = Math.min(request.head.timeoutMs ?? config.timeoutMs, config.timeoutMs);
+    this.deadlineMs = clock.elapsed() + handleTimeoutMs;
     this.#life.send({ type: 'request.read', handleTimeoutMs });
     if (!this.#life.isActive) return;
+    const { length } = request.body;
+    try {
+      this.#host.budget.take(length);
+    } catch (error) {
+      return this.refuse(error);
+    }
+    this.#heldBytes = length;
     const { method } = request;
-    if (method?.startsWith('/') === true) this.#serveProtocol(method, request.body);
-    else void this.#serveMessage(request);
+    if (method?.startsWith('/') === true) this.#serveProtocol(method, request);
+    else this.#serveMessage(request);
   }
 
   refuse(error: unknown): void {
-    this.#error ??= refusalFrame(error);
+    this.#error ??= encodeError(refusalFrame(error));
     this.#life.send(events.refused);
   }
 
-  clientGone(): void {
+  clientGone(how: Leaving): void {
+    this.#leaving = how;
     this.#life.send(events.gone);
   }
 
@@ -140,31 +175,60 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
     this.#life.send(events.stop);
   }
 
-  /** Answers with what `write` writes; what it throws becomes the answer. */
-  async answer(write: () => Promise<void> | undefined): Promise<void> {
-    if (this.isClosed) throw this.#closedError();
-    this.#claimed = true;
-    this.#running++;
-    try {
-      await write();
-      this.#life.send(events.ended);
-    } catch (error) {
-      if (!this.#life.isActive) throw this.#closedError();
-      this.#failAnswer(error);
-      throw error;
-    } finally {
-      this.#settle();
+  follow(followed: Followed): void {
+    this.#followed = followed;
+  }
+
+  onQueued(): void {
+    this.#life.send(events.awaited);
+  }
+
+  onStarted(): void {
+    this.#life.send(this.#life.state === 'queued' ? events.taken : events.verified);
+  }
+
+  send(kind: AnswerKind, message: Uint8Array): Promise<void> | undefined {
+    if (kind === 'error') {
+      this.#error = message;
+      this.#life.send(events.failed);
+      return undefined;
     }
+    if (this.#life.state === 'handling') this.#life.send(events.began);
+    const sending = this.#exchange.send(kind, message);
+    if (kind !== 'end') return sending;
+    if (sending === undefined) this.#life.send(events.ended);
+    else void sending.then(() => this.#life.send(events.ended));
+    return sending;
+  }
+
+  miss(): void {
+    void this.send('error', lostMessage);
+  }
+
+  onWorking(): void {
+    this.#running++;
+  }
+
+  onSettled(): void {
+    this.#running--;
+    this.#settle();
+  }
+
+  ended(): Promise<string> {
+    const { isActive, state } = this.#life;
+    if (!isActive) return Promise.resolve(state);
+    return (this.#end ??= Promise.withResolvers()).promise;
   }
 
   onEnd(state: InboundState): void {
-    if (state !== 'answered') this.#controller?.abort(this.#closedError());
-    this.#writer?.close();
+    if (state !== 'answered') this.#controller?.abort(closedError(this.requestId, this.#life.state));
+    const isGone = state === 'abandoned';
+    this.#followed?.leave(this, isGone ? this.#leaving : (departures[state] ?? 'told'));
     const { meters, clock } = this.#runtime;
     meters?.inbound.ended(this.#method, state, clock.elapsed() - this.#startedElapsedMs);
-    const isGone = state === 'abandoned';
-    const frame = isGone ? undefined : lastFrame(state as InboundOutcome, this.#error);
-    if (frame !== undefined) void this.#exchange.send('error', encodeError(frame))?.catch(ignore);
+    const lastWords = isGone ? undefined : lastMessage(state, this.#error);
+    if (lastWords !== undefined) void this.#exchange.send('error', lastWords);
+    this.#end?.resolve(state);
     const done = this.#exchange.finish(isGone);
     if (done === undefined) this.#done();
     else void done.then(() => this.#done());
@@ -173,61 +237,29 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
   #done(): void {
     this.#isDone = true;
     this.#host.onDone(this);
+    if (this.#running === 0) this.#release();
   }
 
   #settle(): void {
-    this.#running--;
-    if (this.#isDone && this.#running === 0) this.#host.onSettled(this);
+    if (!this.#isDone || this.#running > 0) return;
+    this.#release();
+    this.#host.onSettled(this);
   }
 
-  /** A request of a custom protocol. Stays in one turn when the handler does. */
-  #serveProtocol(method: string, body: Uint8Array): void {
+  #release(): void {
+    this.#host.budget.give(this.#heldBytes);
+    this.#heldBytes = 0;
+  }
+
+  #serveProtocol(method: string, { body, head }: ReceivedRequest): void {
     const protocol = this.#host.protocolOf(method);
     if (protocol?.handleRequest === undefined)
       return this.refuse(new Refusal('UNSUPPORTED_PROTOCOL', 'this node does not serve the protocol'));
     this.#method = method;
-    let request: unknown;
-    try {
-      request = valueOf(protocol.request.decode(body));
-    } catch {
-      return this.refuse(new Refusal('INVALID_REQUEST', 'the request does not fit the protocol'));
-    }
-    this.#life.send(events.verified);
-    this.#claimed = true;
-    try {
-      const response = protocol.handleRequest(this.peerId, request, this);
-      if (!isPromise(response)) return this.#respond(protocol, response);
-      this.#running++;
-      void Promise.resolve(response)
-        .then(
-          (value) => this.#respond(protocol, value),
-          (error: unknown) => this.#failAnswer(error),
-        )
-        .then(() => this.#settle());
-    } catch (error) {
-      this.#failAnswer(error);
-    }
+    new CustomExecution(this.#runtime, protocol, this).start(body, head);
   }
 
-  #respond(protocol: CustomProtocol, response: unknown): void {
-    if (!this.#life.isActive) return;
-    try {
-      const message = bytesOf(protocol.response.encode(response));
-      checkSize(message.length, this.#runtime.config.maxResponseSizeBytes);
-      const sent = this.#exchange.send('end', message);
-      if (sent === undefined) return this.#life.send(events.ended);
-      this.#life.send(events.began);
-      sent.then(
-        () => this.#life.send(events.ended),
-        (error: unknown) => this.#failAnswer(error),
-      );
-    } catch (error) {
-      this.#failAnswer(error);
-    }
-  }
-
-  async #serveMessage({ method, head, body }: ReceivedRequest): Promise<void> {
-    this.#running++;
+  #serveMessage({ method, head, body }: ReceivedRequest): void {
     try {
       if (method !== undefined && method !== 'ping' && method !== 'llmRequest')
         throw new Refusal('UNSUPPORTED_MESSAGE', 'this node does not know the method');
@@ -237,108 +269,32 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
         const data = { path: 'method', got: 'another method', wanted: `"${request.type}"` };
         throw new CodecError('INVALID_FIELD', data);
       }
-      if (request.type === 'llmRequest') await this.#verify(request);
-      // The client may have left meanwhile: then nobody is asked.
-      if (!this.#life.isActive) return;
-      this.#life.send(events.verified);
-      await this.#handle(request, head);
+      if (!this.announce(request.type)) return;
+      if (request.type === 'ping') return this.#servePing(request, head);
+      if (request.prefix !== undefined && !head.stream)
+        throw new Refusal('INVALID_REQUEST', 'an answer that began elsewhere goes on in chunks');
+      void this.#ask(request, head);
+    } catch (error) {
+      this.refuse(error);
+    }
+  }
+
+  async #ask(request: LlmRequestMessage, head: ReceivedRequest['head']): Promise<void> {
+    this.#running++;
+    try {
+      await this.#host.executions.ask(request, head, this);
     } catch (error) {
       this.refuse(error);
     } finally {
-      this.#settle();
+      this.onSettled();
     }
   }
 
-  async #verify({ request }: Extract<RequestMessage, { type: 'llmRequest' }>): Promise<void> {
-    const { verifier, signer, config, network } = this.#runtime;
-    if (config.signatures === 'ignore') return;
-    const own = verifier?.addressOf(network.peerId) ?? signer?.address;
-    if (verifier === undefined || own === undefined) {
-      throw new Refusal('SIGNATURE_REFUSED', 'this node verifies no signatures', { reason: 'NO_VERIFIER' });
-    }
-    try {
-      await verifier.verify(request, {
-        payloadType: 'LlmRequest',
-        audience: [own, zeroAddress],
-        once: true,
-      });
-    } catch (error) {
-      if (LloomError.isLloomError(error)) throw error;
-      network.log('a signature could not be checked', error);
-      throw new Refusal('SIGNATURE_REFUSED', 'the signature could not be checked', { reason: 'INTERNAL' });
-    }
-  }
-
-  async #handle(request: RequestMessage, head: ReceivedRequest['head']): Promise<void> {
-    this.#writer = this.#createWriter(request, head.stream);
-    const channel = createChannel(this, this.#writer);
-    const handler = this.#host.dispatch(request, channel);
-    if (handler === 'pong' || request.type === 'ping') return channel.respond({ type: 'pong' });
-    if (handler === undefined) return;
-    try {
-      const context = new Context(channel, head);
-      const result = await handler(request, context);
-      if (!this.#life.isActive && isIterable(result)) return await new Source(result).leave();
-      if (result === undefined || this.isClosed) return;
-      await (isIterable(result) ? channel.stream(result) : channel.respond(result));
-    } catch (error) {
-      if (RpcError.is(error, 'CHANNEL_CLOSED')) return;
-      await channel.fail(error as Error).catch(ignore);
-    }
-  }
-
-  #failAnswer(error: unknown): void {
-    if (!this.#life.isActive) return;
-    this.#error = handlerFrame(error);
-    if (!(error instanceof Refusal)) this.#runtime.network.log('a request could not be answered', error);
-    this.#life.send(events.failed);
-  }
-
-  #createWriter(request: RequestMessage, inChunks: boolean): AnswerWriter {
-    const { signer, verifier, config, clock } = this.#runtime;
-    return new AnswerWriter({
-      sink: this.#exchange,
-      throwIfClosed: () => {
-        if (!this.#life.isActive) throw this.#closedError();
-      },
-      maxBytes: config.maxResponseSizeBytes,
-      signer,
-      verifier,
-      request: request.type === 'llmRequest' ? request.request : undefined,
-      inChunks,
-      onBegin: () => this.#life.send(events.began),
-      clock,
-      segmentTokens: config.segmentTokens,
-      segmentIntervalMs: config.segmentIntervalMs,
-    });
-  }
-
-  #closedError(): RpcError {
-    const reason = closedReasons[this.#life.state] ?? 'answered';
-    return new RpcError('CHANNEL_CLOSED', { requestId: this.requestId, reason });
+  #servePing(message: RequestMessage, head: ReceivedRequest['head']): void {
+    const { middleware, events: told } = this.#runtime;
+    if (middleware.length > 0 || told.isObserved('request:received'))
+      return this.#host.executions.ping({ message, head }, this);
+    this.#life.send(events.verified);
+    void this.send('end', pong);
   }
 }
-
-/** What the client is told at the end of a request that was not answered. */
-function lastFrame(outcome: InboundOutcome, error: ErrorFrame | undefined): ErrorFrame | undefined {
-  const say = (code: string, message: string): ErrorFrame => ({ type: 'error', code, message });
-  switch (outcome) {
-    case 'answered':
-    case 'abandoned':
-      return undefined;
-    case 'slow':
-      return say('INVALID_REQUEST', 'the request did not arrive in time');
-    case 'omitted':
-      return say('OMITTED', 'nobody answered in time');
-    case 'stopped':
-      return say('BUSY', 'this node stops');
-    case 'interrupted':
-      // `BUSY` would promise that the request was not run.
-      return say('REMOTE', 'this node stopped before it had answered');
-    case 'refused':
-    case 'failed':
-      return error ?? say('REMOTE', 'the request could not be handled');
-  }
-}
-
-const ignore = (): void => undefined;

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import { Libp2pNetwork, type RpcComponents } from './adapters/libp2p.ts';
+import { openJournal } from './adapters/journal.ts';
 import { resolveRpcConfig, type RpcConfig } from './config.ts';
 import type { RpcPorts } from './ports.ts';
 import type { Rpc } from './api.ts';
@@ -24,26 +25,30 @@ import { RpcService } from './rpc.ts';
  * ```
  */
 export function rpc(config: RpcConfig & RpcPorts = {}): (components: RpcComponents) => Rpc {
-  const { inspect, clock, random, meter, signer, verifier, ...data } = config;
+  const { inspect, clock, random, meter, signer, verifier, alternatives, datastore, relayBudget, ...data } =
+    config;
   const resolved = resolveRpcConfig(data);
-  const given = Object.entries({ inspect, clock, random, meter, signer, verifier }).filter(
+  const common = { inspect, clock, random, meter, signer, verifier };
+  const given = Object.entries({ ...common, alternatives, datastore, relayBudget }).filter(
     ([, port]) => port !== undefined,
   );
   const ports: RpcPorts = Object.fromEntries(given);
-  return (components) => new RpcService(new Libp2pNetwork(components), resolved, ports);
+  const journal = openJournal(datastore);
+  return (components) => new RpcService(new Libp2pNetwork(components), resolved, { ...ports, journal });
 }
 
 export type { RpcComponents } from './adapters/libp2p.ts';
 export type { RpcConfig } from './config.ts';
 export { Refusal, RpcError, type RpcErrorCode, type RpcErrorData, type SaidCode } from './errors.ts';
 export type { RpcEvents } from './events.ts';
-export type { RpcPorts } from './ports.ts';
+export type { AlternativeQuery, AlternativeSource, RelayBudget, RpcPorts } from './ports.ts';
 export type { Rpc } from './api.ts';
 export type {
   Answer,
   AnswerChunk,
   AnswerMessage,
   AnswerPiece,
+  AnswerShare,
   AnswerStream,
   AnswerTotals,
   CallConfig,
@@ -52,10 +57,20 @@ export type {
   Handler,
   HandlerContext,
   HandlerResult,
+  HedgePolicy,
+  InboundCall,
   LlmRequestMessage,
+  Middleware,
+  OutboundCall,
+  PartialAnswer,
   PendingRequest,
   ProtocolContext,
+  RateLimit,
   RequestId,
+  RequestMetadata,
   ResponseChannel,
   ResponseTo,
+  RetryStrategy,
+  RpcLoad,
+  ServeConfig,
 } from './types.ts';

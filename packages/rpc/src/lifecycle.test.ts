@@ -4,8 +4,12 @@ import { VirtualClock } from '@lloom/simkit';
 import { describe, expect, vi } from 'vitest';
 import { assign, setup, type AnyStateMachine } from 'xstate';
 import { lifecycles, type Lifecycle, type LifecyclePorts } from './lifecycle.ts';
+import { retryDefaults } from './config.ts';
+import { breakerMachine } from './machines/breaker.machine.ts';
+import { executionMachine } from './machines/execution.machine.ts';
 import { inboundMachine } from './machines/inbound.machine.ts';
 import { requestMachine } from './machines/request.machine.ts';
+import { retryMachine } from './machines/retry.machine.ts';
 import { neverMs } from './machines/transitionTable.ts';
 
 const watched = { inspect: () => undefined };
@@ -129,6 +133,8 @@ const inbound: Subject = {
     { type: 'request.read', handleTimeoutMs: 120 } as Step,
     { type: 'request.verified' },
     { type: 'request.refused' },
+    { type: 'slot.awaited' },
+    { type: 'slot.taken' },
     { type: 'answer.began' },
     { type: 'answer.ended' },
     { type: 'answer.failed' },
@@ -137,6 +143,61 @@ const inbound: Subject = {
     { type: 'deadline.passed' },
     unknown,
     49,
+  ],
+};
+const execution: Subject = {
+  machine: executionMachine,
+  input: { requestId: 'r-1', peerId: 'peer-1' },
+  steps: [
+    { type: 'slot.taken' },
+    { type: 'clients.lost', rejoinMs: 20 } as Step,
+    { type: 'execution.stop' },
+    { type: 'slot.awaited' },
+    { type: 'client.joined' },
+    { type: 'answer.ended' },
+    { type: 'answer.failed' },
+    { type: 'request.refused' },
+    { type: 'deadline.passed' },
+    { type: 'execution.cancel' },
+    { type: 'execution.lose' },
+    unknown,
+    10,
+  ],
+};
+const attemptFailed = { type: 'attempt.failed', chance: 0, leastDelayMs: 0, isElsewhere: false };
+const retry: Subject = {
+  machine: retryMachine,
+  input: {
+    requestId: 'r-1',
+    peerId: 'peer-1',
+    method: 'ping',
+    strategy: { ...retryDefaults, initialDelayMs: 20, maxDelayMs: 40 },
+    timeoutMs: 60,
+  },
+  steps: [
+    { type: 'attempt.began' },
+    attemptFailed,
+    { type: 'answer.verified' },
+    { ...attemptFailed, isElsewhere: true } as Step,
+    { type: 'request.exhausted' },
+    { type: 'request.partial' },
+    { type: 'request.cancel' },
+    { type: 'request.stop' },
+    unknown,
+    10,
+  ],
+};
+const breaker: Subject = {
+  machine: breakerMachine,
+  input: { peerId: 'peer-1' },
+  steps: [
+    { type: 'peer.tripped', avoidMs: 20 } as Step,
+    { type: 'probe.began' },
+    { type: 'peer.forget' },
+    { type: 'probe.ended' },
+    { type: 'peer.recovered' },
+    unknown,
+    10,
   ],
 };
 
@@ -154,6 +215,9 @@ function seeded(seed: number): () => number {
 describe.each([
   ['request', request],
   ['inbound', inbound],
+  ['execution', execution],
+  ['retry', retry],
+  ['breaker', breaker],
 ])('a table and an actor of the %s machine', (_, subject) => {
   const { machine, steps, input } = subject;
   const agreed = agreement(machine);

@@ -33,6 +33,8 @@ export interface Lifecycle<Event, State extends string> {
 export interface LifecycleOwner<State extends string> {
   /** Names the run where it is watched. */
   readonly id: string;
+  /** Called when a state is reached that is not final, beside the first one. Must not throw. */
+  onEnter?(state: State): void;
   /**
    * Called once, when a final state is reached: within the {@link Lifecycle.send} that led to it, or by a timer. The run
    * has no timers any more. Must not throw.
@@ -145,6 +147,7 @@ class TableRun<Event extends TableEvent, State extends string> implements Lifecy
     }
     this.#lastActive = target;
     for (const timer of target.timers) this.#ofState = this.#started(timer, event, this.#ofState);
+    this.#owner.onEnter?.(target.name as State);
   }
 
   #started(timer: TableTimer, event: TableEvent, others: unknown[]): unknown[] {
@@ -176,9 +179,12 @@ class ActorRun<Event extends TableEvent, State extends string> implements Lifecy
     this.#lastActive = this.#state;
     actor.subscribe({
       next: ({ value, status }) => {
+        const hasChanged = this.#state !== value;
         this.#state = value as State;
         this.#isActive = status === 'active';
-        if (this.#isActive) this.#lastActive = this.#state;
+        if (!this.#isActive) return;
+        this.#lastActive = this.#state;
+        if (hasChanged) owner.onEnter?.(this.#state);
       },
       complete: () => owner.onEnd(this.#state),
     });

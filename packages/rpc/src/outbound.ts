@@ -10,25 +10,14 @@ import type {
   SentRequest,
 } from './internal/exchange.ts';
 import { endError, exchangeError, saidError, unsendable, type FailureContext } from './internal/failures.ts';
+import { hasEnded, type OutboundEnd } from './internal/requestEnds.ts';
 import { StallWatch } from './internal/stallWatch.ts';
 import { UnreadQueue, type Unread } from './internal/unread.ts';
 import type { Lifecycle, LifecycleOwner } from './lifecycle.ts';
 import type { RequestEvent, RequestState } from './machines/request.machine.ts';
 import { headOf, type Outgoing } from './outgoing.ts';
 import type { RpcRuntime } from './runtime.ts';
-import type { AnswerChunk, PendingRequest, RequestId } from './types.ts';
-
-/** Why the work of a request ends when the request does. One for all: a stack for each is dear, and tells nothing. */
-const hasEnded = new Error('the request has ended');
-
-/** Which request ended. */
-export type EndedRequest = Pick<PendingRequest, 'requestId' | 'peerId' | 'method'>;
-
-/** Told how a request ended, after its outcome was settled. */
-export interface OutboundEnd {
-  onAnswered(request: EndedRequest, result: unknown): void;
-  onFailed(request: EndedRequest, error: RpcError): void;
-}
+import type { AnswerChunk, PartialAnswer, PendingRequest, RequestId } from './types.ts';
 
 const events = {
   opened: { type: 'session.opened' },
@@ -54,6 +43,7 @@ const messagesPerTurn = 256;
 export class OutboundRequest<Result = unknown>
   implements CarriedRequest, AnswerReceiver, LifecycleOwner<RequestState>
 {
+  readonly requestId: RequestId;
   readonly outcome: Promise<Result>;
   readonly startedAt: number;
   readonly #runtime: RpcRuntime;
@@ -77,6 +67,7 @@ export class OutboundRequest<Result = unknown>
   constructor(runtime: RpcRuntime, outgoing: Outgoing<Result>, end: OutboundEnd) {
     const { config, clock } = runtime;
     const { requestId, peerId, call } = outgoing;
+    this.requestId = requestId;
     this.#runtime = runtime;
     this.#outgoing = outgoing;
     this.#end = end;
@@ -95,11 +86,7 @@ export class OutboundRequest<Result = unknown>
   }
 
   get id(): string {
-    return this.#outgoing.requestId;
-  }
-
-  get requestId(): RequestId {
-    return this.#outgoing.requestId;
+    return this.requestId;
   }
 
   get peerId(): string {
@@ -117,14 +104,28 @@ export class OutboundRequest<Result = unknown>
   /** What is told of a request under way. */
   get pending(): PendingRequest {
     const { requestId, peerId, method, startedAt } = this;
-    return {
-      requestId,
-      peerId,
-      method,
-      startedAt,
-      deadlineAt: startedAt + this.#limits.timeoutMs,
-      attempt: 1,
-    };
+    const deadlineAt = startedAt + this.#limits.timeoutMs;
+    return { requestId, peerId, method, startedAt, deadlineAt, attempt: 1 };
+  }
+
+  /** How far it has come, or had come when it ended. */
+  get stage(): RequestStage {
+    return this.#life.lastActive as RequestStage;
+  }
+
+  /** As much of a streamed answer as has been read. */
+  get soFar(): PartialAnswer | undefined {
+    return this.#outgoing.reader.soFar;
+  }
+
+  /** Gives it up, and says why. Harmless when it has ended. */
+  abandon(error: RpcError): void {
+    this.#fail(error);
+  }
+
+  /** Ends it as if its time were up. */
+  expire(): void {
+    this.#fail(this.#errorOf('timedOut'));
   }
 
   /** Sends the request. What goes wrong ends it; never throws. */

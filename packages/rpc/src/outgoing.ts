@@ -33,6 +33,11 @@ export interface Outgoing<Result> {
   readonly reader: AnswerReader<Result>;
 }
 
+/** A request whose answer may come in chunks. */
+export interface StreamedOutgoing extends Outgoing<Answer> {
+  readonly reader: StreamReader;
+}
+
 /** Which request is made, of whom, and how. */
 export interface Asked {
   readonly requestId: RequestId;
@@ -42,7 +47,7 @@ export interface Asked {
 
 /**
  * A message that is answered in one piece.
- * @throws {RpcError} `TOO_LARGE`, `MISSING_PORT`, `AUDIENCE_MISMATCH`
+ * @throws {RpcError} `TOO_LARGE`, `RELAY_LIMIT`, `MISSING_PORT`, `AUDIENCE_MISMATCH`
  * @throws {CodecError} `INVALID_FIELD`
  */
 export function unary(runtime: RpcRuntime, asked: Asked, message: RequestMessage): Outgoing<ResponseMessage> {
@@ -59,7 +64,7 @@ export function unary(runtime: RpcRuntime, asked: Asked, message: RequestMessage
  * @throws {RpcError} `TOO_LARGE`, `MISSING_PORT`, `AUDIENCE_MISMATCH`
  * @throws {CodecError} `INVALID_FIELD`
  */
-export function streamed(runtime: RpcRuntime, asked: Asked, message: LlmRequestMessage): Outgoing<Answer> {
+export function streamed(runtime: RpcRuntime, asked: Asked, message: LlmRequestMessage): StreamedOutgoing {
   const parts = messageParts(runtime, asked, message);
   checkType(message, 'llmRequest');
   const reader = new StreamReader(asked, expectAnswer(runtime, asked, message));
@@ -91,6 +96,9 @@ export function custom<Request, Response>(
 
 const noMetadata = Object.freeze({});
 
+/** What travels beside a body, at most. */
+const maxHeadBytes = 8 * 1024;
+
 /** What travels beside the message of a request that has so much time left, in ms. */
 export function headOf({ stream, idempotencyKey, call }: Outgoing<unknown>, leftMs: number): RequestHead {
   const { traceparent, metadata = noMetadata } = call;
@@ -115,12 +123,19 @@ function messageParts(
   return { ...asked, method: message.type, body, idempotencyKey };
 }
 
-function checkSize({ config }: RpcRuntime, { requestId, peerId, call }: Asked, body: Uint8Array): void {
+function checkSize(
+  { config, relayBudget }: RpcRuntime,
+  { requestId, peerId, call }: Asked,
+  body: Uint8Array,
+): void {
   const { maxRequestSizeBytes: limitBytes } = config;
   if (body.length > limitBytes) {
     const sizes = { sizeBytes: body.length, limitBytes };
     throw new RpcError('TOO_LARGE', { requestId, peerId, what: 'request', by: 'this node', ...sizes });
   }
+  const bytesLeft = relayBudget?.bytesLeft(peerId);
+  if (bytesLeft !== undefined && body.length + maxHeadBytes > bytesLeft)
+    throw new RpcError('RELAY_LIMIT', { requestId, peerId, by: 'this node', bytesLeft });
   // Told at once, and not when it is sent.
   if (call.metadata !== undefined) encodeOpenHead({ method: 'ping', stream: false, metadata: call.metadata });
 }
@@ -129,7 +144,7 @@ function checkSize({ config }: RpcRuntime, { requestId, peerId, call }: Asked, b
 function expectAnswer(
   { verifier, config }: RpcRuntime,
   { requestId, peerId }: Asked,
-  { request }: LlmRequestMessage,
+  { request, prefix }: LlmRequestMessage,
 ): AnswerProof {
   if (verifier === undefined) throw new RpcError('MISSING_PORT', { port: 'verifier' });
   const own = verifier.addressOf(peerId);
@@ -138,5 +153,5 @@ function expectAnswer(
     throw new RpcError('AUDIENCE_MISMATCH', { requestId, peerId, signedFor: request.to, peer: own });
   }
   const verify = config.signatures === 'require';
-  return new AnswerProof({ requestId, peerId, request, verifier, executor, verify });
+  return new AnswerProof({ requestId, peerId, request, verifier, executor, verify, prefix });
 }

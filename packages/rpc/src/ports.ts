@@ -1,4 +1,5 @@
 import type { CommonPorts, Signer, Verifier } from '@lloom/core';
+import type { Datastore } from 'interface-datastore';
 
 /** What the rpc service may be given from outside. */
 export interface RpcPorts extends CommonPorts {
@@ -6,6 +7,39 @@ export interface RpcPorts extends CommonPorts {
   readonly signer?: Signer;
   /** Proves requests and answers. @default none: signed requests are refused, and cannot be sent */
   readonly verifier?: Verifier;
+  /** Names other providers of a model. @default none: a request stays with the peer that was asked */
+  readonly alternatives?: AlternativeSource;
+  /**
+   * Where accepted requests and their answers are kept over a restart. One service at a time; whoever opened it closes it
+   * after the service has stopped. @default in memory
+   */
+  readonly datastore?: Datastore;
+  /** What connections through relays may still carry. @default there are no limits */
+  readonly relayBudget?: RelayBudget;
+}
+
+/** Who else is wanted. */
+export interface AlternativeQuery {
+  /** Whom somebody is to stand in for. */
+  readonly peerId: string;
+  /** What they must serve. @default any model that the peer serves */
+  readonly model?: string;
+  /** Peers that are not wanted, beside `peerId`. */
+  readonly exclude: readonly string[];
+}
+
+/** Names other providers of a model. Filled by `@lloom/discovery`. */
+export interface AlternativeSource {
+  /** The best one that is known to serve the model now; asks nobody. */
+  find(query: AlternativeQuery): string | undefined;
+  /** The same, and looks for one when none is known. Rejects only when the signal fires. */
+  search(query: AlternativeQuery, config: { readonly signal: AbortSignal }): Promise<string | undefined>;
+}
+
+/** What a connection through a relay may still carry. Filled by `@lloom/nat`. */
+export interface RelayBudget {
+  /** How many bytes still go through to the peer, and how many come back; `undefined` for as many as one likes. */
+  bytesLeft(peerId: string): number | undefined;
 }
 
 /** Two ways of bytes between two peers. */

@@ -1,9 +1,16 @@
 import type { Clock, EventHub, Inspector, Signer, Verifier } from '@lloom/core';
+import type { CallPeers } from './callPeers.ts';
 import type { Carriers } from './carriers.ts';
 import type { RpcConfig } from './config.ts';
 import type { RpcEvents } from './events.ts';
 import type { RequestMeter } from './internal/requestMeter.ts';
 import { lifecycles, type Lifecycles } from './lifecycle.ts';
+import {
+  executionMachine,
+  type ExecutionEvent,
+  type ExecutionInput,
+  type ExecutionState,
+} from './machines/execution.machine.ts';
 import {
   inboundMachine,
   type InboundEvent,
@@ -16,7 +23,9 @@ import {
   type RequestInput,
   type RequestState,
 } from './machines/request.machine.ts';
-import type { Network } from './ports.ts';
+import { retryMachine, type RetryEvent, type RetryInput, type RetryState } from './machines/retry.machine.ts';
+import type { Network, RelayBudget } from './ports.ts';
+import type { Middleware } from './types.ts';
 
 /** What every request of one service shares. */
 export interface RpcRuntime {
@@ -29,14 +38,26 @@ export interface RpcRuntime {
   readonly verifier: Verifier | undefined;
   /** Counts requests of this node, and of others. */
   readonly meters: { readonly outbound: RequestMeter; readonly inbound: RequestMeter } | undefined;
+  /** Whom this node may ask. */
+  readonly peers: CallPeers;
+  /** What stands around every request, the outermost first; replaced as a whole. */
+  readonly middleware: readonly Middleware[];
+  readonly relayBudget: RelayBudget | undefined;
+  readonly retries: Lifecycles<RetryInput, RetryEvent, RetryState>;
   readonly requests: Lifecycles<RequestInput, RequestEvent, RequestState>;
   readonly inbounds: Lifecycles<InboundInput, InboundEvent, InboundState>;
+  readonly executions: Lifecycles<ExecutionInput, ExecutionEvent, ExecutionState>;
 }
 
 /** The machines of one service. Made once: making them costs more than a thousand requests. */
 export function createLifecycles(ports: {
   readonly clock: Clock;
   readonly inspect?: Inspector | undefined;
-}): Pick<RpcRuntime, 'requests' | 'inbounds'> {
-  return { requests: lifecycles(requestMachine, ports), inbounds: lifecycles(inboundMachine, ports) };
+}): Pick<RpcRuntime, 'requests' | 'retries' | 'inbounds' | 'executions'> {
+  return {
+    requests: lifecycles(requestMachine, ports),
+    retries: lifecycles(retryMachine, ports),
+    inbounds: lifecycles(inboundMachine, ports),
+    executions: lifecycles(executionMachine, ports),
+  };
 }

@@ -10,8 +10,9 @@ import {
   type OpenHead,
   type SessionFrame,
 } from '@lloom/codec';
+import { Refusal } from './errors.ts';
 import type { Budget } from './internal/budget.ts';
-import type { AnswerKind, InboundExchange, InboundReceiver } from './internal/exchange.ts';
+import type { AnswerKind, InboundExchange, InboundReceiver, Leaving } from './internal/exchange.ts';
 import { HeadReader } from './internal/heads.ts';
 import { IncomingMessages, splitAboveBytes } from './internal/incoming.ts';
 import { Outbox, OutgoingFlow, type FlowOwner } from './internal/outbox.ts';
@@ -22,6 +23,8 @@ export interface SessionHost {
   readonly maxRequestBytes: number;
   /** Bytes of requests that are gathered, all sessions together. */
   readonly unverified: Budget;
+  /** How many bytes still get through a relay to the peer; `undefined`: as many as one likes. */
+  readonly bytesLeft: (peerId: string) => number | undefined;
   /** Takes a request that begins, or says why not. */
   accept(exchange: InboundExchange, isWhole: boolean): InboundReceiver | ErrorFrame;
 }
@@ -40,6 +43,8 @@ export class ServingSession implements SessionLinkUser {
   readonly #onEnd: (session: ServingSession) => void;
   #lastId = 0;
   #isClosed = false;
+  /** What its end means for its requests: a client that broke the rules does not come back for them. */
+  #leaving: Leaving = 'lost';
 
   /** @param config `onEnd` is called once, when the session is over, which it may be before this returns */
   constructor(
@@ -76,6 +81,7 @@ export class ServingSession implements SessionLinkUser {
       this.#decoder.push(bytes);
     } catch (error) {
       // What a peer sends after it broke the rules cannot be trusted.
+      this.#leaving = 'cancelled';
       this.#link.abort(error as Error);
       this.onClosed();
     }
@@ -90,7 +96,7 @@ export class ServingSession implements SessionLinkUser {
     this.#isClosed = true;
     this.outbox.close();
     this.#onEnd(this);
-    for (const call of [...this.#calls.values()]) call.lose();
+    for (const call of [...this.#calls.values()]) call.lose(this.#leaving);
   }
 
   /** Forgets a request; whatever still comes for it is dropped. */
@@ -105,7 +111,7 @@ export class ServingSession implements SessionLinkUser {
     const call = this.#calls.get(id);
     if (call === undefined) return;
     if (kind === sessionFrame.credit) call.flow.grant(readCredit(payload));
-    else if (kind === sessionFrame.cancel) call.lose();
+    else if (kind === sessionFrame.cancel) call.lose('cancelled');
     else call.add(kind === sessionFrame.end, more, payload);
   }
 
@@ -152,15 +158,18 @@ class ServedCall implements InboundExchange, FlowOwner {
     first: { readonly piece: Uint8Array; readonly readHead: () => OpenHead },
   ): void {
     this.#receiver = receiver;
-    const { maxRequestBytes } = this.#session.host;
+    const { maxRequestBytes, bytesLeft } = this.#session.host;
     try {
       const head = (this.#head = first.readHead());
       const sizeBytes = head.sizeBytes ?? first.piece.length;
       if (sizeBytes > maxRequestBytes)
         throw new CodecError('TOO_LARGE', { what: 'request', sizeBytes, limitBytes: maxRequestBytes });
+      if (more && sizeBytes > (bytesLeft(this.peerId) ?? Infinity))
+        throw new Refusal('RELAY_LIMIT', `the relay does not let ${sizeBytes} bytes through`);
     } catch (error) {
       return receiver.refuse(error);
     }
+    if (!receiver.announce(this.#head.method)) return;
     if (more) {
       this.#incoming = new IncomingMessages('request', maxRequestBytes, this.#head?.sizeBytes);
       this.#gather(first.piece, true);
@@ -181,7 +190,8 @@ class ServedCall implements InboundExchange, FlowOwner {
   }
 
   send(kind: AnswerKind, message: Uint8Array): Promise<void> | undefined {
-    if (kind !== 'error') return this.flow.send(kind, message);
+    // What waits is dropped when the client is gone: nobody has to be told by this way, too.
+    if (kind !== 'error') return this.flow.send(kind, message)?.catch(ignore);
     this.flow.drop(isGone);
     this.#session.outbox.write(sessionFrame.error, this.#id, { payload: message });
     return undefined;
@@ -193,9 +203,9 @@ class ServedCall implements InboundExchange, FlowOwner {
     if (isClientGone) this.flow.drop(isGone);
   }
 
-  lose(): void {
+  lose(how: Leaving): void {
     this.flow.drop(isGone);
-    this.#receiver?.clientGone();
+    this.#receiver?.clientGone(how);
   }
 
   #gather(piece: Uint8Array, more: boolean): void {
@@ -237,3 +247,5 @@ class ServedCall implements InboundExchange, FlowOwner {
     this.#heldBytes = 0;
   }
 }
+
+const ignore = (): void => undefined;

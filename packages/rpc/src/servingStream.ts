@@ -36,11 +36,13 @@ export function serveStream(
   const exchange = new StreamExchange(stream, peer.peerId, host.clock);
   const receiver = host.accept(exchange);
   if ('type' in receiver) {
-    void exchange.send('error', encodeErrorFrame(receiver)).catch(() => undefined);
+    void exchange.send('error', encodeErrorFrame(receiver));
     void exchange.finish(false);
     return;
   }
-  void stream.closed.then(() => receiver.clientGone());
+  // A stream that was given up and one whose connection broke look the same.
+  void stream.closed.then(() => receiver.clientGone('cancelled'));
+  if (peer.method !== undefined && !receiver.announce(peer.method)) return;
   readRequest(stream, host).then(
     ({ head, body }) => receiver.receive({ method: peer.method, head, body }),
     (error: unknown) => receiver.refuse(error),
@@ -94,9 +96,8 @@ class StreamExchange implements InboundExchange {
   send(kind: AnswerKind, message: Uint8Array): Promise<void> {
     const frame = joinResponseFrame(kind, message);
     const write = this.#lastWrite.then(() => this.#stream.write(encodeFrame(frame, frame.length)));
-    // The next frame waits for this one, also when this one failed: frames never mix.
-    this.#lastWrite = write.catch(() => undefined);
-    return write;
+    // The next frame waits for this one, also when this one failed: frames never mix. The stream is closed then.
+    return (this.#lastWrite = write.catch(() => undefined));
   }
 
   finish(isClientGone: boolean): Promise<void> | undefined {

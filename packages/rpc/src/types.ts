@@ -1,12 +1,13 @@
 import type {
   AnswerPart,
+  AnswerPrefix,
   FinishReason,
   LlmResponse,
   RequestMessage,
   ResponseMessage,
   SignedMessage,
 } from '@lloom/codec';
-import type { Hex } from '@lloom/core';
+import type { EvmAddress, Hex } from '@lloom/core';
 
 declare const requestIdBrand: unique symbol;
 
@@ -31,15 +32,62 @@ export interface CallConfig {
    * @default the service's `idleTimeoutMs`
    */
   readonly idleTimeoutMs?: number;
+  /**
+   * Asks again when it fails, here or elsewhere. `timeoutMs` is for all attempts together; an attempt whose peer says
+   * nothing is given up after its share of it, unless the call's own limits say otherwise. @default it is asked once
+   */
+  readonly retry?: RetryStrategy;
+  /** Asks another peer beside the first when that is slow. @default nobody beside it */
+  readonly hedge?: HedgePolicy;
   /** W3C Trace Context that travels with the request. */
   readonly traceparent?: string;
   /** Travels with the request; at most 4 KiB. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** How a request that fails is made again. */
+export interface RetryStrategy {
+  /** How often it is sent at most, to whomever; 1 to 100. @default 3 - the specification's `max_attempts` */
+  readonly maxAttempts?: number;
+  /** How long the first wait is at most, in ms. @default 1_000 - the specification's `initial_delay` */
+  readonly initialDelayMs?: number;
+  /** How long any wait is at most, in ms. @default 30_000 - the specification's `max_delay` */
+  readonly maxDelayMs?: number;
+  /** By what each wait is longer than the one before; 1 to 10. @default 2 - the specification's `exponential_base` */
+  readonly exponentialBase?: number;
+  /**
+   * Whether another provider of the model may be asked. `resume`: also when the answer has begun; it goes on where the
+   * answer broke off. `beforeOutput`: only as long as nothing was shown. `none`: the same peer is asked again. Pings and
+   * custom protocols stay with their peer.
+   * @default 'resume'
+   */
+  readonly failover?: 'resume' | 'beforeOutput' | 'none';
+}
+
+/**
+ * Asks more than one executor at a time: whoever begins to answer first is kept, the others are cancelled. Costs
+ * executors work that nobody pays them, so it is for requests whose first token must not be late.
+ */
+export interface HedgePolicy {
+  /** How long the peer may take to begin its answer before another one is asked as well, in ms. */
+  readonly delayMs: number;
+  /** How many are asked beside the first at most, one after each delay; 1 to 8. @default 1 */
+  readonly maxExtra?: number;
+}
+
+/** What is noted of a request under way; see `trackRequest`. */
+export interface RequestMetadata {
+  readonly peerId: string;
+  /** When it ends with `TIMEOUT` at the latest, in ms since 1970. */
+  readonly deadlineAt: number;
+  /** How often it was made before. */
+  readonly retryCount: number;
+}
+
 /** A request under way. */
 export interface PendingRequest {
   readonly requestId: RequestId;
+  /** Who is asked, or was asked last. */
   readonly peerId: string;
   /** `ping`, `llmRequest`, or the name of a custom protocol. */
   readonly method: string;
@@ -63,6 +111,33 @@ export interface AnswerChunk {
   readonly text: string;
   /** How many tokens the executor says this is. */
   readonly tokens: number;
+  /** Who produced it. */
+  readonly peerId: string;
+}
+
+/** What one executor did for an answer, and asks for. */
+export interface AnswerShare {
+  readonly peerId: string;
+  /** The address that signed. */
+  readonly executor: EvmAddress;
+  /** Tokens that it signed for. */
+  readonly tokens: number;
+  /** Tokens of it that were shown, and that no signature covers: they cost nothing. */
+  readonly unsignedTokens: number;
+  /** What it asks for, in wei, as a decimal text. */
+  readonly totalCost: string;
+}
+
+/** As much of an answer as there is. What is signed of it is proven. */
+export interface PartialAnswer {
+  /** All text that was shown. */
+  readonly content: string;
+  /** The text by who produced it, with what was signed. */
+  readonly parts: readonly AnswerPart[];
+  /** What each executor asks for, in the order in which they took part. */
+  readonly shares: readonly AnswerShare[];
+  /** What all ask for together, in wei, as a decimal text. */
+  readonly totalCost: string;
 }
 
 /** A whole streamed answer, proven. */
@@ -74,11 +149,16 @@ export interface Answer {
   readonly content: string;
   /** The text by who produced it, with what was signed. */
   readonly parts: readonly AnswerPart[];
+  /** What each executor asks for, in the order in which they took part: one, unless others went on. */
+  readonly shares: readonly AnswerShare[];
   readonly finishReason: FinishReason;
+  /** Tokens that were read, as the executors count them: whoever goes on reads the answer so far as well. */
   readonly inboundTokens: number;
+  /** Tokens that were produced, as the executors count them. */
   readonly outboundTokens: number;
-  /** In wei, as a decimal text. */
+  /** What all executors ask for together, in wei, as a decimal text. */
   readonly totalCost: string;
+  /** The model that finished it. */
   readonly modelUsed: string;
   /** keccak-256 of the request's payload bytes. */
   readonly requestDigest: Hex;
@@ -93,6 +173,8 @@ export interface Answer {
  */
 export interface AnswerStream extends AsyncIterable<AnswerChunk> {
   readonly requestId: RequestId;
+  /** What has been shown so far, also when the answer has failed. */
+  readonly soFar: PartialAnswer;
   /** Resolves when everything has arrived and is proven; reads the rest by itself when nobody iterates. */
   readonly result: Promise<Answer>;
 }
@@ -137,10 +219,90 @@ export interface HandlerContext {
   readonly channel: ResponseChannel;
   /** Whether the client takes the answer in chunks. */
   readonly stream: boolean;
+  /**
+   * The answer so far, when it began elsewhere: go on behind it, and give its text no second time. `maxTokens` and
+   * `maxPrice` of the request are for the whole answer. Only handlers that can continue are given one; see `serve`.
+   */
+  readonly prefix: AnswerPrefix | undefined;
   /** What travelled with the request. */
   readonly metadata: Readonly<Record<string, string>>;
   /** W3C Trace Context of the client, when it gave one. */
   readonly traceparent: string | undefined;
+}
+
+/** How a handler serves. */
+export interface ServeConfig {
+  /**
+   * Whether it can go on with what another executor began; see `HandlerContext.prefix`. Otherwise such requests are
+   * refused as `CANNOT_CONTINUE`.
+   * @default false
+   */
+  readonly canContinue?: boolean;
+}
+
+/** How busy this node is with requests of others. */
+export interface RpcLoad {
+  /** How many requests are worked on at the same time. */
+  readonly capacity: number;
+  /** How many more would be started at once. */
+  readonly freeSlots: number;
+  /** How many wait for a slot. */
+  readonly queueDepth: number;
+}
+
+/** How often something may be done: in bursts of `requests`, and as many every `perMs` in the long run. */
+export interface RateLimit {
+  readonly requests: number;
+  readonly perMs: number;
+}
+
+/** A request of this node, as a {@link Middleware} sees it. */
+export interface OutboundCall {
+  readonly requestId: RequestId;
+  /** Who is asked first. */
+  readonly peerId: string;
+  /** `ping`, `llmRequest`, or the name of a custom protocol. */
+  readonly method: string;
+  /** What is asked; the value itself for a custom protocol. */
+  readonly request: unknown;
+  /** What travels with it so far. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** A request of a peer, as a {@link Middleware} sees it. Its signature, when it has one, is proven. */
+export interface InboundCall {
+  readonly requestId: RequestId;
+  readonly peerId: string;
+  /** `ping`, `llmRequest`, or the name of a custom protocol. */
+  readonly method: string;
+  /** What is asked; the value itself for a custom protocol. */
+  readonly request: unknown;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly traceparent: string | undefined;
+  /** Fires when no answer is wanted any more. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What stands around every request, for whoever checks who may ask, counts, or notes. The one that was added first is
+ * the outermost. What it throws behind `next` is noted and changes nothing.
+ */
+export interface Middleware {
+  /**
+   * Around a request of this node, once however often it is retried. `next` sends it, with more metadata when given, and
+   * settles as the request does. What it throws before `next` ends the request with `MIDDLEWARE_FAILED`, unsent; so does
+   * returning without having called `next`.
+   */
+  outbound?(
+    call: OutboundCall,
+    next: (metadata?: Readonly<Record<string, string>>) => Promise<unknown>,
+  ): Promise<void>;
+  /**
+   * Around a request of a peer, once however often it is sent again. `next` has it answered, and resolves with how it
+   * ended: `answered`, or another last state of its machine. Throw a `Refusal` before `next` to refuse it with a code;
+   * anything else that it throws is `REMOTE` for the client.
+   */
+  inbound?(call: InboundCall, next: () => Promise<string>): Promise<void>;
 }
 
 /** A signed question to a model. */

@@ -164,7 +164,7 @@ describe.each(['sessions', 'streams'])('by %s', (carrier) => {
     const endless = async function* (): AsyncGenerator<AnswerPiece> {
       for (;;) yield { text: 'x', tokens: 0 };
     };
-    const { executor, asker } = await pair({ serve: endless }, { maxResponseSizeBytes: 256 * 1024 });
+    const { executor, asker } = await pair({ serve: endless }, { maxResponseSizeBytes: 32 * 1024 });
     const answer = asker.rpc.stream(executor.peerId, await question(asker.identity, executor.identity));
     let isAlive = false;
     setTimeout(() => (isAlive = true), 1);

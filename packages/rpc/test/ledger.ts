@@ -7,6 +7,9 @@ interface StepOfMachine extends InspectionEvent {
   readonly snapshot?: { readonly status: string; readonly value: string };
 }
 
+/** Those that end with their request. */
+const machines = ['request', 'inbound', 'execution'];
+
 /** Everything that one node's service began and has to end. */
 export class Ledger {
   /** How each request ended, by its id. */
@@ -36,7 +39,7 @@ export class Ledger {
   readonly inspect = (event: InspectionEvent): void => {
     const { type, actorRef, snapshot } = event as StepOfMachine;
     const machine = actorRef.logic.id;
-    if (machine !== 'request' && machine !== 'inbound') return;
+    if (machine === undefined || !machines.includes(machine)) return;
     if (type === '@xstate.actor') this.machines.add(actorRef);
     if (type !== '@xstate.microstep' || snapshot?.status === 'active') return;
     this.machines.delete(actorRef);

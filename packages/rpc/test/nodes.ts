@@ -12,6 +12,16 @@ import { rpc, type RpcConfig, type RpcPorts, type Handler, type Rpc } from '../s
 /** The protocol that misbehaving peers of the tests speak. */
 export const protocol = '/lloom/req-resp/1.0.0';
 
+/**
+ * Stories of many requests and of failing peers are told without limits of the asker's own, and an executor gives up a client
+ * at once when it is lost, unless they are about those.
+ */
+export const unlimited: RpcConfig = {
+  maxPendingRequestsPerPeer: 1_000_000,
+  avoidAfterFailures: 0,
+  rejoinTimeoutMs: 0,
+};
+
 /** A node on 127.0.0.1 that is stopped with the test. `serve` is its handler, when it has one. */
 export async function createNode(config: RpcConfig & RpcPorts & { serve?: Handler } = {}) {
   const identity = Identity.generate();
@@ -26,7 +36,7 @@ export async function createNode(config: RpcConfig & RpcPorts & { serve?: Handle
     services: {
       identify: identify(),
       ping: ping(),
-      rpc: rpc({ signer: identity.signer(), verifier: identity.verifier(), ...rest }),
+      rpc: rpc({ ...unlimited, signer: identity.signer(), verifier: identity.verifier(), ...rest }),
     },
   });
   onTestFinished(async () => node.stop());

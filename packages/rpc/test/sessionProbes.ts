@@ -125,6 +125,10 @@ export class ServedProbe implements InboundReceiver {
     this.#onRequest = onRequest;
   }
 
+  announce(): boolean {
+    return true;
+  }
+
   receive(request: ReceivedRequest): void {
     this.told.push('received');
     this.request = request;
@@ -188,6 +192,7 @@ function createServer(links: Links, config: SessionsConfig) {
     peerId: 'peer',
     host: {
       maxRequestBytes,
+      bytesLeft: () => undefined,
       unverified: config.budget ?? new Budget(config.budgetBytes ?? 64 * mebibyte),
       accept: (exchange, isWhole) => {
         const refusal = refuse?.();

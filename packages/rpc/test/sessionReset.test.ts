@@ -185,7 +185,7 @@ const everyByte = ({ near, far }: Links, side: Side): number[] =>
 
 describe('a session that is reset', () => {
   test('at any byte ends each of its requests once, as what it is, and leaves nothing', async () => {
-    const talk = await createTalk(4);
+    const talk = await createTalk(3);
     const { whole, seen } = await breakEverywhere(talk, sizes, everyByte);
     expect(Object.fromEntries(whole)).toEqual({
       ping: 'pong',

@@ -7,6 +7,7 @@ import { RpcError, type CustomProtocol, type RpcConfig, type RpcPorts } from '..
 import type { Network, NetworkHosts, RequestRef, SessionLink } from '../src/ports.ts';
 import { RpcService } from '../src/rpc.ts';
 import { Ledger } from './ledger.ts';
+import { unlimited } from './nodes.ts';
 import { createLinks, type LinkEnd, type Links, type LinksConfig } from './sessionLinks.ts';
 import { turnOfPromises } from './sessionProbes.ts';
 
@@ -100,7 +101,7 @@ export class World {
     });
     const { peerId } = identity;
     const ports = { signer: signer ?? identity.signer(), verifier: verifier ?? identity.verifier() };
-    const service = new RpcService(this.#network(peerId), resolveRpcConfig(config), {
+    const service = new RpcService(this.#network(peerId), resolveRpcConfig({ ...unlimited, ...config }), {
       clock,
       random,
       ...ports,

@@ -1,8 +1,9 @@
 import { identify } from '@libp2p/identify';
 import { ping } from '@libp2p/ping';
 import type { Connection, Stream } from '@libp2p/interface';
+import type { Datastore } from 'interface-datastore';
 import { createLibp2p } from 'libp2p';
-import { toHex, type Verifier } from '@lloom/core';
+import { toHex, type Clock, type Verifier } from '@lloom/core';
 import { Identity } from '@lloom/identity';
 import type { Fidelity, SimHost, TestNetwork, TestNetworkConfig } from '@lloom/simkit';
 import type { NetworkFixture } from '@lloom/simkit/vitest';
@@ -10,15 +11,17 @@ import { expect } from 'vitest';
 import {
   rpc,
   RpcError,
+  type AlternativeSource,
   type AnswerPiece,
   type AnswerStream,
   type Handler,
+  type RelayBudget,
   type Rpc,
   type RpcConfig,
 } from '../src/index.ts';
 import { sessionProtocol } from '../src/internal/protocolIds.ts';
 import { Ledger } from './ledger.ts';
-import { protocol } from './nodes.ts';
+import { protocol, unlimited } from './nodes.ts';
 import { totals, type Misbehaviour } from './misbehaviour.ts';
 
 /** Streams as objects, and as in production. */
@@ -50,6 +53,16 @@ export function wayOf(seed: number): Way {
 export interface SimNodeConfig extends RpcConfig {
   /** Its handler, when it has one. */
   readonly serve?: Handler;
+  /** Whether its handler can go on with what another executor began. */
+  readonly canContinue?: boolean;
+  /** Names other providers. */
+  readonly alternatives?: AlternativeSource;
+  /** Where accepted requests are kept over a restart. */
+  readonly datastore?: Datastore;
+  /** What relays still carry. */
+  readonly relayBudget?: RelayBudget;
+  /** By how much its wall clock is ahead of others', in ms; asked each time when that changes. */
+  readonly clockSkewMs?: number | (() => number);
   /** What it does with a stream of ours instead of serving requests. */
   readonly misbehave?: Misbehaviour;
   /** How long it takes to verify a signature, in ms. */
@@ -67,10 +80,11 @@ export interface SimNodeConfig extends RpcConfig {
 export type SimNode = Awaited<ReturnType<typeof startNode>>;
 
 async function startNode(host: SimHost, given: SimNodeConfig) {
-  const { serve, misbehave, misbehaveInSession, verifyMs = 0, isInspected, ...config } = given;
+  const { serve, canContinue = false, misbehave, misbehaveInSession, verifyMs = 0, ...rest } = given;
+  const { isInspected, clockSkewMs = 0, ...config } = rest;
   const { address, stack, random, index } = host;
   const ledger = new Ledger();
-  const clock = ledger.watch(host.clock);
+  const clock = ledger.watch(skewed(host.clock, clockSkewMs));
   const identity = Identity.fromPrivateKey(toHex(host.keyBytes), { clock, random });
   const verifier = slow(identity.verifier(), verifyMs);
   const inspected = (isInspected ?? index % 2 === 1) ? { inspect: ledger.inspect } : {};
@@ -82,11 +96,11 @@ async function startNode(host: SimHost, given: SimNodeConfig) {
     // As in the whole behaviour: a peer that computes for seconds is not dead.
     connectionMonitor: { abortConnectionOnPingFailure: false },
     connectionManager: { inboundConnectionThreshold: 1_000 },
-    services: { identify: identify(), ping: ping(), rpc: rpc({ ...ports, ...config }) },
+    services: { identify: identify(), ping: ping(), rpc: rpc({ ...unlimited, ...ports, ...config }) },
   });
   const service: Rpc = node.services.rpc;
   ledger.listen(service);
-  if (serve !== undefined) service.serve(serve);
+  if (serve !== undefined) service.serve(serve, { canContinue });
   if (misbehave !== undefined) await node.handle(protocol, misbehave, { force: true });
   if (misbehaveInSession !== undefined)
     await node.handle(sessionProtocol, misbehaveInSession, { force: true });
@@ -118,6 +132,16 @@ async function startNode(host: SimHost, given: SimNodeConfig) {
     sessions,
     expectNothingLeft,
     stop,
+  };
+}
+
+function skewed(clock: Clock, skewMs: number | (() => number)): Clock {
+  if (skewMs === 0) return clock;
+  return {
+    now: () => clock.now() + (typeof skewMs === 'number' ? skewMs : skewMs()),
+    elapsed: () => clock.elapsed(),
+    setTimeout: (fn, ms) => clock.setTimeout(fn, ms),
+    clearTimeout: (id) => clock.clearTimeout(id),
   };
 }
 

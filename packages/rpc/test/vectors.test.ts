@@ -156,6 +156,36 @@ test('a node that streams writes exactly these bytes, and so does the one that a
   expect(back.hex).toBe(`0x${exchange.answer.map(({ bytes }) => bytes.slice(2)).join('')}`);
 });
 
+test('a node that goes on with what another one began writes exactly these bytes', async () => {
+  const { request, answer } = golden.exchanges.find(({ name }) => name === 'a continuation')!;
+  const [question, segment] = golden.envelopes.filter(({ name }) => name.startsWith('continued'));
+  const clock = clockAt(question!.timestampMs);
+  const [there, back] = [new Pipe(), new Pipe()];
+  let accept: (() => void) | undefined;
+  const executor = createService(golden, 'executor', {
+    clock,
+    nonces: [segment!.nonce],
+    serve: async ({ onStream }) => {
+      accept = () => onStream(streamOver(there, back), golden.keys.client.peerId);
+    },
+  });
+  let prefix: unknown;
+  const goOn: Handler = async function* (_request, context) {
+    prefix = context.prefix;
+    yield 'there!';
+    yield { inboundTokens: 2, totalCost: '4' };
+  };
+  executor.serve(goOn, { canContinue: true });
+  await executor.start();
+  await clock.runFor(segment!.timestampMs - question!.timestampMs);
+  accept?.();
+  there.put(fromHex(request.bytes));
+  there.put(undefined);
+  await back.ended.promise;
+  expect(prefix).toEqual(request.frame.request.prefix);
+  expect(back.hex).toBe(`0x${answer.map(({ bytes }) => bytes.slice(2)).join('')}`);
+});
+
 test('the page of the protocol shows these bytes and no others', () => {
   const page = readFileSync(new URL('../../../docs/protocol/req-resp.md', import.meta.url), 'utf8');
   const blocks = [...page.matchAll(/^```text\n(?<block>.*?)^```$/gms)].map(
@@ -170,5 +200,6 @@ test('the page of the protocol shows these bytes and no others', () => {
     ...bytesOf('ping'),
     ...bytesOf('a streamed answer'),
     ...bytesOf('a refusal').slice(1),
+    ...bytesOf('a continuation'),
   ]);
 });

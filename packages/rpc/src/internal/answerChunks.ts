@@ -12,6 +12,13 @@ import type { Clock, EnvelopeDraft, Hex, Signer, Verifier } from '@lloom/core';
 import type { AnswerTotals } from '../types.ts';
 import { digestOfNothing, TextDigest } from './textDigest.ts';
 
+/** What others have said of an answer before. */
+export interface AnswerBeginning {
+  readonly text: string;
+  /** keccak-256 of it. */
+  readonly digest: Hex;
+}
+
 /** Text of one chunk, in UTF-16 units: small enough to share a connection fairly. */
 const maxChunkLength = 16 * 1024;
 const ignore = (): void => undefined;
@@ -21,6 +28,8 @@ export interface SigningPorts {
   readonly signer: Signer;
   readonly verifier: Verifier;
   readonly request: SignedMessage<LlmRequest>;
+  /** keccak-256 of the request's payload bytes. */
+  readonly requestDigest: Hex;
 }
 
 /** How an answer in chunks is made. */
@@ -29,6 +38,10 @@ export interface AnswerChunksConfig extends SigningPorts {
   readonly send: (kind: 'chunk' | 'end', message: Uint8Array) => Promise<void> | undefined;
   /** Throws when nobody waits for the answer any more. */
   readonly throwIfClosed: () => void;
+  /** Throws when so many bytes more do not get through. Asked before text is taken. */
+  readonly checkRoom: ((bytes: number) => void) | undefined;
+  /** What stands before the first text. @default nothing */
+  readonly beginning?: AnswerBeginning | undefined;
   /** Whether it is signed on the way, or only at its end. */
   readonly isSegmented: boolean;
   /** So many tokens without a signature are signed with their last chunk. */
@@ -48,7 +61,6 @@ export interface AnswerChunksConfig extends SigningPorts {
 export class AnswerChunks {
   readonly tally: Tally;
   readonly #config: AnswerChunksConfig;
-  readonly #requestDigest: Hex;
   readonly #digest: TextDigest;
   readonly #signAlone = (): void => {
     this.#timer = undefined;
@@ -73,11 +85,10 @@ export class AnswerChunks {
   #hasUnsignedText = false;
 
   constructor(config: AnswerChunksConfig) {
-    const { verifier, request } = config;
+    const { verifier, request, beginning } = config;
     this.#config = config;
     this.tally = new Tally(request.payload.model);
-    this.#requestDigest = verifier.digest(request.payloadBytes);
-    this.#digest = new TextDigest(verifier);
+    this.#digest = new TextDigest(verifier, beginning?.text);
   }
 
   /** Sends some more text, which is `tokens` tokens. A promise when the next must wait. */
@@ -94,6 +105,12 @@ export class AnswerChunks {
     if (sending !== undefined) await sending;
   }
 
+  /** Signs what has been sent and is not signed: no more of it will be. */
+  async seal(): Promise<void> {
+    if (this.#alone !== undefined) await this.#alone;
+    if (this.#hasUnsignedText) await this.#sendSigned('');
+  }
+
   /** Signs nothing more by itself. */
   close(): void {
     if (this.#timer !== undefined) this.#config.clock.clearTimeout(this.#timer);
@@ -108,6 +125,7 @@ export class AnswerChunks {
   }
 
   #take(added: string, tokens: number): Promise<void> | undefined {
+    this.#config.checkRoom?.(Buffer.byteLength(added));
     this.tally.tokens += tokens;
     this.#untold += tokens;
     const text = this.#half + added;
@@ -201,6 +219,7 @@ export class AnswerChunks {
   }
 
   #segment(isLast: boolean): AnswerSegment {
+    const { requestDigest, beginning } = this.#config;
     const { finishReason, inboundTokens, modelUsed, ...said } = this.tally.usage(this.#signedTokens);
     const outboundTokens = isLast ? said.outboundTokens : this.tally.tokens;
     const tokens = outboundTokens - this.#signedTokens;
@@ -209,9 +228,9 @@ export class AnswerChunks {
     this.#signedCost = totalCost;
     this.#hasUnsignedText = false;
     return {
-      requestDigest: this.#requestDigest,
+      requestDigest,
       index: this.#segments++,
-      prefixDigest: digestOfNothing,
+      prefixDigest: beginning?.digest ?? digestOfNothing,
       runningDigest: this.#digest.digest(),
       tokens,
       inboundTokens,
@@ -251,6 +270,9 @@ export class Tally {
   }
 }
 
+/** For how long what is signed of an answer can be proven, in ms. Later it is of no use to who asks again. */
+export const answerTtlMs = 300_000;
+
 /** What is signed in answer to a request. */
 export function draftOf<K extends 'AnswerSegment' | 'LlmResponse'>(
   type: K,
@@ -258,7 +280,8 @@ export function draftOf<K extends 'AnswerSegment' | 'LlmResponse'>(
   request: SignedMessage,
 ): EnvelopeDraft {
   const payloadBytes = encodePayload(type, payload);
-  return { payloadType: type, payloadBytes, inReplyTo: payload.requestDigest, to: request.signer };
+  const { requestDigest: inReplyTo } = payload;
+  return { payloadType: type, payloadBytes, inReplyTo, to: request.signer, ttlMs: answerTtlMs };
 }
 
 /** The text without the half of a character in which it may end. */

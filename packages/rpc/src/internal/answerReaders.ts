@@ -1,6 +1,6 @@
 import { decodeAnswerChunk, decodeAnswerEnd, type EndFrame, type ResponseMessage } from '@lloom/codec';
 import { RpcError } from '../errors.ts';
-import type { Answer, AnswerChunk, Codec, RequestId } from '../types.ts';
+import type { Answer, AnswerChunk, Codec, PartialAnswer, RequestId } from '../types.ts';
 import type { AnswerProof } from './answerProof.ts';
 import { valueOf } from './results.ts';
 import { ownBytes } from './ownBytes.ts';
@@ -11,6 +11,8 @@ export interface AnswerReader<Result> {
   chunk(message: Uint8Array): AnswerChunk | Promise<AnswerChunk>;
   /** The end, and with it the result. A promise when there is a signature to prove. */
   end(message: Uint8Array): Result | Promise<Result>;
+  /** As much of a streamed answer as has come. */
+  readonly soFar?: PartialAnswer;
 }
 
 interface RequestRef {
@@ -74,23 +76,27 @@ export class ResponseReader implements AnswerReader<ResponseMessage> {
 
 /** Answers in chunks to signed requests. */
 export class StreamReader implements AnswerReader<Answer> {
+  readonly proof: AnswerProof;
   readonly #request: RequestRef;
-  readonly #proof: AnswerProof;
 
   constructor(request: RequestRef, proof: AnswerProof) {
     this.#request = request;
-    this.#proof = proof;
+    this.proof = proof;
+  }
+
+  get soFar(): PartialAnswer {
+    return this.proof.soFar;
   }
 
   chunk(message: Uint8Array): AnswerChunk | Promise<AnswerChunk> {
-    return this.#proof.add(decodeAnswerChunk(message));
+    return this.proof.add(decodeAnswerChunk(message));
   }
 
   async end(message: Uint8Array): Promise<Answer> {
     const frame = decodeAnswerEnd(ownBytes(message));
     if (frame.response?.type === 'error' || frame.response?.type === 'pong')
       throw otherResponse(this.#request, frame);
-    return this.#proof.end(frame);
+    return this.proof.end(frame);
   }
 }
 
@@ -120,7 +126,7 @@ export class ProtocolReader<Response> implements AnswerReader<Response> {
 
 /** An answer that came in one piece is one chunk for who reads a stream; one in chunks has been shown already. */
 export function onlyChunk(result: unknown): AnswerChunk | undefined {
-  const { response, content: text, outboundTokens: tokens } = result as Answer;
+  const { response, content: text, outboundTokens: tokens, peerId } = result as Answer;
   if (response === undefined) return undefined;
-  return { sequence: 0, text, tokens };
+  return { sequence: 0, text, tokens, peerId };
 }

@@ -5,15 +5,25 @@ import {
   type LlmResponse,
   type SignedMessage,
 } from '@lloom/codec';
-import type { Clock, Signer, Verifier } from '@lloom/core';
+import type { Clock, Hex, Signer, Verifier } from '@lloom/core';
 import { Refusal, RpcError } from '../errors.ts';
 import type { AnswerMessage, AnswerPiece } from '../types.ts';
 import { checkAnswer, checkSize } from './results.ts';
 import { Source } from './source.ts';
-import { AnswerChunks, draftOf, Tally, withoutHalf, type SigningPorts } from './answerChunks.ts';
+import {
+  AnswerChunks,
+  draftOf,
+  Tally,
+  withoutHalf,
+  type AnswerBeginning,
+  type SigningPorts,
+} from './answerChunks.ts';
 
 /** An answer that is ready and not signed. */
 type Unsigned = Omit<LlmResponse, 'requestDigest'>;
+
+/** What of a relay's last bytes is kept for a signature and for the error that says why the answer ends. */
+const lastWordsBytes = 8 * 1024;
 
 /** Where the messages of one answer go, in order. */
 export interface AnswerSink {
@@ -28,10 +38,16 @@ export interface AnswerWriterConfig {
   readonly throwIfClosed: () => void;
   /** The most that all messages may have together, in bytes. */
   readonly maxBytes: number;
+  /** How many bytes still get through a relay; `undefined`: as many as one likes. @default there is none on the way */
+  readonly bytesLeft?: (() => number | undefined) | undefined;
   readonly signer: Signer | undefined;
   readonly verifier: Verifier | undefined;
   /** The request, when it is one that is answered with text. */
   readonly request: SignedMessage<LlmRequest> | undefined;
+  /** keccak-256 of its payload bytes. @default computed when it is wanted */
+  readonly requestDigest?: Hex | undefined;
+  /** What others have said of the answer before. @default nothing */
+  readonly beginning?: AnswerBeginning | undefined;
   /** Whether the client takes chunks. */
   readonly inChunks: boolean;
   /** Called before the first byte. */
@@ -60,7 +76,7 @@ export class AnswerWriter {
 
   /**
    * Writes a whole answer. `undefined` when it is written already. What goes wrong is thrown at once, or rejects.
-   * @throws {Refusal} `TOO_LARGE`; `REMOTE` for an answer that is an error
+   * @throws {Refusal} `TOO_LARGE`, `RELAY_LIMIT`; `REMOTE` for an answer that is an error
    * @throws {RpcError} `MISSING_PORT`
    * @throws {CodecError} `INVALID_FIELD`; or what the signer, the sink and `throwIfClosed` throw
    */
@@ -77,7 +93,8 @@ export class AnswerWriter {
   }
 
   /**
-   * Writes an answer piece by piece, or gathers it when the client takes no chunks.
+   * Writes an answer piece by piece, or gathers it when the client takes no chunks. What was sent is signed before a relay
+   * cuts it off.
    * @throws what {@link message} throws, and what the pieces throw
    */
   async pieces(pieces: AsyncIterable<AnswerPiece>): Promise<void> {
@@ -94,6 +111,9 @@ export class AnswerWriter {
       });
       throwIfClosed();
       await answer.end();
+    } catch (error) {
+      if (isRelayLimit(error)) await this.#chunks?.seal();
+      throw error;
     } finally {
       this.close();
     }
@@ -118,8 +138,8 @@ export class AnswerWriter {
   }
 
   async #whole(unsigned: Unsigned): Promise<void> {
-    const { signer, verifier, request } = this.#ports();
-    const payload = { ...unsigned, requestDigest: verifier.digest(request.payloadBytes) };
+    const { signer, request, requestDigest } = this.#ports();
+    const payload = { ...unsigned, requestDigest };
     const envelope = await signer.sign(draftOf('LlmResponse', payload, request));
     this.#config.throwIfClosed();
     const response = { ...envelope, payload } as SignedMessage<LlmResponse>;
@@ -130,7 +150,10 @@ export class AnswerWriter {
   #begin(isSegmented: boolean): AnswerChunks {
     const send = (kind: 'chunk' | 'end', message: Uint8Array): Promise<void> | undefined =>
       this.#send(kind, message);
-    return (this.#chunks = new AnswerChunks({ ...this.#config, ...this.#ports(), isSegmented, send }));
+    const { bytesLeft } = this.#config;
+    const checkRoom = bytesLeft && ((bytes: number) => checkFits(bytes + lastWordsBytes, bytesLeft()));
+    const how = { isSegmented, send, checkRoom };
+    return (this.#chunks = new AnswerChunks({ ...this.#config, ...this.#ports(), ...how }));
   }
 
   #gather(): GatheredAnswer {
@@ -144,6 +167,7 @@ export class AnswerWriter {
 
   #send(kind: 'chunk' | 'end', message: Uint8Array): Promise<void> | undefined {
     checkSize((this.#bytes += message.length), this.#config.maxBytes);
+    if (this.#config.bytesLeft !== undefined) checkFits(message.length, this.#config.bytesLeft());
     if (!this.#hasBegun) {
       this.#hasBegun = true;
       this.#config.onBegin();
@@ -156,7 +180,8 @@ export class AnswerWriter {
     if (signer === undefined) throw new RpcError('MISSING_PORT', { port: 'signer' });
     if (verifier === undefined) throw new RpcError('MISSING_PORT', { port: 'verifier' });
     if (request === undefined) throw new TypeError('Cannot answer a ping with text');
-    return { signer, verifier, request };
+    const { requestDigest = verifier.digest(request.payloadBytes) } = this.#config;
+    return { signer, verifier, request, requestDigest };
   }
 }
 
@@ -189,6 +214,16 @@ class GatheredAnswer {
   end(): Promise<void> {
     return this.#send({ content: withoutHalf(this.#content), ...this.tally.usage(0) });
   }
+}
+
+/** @throws {Refusal} `RELAY_LIMIT` when so many bytes would be cut off */
+function checkFits(bytes: number, bytesLeft: number | undefined): void {
+  if (bytesLeft === undefined || bytes <= bytesLeft) return;
+  throw new Refusal('RELAY_LIMIT', `the relay lets ${Math.max(0, bytesLeft)} bytes through, not ${bytes}`);
+}
+
+function isRelayLimit(error: unknown): boolean {
+  return error instanceof Refusal && error.code === 'RELAY_LIMIT';
 }
 
 /** Handlers may be written without types. */

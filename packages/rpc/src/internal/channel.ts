@@ -1,4 +1,4 @@
-import type { RequestHead } from '@lloom/codec';
+import type { AnswerPrefix, RequestHead } from '@lloom/codec';
 import { Refusal } from '../errors.ts';
 import type { AnswerMessage, AnswerPiece, HandlerContext, RequestId, ResponseChannel } from '../types.ts';
 import type { AnswerWriter } from './answerWriter.ts';
@@ -43,10 +43,12 @@ export function createChannel(owner: ChannelOwner, writer: AnswerWriter): Respon
 /** What a handler is told. Its signal is made when somebody looks at it: most handlers never do. */
 export class Context implements HandlerContext {
   readonly channel: ResponseChannel;
+  readonly prefix: AnswerPrefix | undefined;
   readonly #head: RequestHead;
 
-  constructor(channel: ResponseChannel, head: RequestHead) {
+  constructor(channel: ResponseChannel, head: RequestHead, prefix: AnswerPrefix | undefined) {
     this.channel = channel;
+    this.prefix = prefix;
     this.#head = head;
   }
 

@@ -55,18 +55,26 @@ export interface ReceivedRequest {
 /** Where a request of a peer is answered. */
 export interface InboundExchange {
   readonly peerId: string;
-  /** Sends one message; a promise when the peer has to take something before more is sent. `end` and `error` are last. */
+  /**
+   * Sends one message; a promise when the peer has to take something before more is sent. `end` and `error` are last. It
+   * never rejects: that the client is gone is told to the receiver.
+   */
   send(kind: AnswerKind, message: Uint8Array): Promise<void> | undefined;
   /** The request has ended, after its last message or without one. A promise when there is still something to close. */
   finish(isClientGone: boolean): Promise<void> | undefined;
 }
 
+/** How a client left: it gave its request up, or what carried it broke. Then it may come back. */
+export type Leaving = 'cancelled' | 'lost';
+
 /** Told what a peer does about a request that it makes. */
 export interface InboundReceiver {
+  /** What it asks for is known, before all of it is there. `false`: it is refused, and need not be read. */
+  announce(method: string): boolean;
   /** The request is there. */
   receive(request: ReceivedRequest): void;
   /** It cannot be read. */
   refuse(error: unknown): void;
-  /** The client gave it up, or is gone. */
-  clientGone(): void;
+  /** The client waits no longer. */
+  clientGone(how: Leaving): void;
 }

@@ -41,6 +41,8 @@ export function saidError(frame: ErrorFrame, { requestId, peerId, method = '' }:
       return new RpcError(code, { requestId, peerId, protocol: method });
     case 'OMITTED':
       return new RpcError(code, { requestId, peerId });
+    case 'RELAY_LIMIT':
+      return new RpcError(code, { ...said, by: 'the peer' });
     case 'TOO_LARGE':
       return new RpcError(code, {
         requestId,

@@ -1,12 +1,22 @@
-import type { Answer, AnswerChunk, AnswerStream, PendingRequest, RequestId } from '../types.ts';
+import type {
+  Answer,
+  AnswerChunk,
+  AnswerStream,
+  PartialAnswer,
+  PendingRequest,
+  RequestId,
+} from '../types.ts';
 
 /** Chunks that are kept apart for an iteration that begins late. */
 const maxBacklog = 1_000;
+
+const nothing: PartialAnswer = Object.freeze({ content: '', parts: [], shares: [], totalCost: '0' });
 
 /** The request behind an answer, as far as reading needs it. */
 export interface PulledRequest {
   readonly pending: PendingRequest;
   readonly outcome: Promise<Answer>;
+  readonly soFar: PartialAnswer | undefined;
   next(): Promise<AnswerChunk | undefined>;
   cancel(): void;
 }
@@ -25,6 +35,10 @@ export class PulledAnswer implements AnswerStream {
   constructor(request: PulledRequest) {
     this.#request = request;
     this.requestId = request.pending.requestId;
+  }
+
+  get soFar(): PartialAnswer {
+    return this.#request.soFar ?? nothing;
   }
 
   get result(): Promise<Answer> {
@@ -77,13 +91,13 @@ export class PulledAnswer implements AnswerStream {
     return undefined;
   }
 
-  /** Keeps a chunk for an iteration that may still begin; beyond a thousand, with the one before. */
+  /** Keeps a chunk for an iteration that may still begin; beyond a thousand, with the one before by the same peer. */
   #keep(chunk: AnswerChunk): void {
-    const last = this.#backlog.length < maxBacklog ? undefined : this.#backlog.pop();
-    const { sequence, text, tokens } = chunk;
-    this.#backlog.push(
-      last === undefined ? chunk : { sequence, text: last.text + text, tokens: last.tokens + tokens },
-    );
+    const last = this.#backlog.at(-1);
+    if (last === undefined || this.#backlog.length < maxBacklog || last.peerId !== chunk.peerId)
+      return void this.#backlog.push(chunk);
+    const [text, tokens] = [last.text + chunk.text, last.tokens + chunk.tokens];
+    this.#backlog.splice(-1, 1, { ...chunk, text, tokens });
   }
 
   async #readAhead(): Promise<void> {

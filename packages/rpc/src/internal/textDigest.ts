@@ -12,8 +12,10 @@ export class TextDigest {
   readonly #running: RunningDigest;
   #waiting = '';
 
-  constructor(verifier: Verifier) {
+  /** @param prefix text that comes before all other */
+  constructor(verifier: Verifier, prefix = '') {
     this.#running = verifier.startDigest();
+    if (prefix !== '') this.add(prefix);
   }
 
   /** Takes the next text, of whole characters. */

@@ -15,6 +15,8 @@ function start(readTimeoutMs = 100) {
 const read = { type: 'request.read', handleTimeoutMs: 1_000 } as const;
 const verified = { type: 'request.verified' } as const;
 const refused = { type: 'request.refused' } as const;
+const awaited = { type: 'slot.awaited' } as const;
+const taken = { type: 'slot.taken' } as const;
 const began = { type: 'answer.began' } as const;
 const ended = { type: 'answer.ended' } as const;
 const failed = { type: 'answer.failed' } as const;
@@ -24,6 +26,7 @@ const stop = { type: 'inbound.stop' } as const;
 const paths: Record<string, InboundEvent[]> = {
   reading: [],
   verifying: [read],
+  queued: [read, awaited],
   handling: [read, verified],
   responding: [read, verified, began],
 };
@@ -35,6 +38,11 @@ const table: [from: keyof typeof paths, event: InboundEvent, to: InboundState][]
   ['verifying', verified, 'handling'],
   ['verifying', refused, 'refused'],
   ['verifying', ended, 'verifying'],
+  ['verifying', awaited, 'queued'],
+  ['verifying', taken, 'verifying'],
+  ['queued', taken, 'handling'],
+  ['queued', refused, 'refused'],
+  ['queued', ended, 'queued'],
   ['handling', began, 'responding'],
   ['handling', ended, 'answered'],
   ['handling', refused, 'handling'],
@@ -43,7 +51,7 @@ const table: [from: keyof typeof paths, event: InboundEvent, to: InboundState][]
   ...Object.keys(paths).flatMap((from): [string, InboundEvent, InboundState][] => [
     [from, failed, 'failed'],
     [from, gone, 'abandoned'],
-    [from, stop, from === 'reading' || from === 'verifying' ? 'stopped' : 'interrupted'],
+    [from, stop, ['reading', 'verifying', 'queued'].includes(from) ? 'stopped' : 'interrupted'],
   ]),
 ];
 
@@ -68,24 +76,28 @@ test('a request that is there already is never slow', () => {
   expect(state()).toBe('reading');
 });
 
-test.each(['verifying', 'handling', 'responding'])(
-  'a request that is still %s at the client’s deadline is omitted',
-  (from) => {
-    const { actor, clock, state } = start();
-    for (const step of paths[from]!) actor.send(step);
-    clock.increment(999);
-    expect(state()).toBe(from);
-    clock.increment(1);
-    expect(state()).toBe('omitted');
-  },
-);
+test.each([
+  ['verifying', 'omitted'],
+  ['queued', 'crowdedOut'],
+  ['handling', 'omitted'],
+  ['responding', 'omitted'],
+])('a request that is still %s at the client’s deadline is %s', (from, end) => {
+  const { actor, clock, state } = start();
+  for (const step of paths[from]!) actor.send(step);
+  clock.increment(999);
+  expect(state()).toBe(from);
+  clock.increment(1);
+  expect(state()).toBe(end);
+});
 
 test('the client’s deadline is one: no step gives it more time', () => {
   const { actor, clock, state } = start();
   clock.increment(90);
   actor.send(read);
-  clock.increment(400);
-  actor.send(verified);
+  clock.increment(200);
+  actor.send(awaited);
+  clock.increment(200);
+  actor.send(taken);
   clock.increment(400);
   actor.send(began);
   clock.increment(199);

@@ -19,6 +19,8 @@ export type InboundEvent =
   | { readonly type: 'request.read'; readonly handleTimeoutMs: number }
   | { readonly type: 'request.verified' }
   | { readonly type: 'request.refused' }
+  | { readonly type: 'slot.awaited' }
+  | { readonly type: 'slot.taken' }
   | { readonly type: 'answer.began' }
   | { readonly type: 'answer.ended' }
   | { readonly type: 'answer.failed' }
@@ -35,6 +37,7 @@ export type InboundOutcome =
   | 'answered'
   | 'refused'
   | 'slow'
+  | 'crowdedOut'
   | 'omitted'
   | 'failed'
   | 'abandoned'
@@ -42,10 +45,10 @@ export type InboundOutcome =
   | 'interrupted';
 
 /** Every state of an inbound request. */
-export type InboundState = 'reading' | 'verifying' | 'handling' | 'responding' | InboundOutcome;
+export type InboundState = 'reading' | 'verifying' | 'queued' | 'handling' | 'responding' | InboundOutcome;
 
 /**
- * One inbound request: read, verified, handled, answered. Ends exactly once. The client's deadline is one for all that
+ * One inbound request: read, verified, queued when all slots are taken, handled, answered. Ends exactly once. The client's deadline is one for all that
  * comes after reading: it waits no longer because a step took long. The service does the work beside it, and ends the
  * work when the machine has ended.
  */
@@ -57,7 +60,7 @@ export const inboundMachine = setup({
   },
   actions: {
     noteDeadline: assign((_, params: { handleTimeoutMs: number }) => params),
-    // A delay of a state ends with its state; this one runs through three of them.
+    // A delay of a state ends with its state; this one runs through four of them.
     startDeadline: raise({ type: 'deadline.passed' }, { id: 'deadline', delay: 'handleTimeoutMs' }),
   },
 }).createMachine({
@@ -83,7 +86,15 @@ export const inboundMachine = setup({
       },
     },
     verifying: {
-      on: { 'request.verified': 'handling', 'request.refused': 'refused', 'deadline.passed': 'omitted' },
+      on: {
+        'request.verified': 'handling',
+        'slot.awaited': 'queued',
+        'request.refused': 'refused',
+        'deadline.passed': 'omitted',
+      },
+    },
+    queued: {
+      on: { 'slot.taken': 'handling', 'request.refused': 'refused', 'deadline.passed': 'crowdedOut' },
     },
     handling: {
       on: {
@@ -99,6 +110,7 @@ export const inboundMachine = setup({
     answered: { type: 'final', description: 'The answer was written.' },
     refused: { type: 'final', description: 'Answered with an error before it was handled.' },
     slow: { type: 'final', description: 'The client took too long to send it.' },
+    crowdedOut: { type: 'final', description: 'No slot was free in time: the request was not handled.' },
     omitted: { type: 'final', description: 'Nobody answered in time.' },
     failed: { type: 'final', description: 'The handler failed; the client is told.' },
     abandoned: { type: 'final', description: 'The client is gone.' },

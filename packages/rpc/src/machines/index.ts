@@ -3,8 +3,11 @@
  *
  * @packageDocumentation
  */
+export { breakerMachine } from './breaker.machine.ts';
+export { executionMachine } from './execution.machine.ts';
 export { inboundMachine } from './inbound.machine.ts';
 export { requestMachine } from './request.machine.ts';
+export { retryMachine } from './retry.machine.ts';
 export {
   lifecycles,
   type Lifecycle,
@@ -13,4 +16,7 @@ export {
   type Lifecycles,
 } from '../lifecycle.ts';
 export type { RequestEvent, RequestInput, RequestState } from './request.machine.ts';
+export type { ExecutionEvent, ExecutionInput, ExecutionState } from './execution.machine.ts';
 export type { InboundEvent, InboundInput, InboundState } from './inbound.machine.ts';
+export type { RetryEvent, RetryInput, RetryOutcome, RetryState } from './retry.machine.ts';
+export type { BreakerEvent, BreakerInput, BreakerState } from './breaker.machine.ts';

@@ -1,0 +1,322 @@
+import { seededRandom, VirtualClock } from '@lloom/simkit';
+import type { EvmAddress } from '@lloom/core';
+import { describe, expect, test } from 'vitest';
+import { CallMoves, type Move } from './callMoves.ts';
+import { CallPeers } from './callPeers.ts';
+import { resolveRetry, resolveRpcConfig, type RpcConfig } from './config.ts';
+import { RpcError, type RpcErrorCode, type RpcErrorData } from './errors.ts';
+import { StitchedAnswer, Stretch } from './internal/stitchedAnswer.ts';
+import type { AlternativeQuery, AlternativeSource } from './ports.ts';
+import type { RetryStrategy } from './types.ts';
+
+function failed<C extends RpcErrorCode>(code: C, data: Partial<RpcErrorData[C]> = {}): RpcError {
+  return new RpcError(code, { requestId: 'r-1', peerId: 'a', ...data } as RpcErrorData[C]);
+}
+
+/** Names these in order, with those that were asked for. */
+function listed(...names: string[]) {
+  const queries: AlternativeQuery[] = [];
+  const find = (query: AlternativeQuery): string | undefined => {
+    queries.push(query);
+    return names.find((name) => name !== query.peerId && !query.exclude.includes(name));
+  };
+  return { queries, find, search: async (query: AlternativeQuery) => find(query) };
+}
+
+interface Given {
+  readonly alternatives?: AlternativeSource;
+  readonly config?: RpcConfig;
+  readonly strategy?: RetryStrategy;
+  readonly plan?: object;
+}
+
+function movesOf({ alternatives, config = {}, strategy = {}, plan = {} }: Given = {}) {
+  const clock = new VirtualClock();
+  const random = seededRandom('moves');
+  const peers = new CallPeers(resolveRpcConfig(config), { clock, random, alternatives });
+  const answer = new StitchedAnswer();
+  const controller = new AbortController();
+  const moves = new CallMoves({
+    peers,
+    plan: { model: 'demo-small', isRepeatable: true, canMove: true, canContinue: true, ...plan },
+    peerId: 'a',
+    strategy: resolveRetry({ maxAttempts: 100, ...strategy }),
+    signal: controller.signal,
+  });
+  /** Asks whoever is to be asked, lets it fail, and says who is next. */
+  const fails = async (error: RpcError): Promise<[object | undefined, string | undefined]> => {
+    const target = (await moves.target()) as string;
+    moves.asks(target);
+    const move = moves.after(error, target, answer);
+    return [move && waitOf(move), move && (await moves.target())];
+  };
+  /** Text of an answer. */
+  const shows = (peerId: string, text: string): void => {
+    const { last } = answer;
+    const stretch =
+      last?.peerId === peerId ? last : new Stretch(peerId, `0x${peerId}` as EvmAddress, answer.prefix);
+    stretch.text += text;
+    stretch.tokens++;
+    answer.add(stretch);
+  };
+  return { moves, peers, clock, answer, controller, fails, shows };
+}
+
+const waitOf = ({ isElsewhere, leastDelayMs }: Move): object => ({ isElsewhere, leastDelayMs });
+
+const busy = failed('BUSY', { retryAfterMs: 700 });
+const lost = failed('CONNECTION_CLOSED', { outcome: 'unknown' });
+
+describe('a request that fails', () => {
+  test('goes to another provider of its model at once', async () => {
+    const alternatives = listed('b', 'c');
+    const { fails } = movesOf({ alternatives });
+    expect(await fails(busy)).toEqual([{ isElsewhere: true, leastDelayMs: 0 }, 'b']);
+    expect(await fails(busy)).toEqual([{ isElsewhere: true, leastDelayMs: 0 }, 'c']);
+    expect(alternatives.queries[0]).toEqual({ peerId: 'a', model: 'demo-small', exclude: ['a'] });
+  });
+
+  test('goes to the same peer when nobody else is known, as late as that peer wants', async () => {
+    const { fails } = movesOf();
+    expect(await fails(busy)).toEqual([{ isElsewhere: false, leastDelayMs: 700 }, 'a']);
+    expect(await fails(lost)).toEqual([{ isElsewhere: false, leastDelayMs: 0 }, 'a']);
+  });
+
+  test('goes to the last one that may recover when all have failed', async () => {
+    const { fails } = movesOf({ alternatives: listed('b', 'c') });
+    await fails(lost);
+    await fails(busy);
+    expect(await fails(failed('NO_HANDLER'))).toEqual([{ isElsewhere: false, leastDelayMs: 700 }, 'b']);
+  });
+
+  test('has failed when everybody would fail it the same way', async () => {
+    const { fails } = movesOf({ alternatives: listed('b') });
+    await fails(failed('NO_HANDLER'));
+    expect(await fails(failed('MODEL_UNAVAILABLE'))).toEqual([
+      { isElsewhere: true, leastDelayMs: 0 },
+      undefined,
+    ]);
+  });
+
+  test.each<[string, Given & { readonly error?: RpcError }]>([
+    ['that would end the same way', { error: failed('INVALID_REQUEST') }],
+    ['that was asked often enough', { strategy: { maxAttempts: 1 } }],
+    ['that may run twice', { error: lost, plan: { isRepeatable: false } }],
+    ['for which no retry is paid', { config: { retryRatio: 0, retryBurst: 0 } }],
+  ])('%s has failed', async (_name, { error = busy, ...given }) => {
+    const { fails } = movesOf({ alternatives: listed('b'), ...given });
+    expect(await fails(error)).toEqual([undefined, undefined]);
+  });
+
+  test('is made again when it surely was not run, also when it must not run twice', async () => {
+    const { fails } = movesOf({ plan: { isRepeatable: false, canMove: false } });
+    expect(await fails(busy)).toEqual([{ isElsewhere: false, leastDelayMs: 700 }, 'a']);
+  });
+
+  test('stays with its peer when it is told to, or can go nowhere else', async () => {
+    for (const given of [{ strategy: { failover: 'none' as const } }, { plan: { canMove: false } }]) {
+      const alternatives = listed('b');
+      const { fails } = movesOf({ alternatives, ...given });
+      expect(await fails(busy)).toEqual([{ isElsewhere: false, leastDelayMs: 700 }, 'a']);
+      expect(await fails(failed('NO_HANDLER'))).toEqual([undefined, undefined]);
+      expect(alternatives.queries).toEqual([]);
+    }
+  });
+
+  test('pays for no retry that is not made', async () => {
+    const { fails, peers } = movesOf({ config: { retryRatio: 0, retryBurst: 1 } });
+    expect(await fails(failed('NO_HANDLER'))).toEqual([undefined, undefined]);
+    expect([peers.budget.take(), peers.budget.take()]).toEqual([true, false]);
+  });
+});
+
+describe('a request fails with', () => {
+  test('the last failure after which it may have run', async () => {
+    const { moves, fails } = movesOf();
+    await fails(lost);
+    await fails(busy);
+    expect(moves.worst).toBe(lost);
+    const later = failed('REMOTE');
+    await fails(later);
+    expect(moves.worst).toBe(later);
+  });
+
+  test('the last failure when none has run it', async () => {
+    const { moves, fails } = movesOf();
+    await fails(failed('DIAL_FAILED'));
+    await fails(busy);
+    expect(moves.worst).toBe(busy);
+  });
+});
+
+describe('a search for another provider', () => {
+  /** Knows nobody, and finds somebody when told to. */
+  function searching() {
+    const found = Promise.withResolvers<string | undefined>();
+    const signals: AbortSignal[] = [];
+    const alternatives: AlternativeSource = {
+      find: () => undefined,
+      search: (_query, { signal }) => {
+        signals.push(signal);
+        return found.promise;
+      },
+    };
+    return { alternatives, found, signals };
+  }
+
+  test('runs while the same peer is waited for, and what it finds is asked instead', async () => {
+    const { alternatives, found } = searching();
+    const { moves, clock } = movesOf({ alternatives });
+    moves.asks('a');
+    expect(moves.after(busy, 'a', new StitchedAnswer())).toEqual({
+      isElsewhere: false,
+      isCertain: true,
+      leastDelayMs: 700,
+    });
+    found.resolve('b');
+    await clock.runFor(700);
+    expect(await moves.target()).toBe('b');
+    expect(clock.pending).toBe(0);
+  });
+
+  test('is not waited for when the same peer may be asked again', async () => {
+    const { alternatives } = searching();
+    const { moves, fails } = movesOf({ alternatives });
+    expect(await fails(busy)).toEqual([{ isElsewhere: false, leastDelayMs: 700 }, 'a']);
+    expect(await moves.target()).toBe('a');
+  });
+
+  test.each([
+    ['that never ends', () => new Promise<never>(() => undefined)],
+    [
+      'that breaks off when told to',
+      (_: AlternativeQuery, { signal }: { signal: AbortSignal }) =>
+        new Promise<never>((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason as Error)),
+        ),
+    ],
+  ])('%s is over after five seconds', async (_name, search) => {
+    const { moves, clock } = movesOf({ alternatives: { find: () => undefined, search } });
+    moves.asks('a');
+    expect(moves.after(failed('NO_HANDLER'), 'a', new StitchedAnswer())).toMatchObject({
+      isElsewhere: true,
+      isCertain: false,
+    });
+    const targets: unknown[] = [];
+    void moves.target().then((target) => targets.push(target));
+    await clock.runFor(4_999);
+    expect(targets).toEqual([]);
+    await clock.runFor(1);
+    expect(targets).toEqual([undefined]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('that fails finds nobody', async () => {
+    const search = () => Promise.reject(new Error('no route'));
+    const { fails, clock } = movesOf({ alternatives: { find: () => undefined, search } });
+    expect(await fails(failed('NO_HANDLER'))).toEqual([{ isElsewhere: true, leastDelayMs: 0 }, undefined]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('ends with the call', async () => {
+    const { alternatives, signals } = searching();
+    const { moves, controller, clock } = movesOf({ alternatives });
+    moves.asks('a');
+    moves.after(failed('NO_HANDLER'), 'a', new StitchedAnswer());
+    controller.abort(new Error('cancelled'));
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+    await moves.target();
+    expect(clock.pending).toBe(0);
+  });
+
+  test('is not for requests that stay with their peer', async () => {
+    const { alternatives, signals } = searching();
+    const { fails } = movesOf({ alternatives, strategy: { failover: 'none' } });
+    await fails(busy);
+    expect(signals).toEqual([]);
+  });
+});
+
+describe('peers that fail', () => {
+  const avoided = { avoidAfterFailures: 1, avoidMs: 10_000 };
+
+  test('are not named as alternatives, whoever they failed', async () => {
+    const { fails, peers } = movesOf({ alternatives: listed('b', 'c'), config: avoided });
+    peers.ended('b', 'llmRequest', lost);
+    expect(await fails(lost)).toEqual([{ isElsewhere: true, leastDelayMs: 0 }, 'c']);
+    peers.stop();
+  });
+
+  test('are not taken from a source that names nobody else, however often it does', async () => {
+    const stubborn: AlternativeSource = { find: () => 'b', search: async () => 'b' };
+    const { fails, peers } = movesOf({ alternatives: stubborn, config: avoided });
+    peers.ended('b', 'llmRequest', lost);
+    expect(await fails(lost)).toEqual([{ isElsewhere: false, leastDelayMs: 0 }, 'a']);
+    peers.stop();
+  });
+});
+
+describe('an answer that broke off', () => {
+  test('goes on elsewhere, behind all that was shown', async () => {
+    const { moves, answer, fails, shows } = movesOf({ alternatives: listed('b', 'c') });
+    shows('a', 'one ');
+    expect((await fails(lost))[1]).toBe('b');
+    expect(moves.prefixFor('b', answer)).toEqual({ text: 'one ', tokens: 1, totalCost: '0' });
+    shows('b', 'two ');
+    expect((await fails(lost))[1]).toBe('c');
+    expect(moves.prefixFor('c', answer)).toEqual({ text: 'one two ', tokens: 2, totalCost: '0' });
+  });
+
+  test('is repeated by the peer that gave it last, behind what was there before', async () => {
+    const { moves, answer, fails, shows } = movesOf({ alternatives: listed('b') });
+    shows('a', 'one ');
+    await fails(lost);
+    shows('b', 'two ');
+    expect((await fails(lost))[1]).toBe('b');
+    expect(moves.prefixFor('b', answer)).toEqual({ text: 'one ', tokens: 1, totalCost: '0' });
+  });
+
+  test('is not begun again by a peer whose part lies further back', async () => {
+    const { fails, shows } = movesOf({ alternatives: listed('b') });
+    shows('a', 'one ');
+    await fails(lost);
+    shows('b', 'two ');
+    expect((await fails(failed('REQUEST_LOST')))[1]).toBeUndefined();
+  });
+
+  test('may go on with a peer that had no room before', async () => {
+    const { fails, shows } = movesOf({ alternatives: listed('b') });
+    await fails(busy);
+    shows('b', 'one ');
+    expect((await fails(failed('REQUEST_LOST')))[1]).toBe('a');
+  });
+
+  test.each<[string, Given & { readonly error?: RpcError }]>([
+    ['when only its beginning may move', { strategy: { failover: 'beforeOutput' } }],
+    ['when it cannot be signed for anybody else', { plan: { canContinue: false } }],
+    ['when its signature is wrong', { error: failed('SIGNATURE_INVALID') }],
+  ])('goes on with nobody %s, also of those that were asked before', async (_name, given) => {
+    const { error = failed('REQUEST_LOST'), ...rest } = given;
+    const { fails, shows } = movesOf({ alternatives: listed('b', 'c'), ...rest });
+    await fails(busy);
+    shows('b', 'one ');
+    expect(await fails(error)).toEqual([undefined, undefined]);
+  });
+});
+
+describe('one more to ask beside the first', () => {
+  test('is another provider, as long as requests pay for it', () => {
+    const { moves } = movesOf({ alternatives: listed('b'), config: { retryRatio: 0, retryBurst: 1 } });
+    moves.asks('a');
+    expect([moves.extra(), moves.extra()]).toEqual(['b', undefined]);
+  });
+
+  test('is nobody when the request cannot move, or nobody is known', () => {
+    for (const given of [{ alternatives: listed('b'), plan: { canMove: false } }, {}]) {
+      const { moves, peers } = movesOf({ ...given, config: { retryRatio: 0, retryBurst: 1 } });
+      moves.asks('a');
+      expect(moves.extra()).toBeUndefined();
+      expect(peers.budget.take()).toBe(true);
+    }
+  });
+});

@@ -1,0 +1,140 @@
+import type { AnswerPrefix } from '@lloom/codec';
+import type { CallPeers } from './callPeers.ts';
+import type { CallPlan } from './callPlan.ts';
+import type { RpcError } from './errors.ts';
+import { kindOf, retryAfterMsOf } from './internal/failureKinds.ts';
+import type { StitchedAnswer } from './internal/stitchedAnswer.ts';
+import type { RetryStrategy } from './types.ts';
+
+/** What the moves of a call depend on. */
+export interface MovesConfig {
+  readonly peers: CallPeers;
+  readonly plan: Pick<CallPlan<unknown>, 'model' | 'isRepeatable' | 'canMove' | 'canContinue'>;
+  /** Who is asked first. */
+  readonly peerId: string;
+  readonly strategy: Readonly<Required<RetryStrategy>>;
+  /** Fires when the call has ended. */
+  readonly signal: AbortSignal;
+}
+
+/** How a call goes on after a failure. */
+export interface Move {
+  /** Whether it goes on with a peer that has not failed it: then nothing is waited for. */
+  readonly isElsewhere: boolean;
+  /** Whether it is known who is asked; otherwise somebody is looked for first. */
+  readonly isCertain: boolean;
+  /** How long the peer that is asked again wants to be left alone, in ms. */
+  readonly leastDelayMs: number;
+}
+
+/** Who is asked next. One for each call: it remembers who has failed it. */
+export class CallMoves {
+  readonly #config: MovesConfig;
+  /** Those that are not asked again, and those that are not unless there is nobody else. */
+  readonly #failed = new Map<string, { readonly isFinal: boolean; readonly retryAfterMs: number }>();
+  readonly #asked: string[] = [];
+  #target: string | undefined;
+  #fallback: string | undefined;
+  #search: Promise<string | undefined> | undefined;
+  #found: string | undefined;
+  #worst: RpcError | undefined;
+  #failures = 0;
+
+  constructor(config: MovesConfig) {
+    this.#config = config;
+    this.#target = config.peerId;
+  }
+
+  /** Who is asked now, or was asked last. */
+  get peerId(): string {
+    return this.#asked.at(-1) ?? this.#config.peerId;
+  }
+
+  /** What the call fails with: of all failures the last one after which the request may have run, or else the last. */
+  get worst(): RpcError | undefined {
+    return this.#worst;
+  }
+
+  /** The peer is asked. */
+  asks(peerId: string): void {
+    this.#asked.push(peerId);
+  }
+
+  /** Remembers a failure. */
+  note(error: RpcError, peerId: string): void {
+    const { again } = kindOf(error);
+    this.#failed.set(peerId, { isFinal: again !== 'anywhere', retryAfterMs: retryAfterMsOf(error) });
+    if (this.#worst === undefined || kindOf(error).mayHaveRun || !kindOf(this.#worst).mayHaveRun)
+      this.#worst = error;
+  }
+
+  /** How to go on after a failure of that peer; `undefined` when the call has failed. */
+  after(error: RpcError, peerId: string, answer: StitchedAnswer): Move | undefined {
+    this.note(error, peerId);
+    const { strategy, plan, peers } = this.#config;
+    const { again, mayHaveRun } = kindOf(error);
+    const isSpent = ++this.#failures >= strategy.maxAttempts;
+    if (again === 'never' || isSpent || (mayHaveRun && !plan.isRepeatable)) return undefined;
+    const hasText = answer.last !== undefined;
+    const mayMove = hasText
+      ? strategy.failover === 'resume' && plan.canContinue && error.code !== 'SIGNATURE_INVALID'
+      : strategy.failover !== 'none' && plan.canMove;
+    const other = mayMove ? peers.find(this.#query()) : undefined;
+    const here = this.#repeatable(answer, mayMove);
+    const canSearch = mayMove && other === undefined && peers.hasAlternatives;
+    if ((other === undefined && here === undefined && !canSearch) || !peers.budget.take()) return undefined;
+    this.#target = other;
+    this.#fallback = here;
+    this.#search = undefined;
+    this.#found = undefined;
+    if (canSearch) void this.#look();
+    const isElsewhere = other !== undefined || here === undefined;
+    const leastDelayMs = isElsewhere ? 0 : (this.#failed.get(here)?.retryAfterMs ?? 0);
+    const isCertain = other !== undefined || here !== undefined;
+    return { isElsewhere, isCertain, leastDelayMs };
+  }
+
+  /** Who is to be asked; `undefined` when there is nobody. */
+  async target(): Promise<string | undefined> {
+    if (this.#target !== undefined) return this.#target;
+    if (this.#found === undefined && this.#fallback === undefined) await this.#search;
+    return (this.#target = this.#found ?? this.#fallback);
+  }
+
+  /** Another one to ask beside those that are asked, as long as requests pay for it. */
+  extra(): string | undefined {
+    const { plan, peers } = this.#config;
+    const found = plan.canMove ? peers.find(this.#query()) : undefined;
+    return found !== undefined && peers.budget.take() ? found : undefined;
+  }
+
+  /** What a peer is told of the answer so far: all of it, or what it was told before when it is to repeat its own part. */
+  prefixFor(peerId: string, answer: StitchedAnswer): AnswerPrefix | undefined {
+    const { last, prefix } = answer;
+    return last?.peerId === peerId ? last.prefix : prefix;
+  }
+
+  /** The peer that may be asked again: the last one, or when that is no use, one asked before that may still begin. */
+  #repeatable(answer: StitchedAnswer, mayMove: boolean): string | undefined {
+    const { last } = answer;
+    const candidates = [...this.#asked].toReversed();
+    if (candidates.length === 0) candidates.push(this.#config.peerId);
+    return candidates.find((peerId) => {
+      const canGiveIt = last === undefined || last.peerId === peerId || (mayMove && !answer.isBy(peerId));
+      return canGiveIt && this.#failed.get(peerId)?.isFinal !== true;
+    });
+  }
+
+  #query(): { peerId: string; model?: string; exclude: string[] } {
+    const { peerId, plan } = this.#config;
+    const exclude = [...new Set([...this.#asked, ...this.#failed.keys()])];
+    return { peerId, exclude, ...(plan.model !== undefined && { model: plan.model }) };
+  }
+
+  async #look(): Promise<void> {
+    const search = this.#config.peers.search(this.#query(), this.#config.signal);
+    this.#search = search;
+    const found = await search;
+    if (this.#search === search) this.#found = found;
+  }
+}

@@ -1,0 +1,125 @@
+import { orAbort, type Clock, type Random } from '@lloom/core';
+import { RpcError } from './errors.ts';
+import { Breakers } from './callBreakers.ts';
+import type { RpcConfig } from './config.ts';
+import { kindOf, retryAfterMsOf } from './internal/failureKinds.ts';
+import { OutboundGate } from './internal/outboundGate.ts';
+import { RetryBudget } from './internal/retryBudget.ts';
+import type { LifecyclePorts } from './lifecycle.ts';
+import type { AlternativeQuery, AlternativeSource } from './ports.ts';
+
+/** What peers are judged by. */
+export interface CallPeersPorts extends LifecyclePorts {
+  readonly random: Random;
+  readonly alternatives: AlternativeSource | undefined;
+}
+
+/** How often a source is asked again when it names a peer that is avoided. */
+const maxTries = 16;
+
+/** How long another provider is looked for when none is known, in ms. */
+const searchMs = 5_000;
+
+/** Whom this node may ask, as far as it has seen itself: who fails, who has no room, how much is under way with whom. */
+export class CallPeers {
+  readonly budget: RetryBudget;
+  readonly random: Random;
+  readonly #gate: OutboundGate;
+  readonly #breakers: Breakers;
+  readonly #alternatives: AlternativeSource | undefined;
+  readonly #clock: Clock;
+
+  constructor(config: Readonly<Required<RpcConfig>>, ports: CallPeersPorts) {
+    const { clock, random, alternatives } = ports;
+    this.random = random;
+    this.#clock = clock;
+    this.budget = new RetryBudget(config.retryRatio, config.retryBurst);
+    const limits = { maxPerPeer: config.maxPendingRequestsPerPeer, rateLimits: config.outboundRateLimits };
+    this.#gate = new OutboundGate(limits, clock);
+    this.#breakers = new Breakers(config, ports);
+    this.#alternatives = alternatives;
+  }
+
+  /** Whether the peer may be asked at once; a place with it is taken then. */
+  tryEnter(peerId: string, method: string): boolean {
+    // Who is left alone costs nothing of what it may be asked.
+    if (this.#breakers.check(peerId) > 0) return false;
+    if (this.#gate.tryEnter(peerId, method)) return true;
+    this.#breakers.undecided(peerId);
+    return false;
+  }
+
+  /**
+   * Takes a place with the peer as soon as there is one.
+   * @throws {RpcError} `PEER_AVOIDED`; the signal's reason
+   */
+  async enter(peerId: string, method: string, signal: AbortSignal): Promise<void> {
+    await this.#gate.enter(peerId, method, signal);
+    const retryAfterMs = Math.ceil(this.#breakers.check(peerId));
+    if (retryAfterMs === 0) return;
+    this.#gate.leave(peerId);
+    throw new RpcError('PEER_AVOIDED', { peerId, retryAfterMs });
+  }
+
+  /** A request that had a place was not made after all. */
+  notMade(peerId: string): void {
+    this.#gate.leave(peerId);
+    this.#breakers.undecided(peerId);
+  }
+
+  /** A request that had a place has ended. */
+  ended(peerId: string, method: string, error?: RpcError): void {
+    this.#gate.leave(peerId);
+    const peer = error === undefined ? 'works' : kindOf(error).peer;
+    if (peer === 'works') this.#breakers.succeeded(peerId);
+    else if (peer === 'fails') this.#breakers.failed(peerId);
+    else {
+      this.#breakers.undecided(peerId);
+      if (peer === 'unknown') return;
+      const forMs = retryAfterMsOf(error as RpcError);
+      this.#breakers.busy(peerId, forMs);
+      if (RpcError.is(error, 'RATE_LIMITED')) this.#gate.hold(peerId, method, forMs);
+    }
+  }
+
+  /** Another provider that is known and does not fail. */
+  find(query: AlternativeQuery): string | undefined {
+    const exclude = [...query.exclude];
+    for (let tries = 0; tries < maxTries; tries++) {
+      const found = this.#alternatives?.find({ ...query, exclude });
+      if (found === undefined || !this.#breakers.isAvoided(found)) return found;
+      exclude.push(found);
+    }
+    return undefined;
+  }
+
+  /** Looks for another provider for a while. `undefined` when none is found. */
+  async search(query: AlternativeQuery, signal: AbortSignal): Promise<string | undefined> {
+    const controller = new AbortController();
+    const stop = (): void => controller.abort(new Error('the search is over'));
+    const timer = this.#clock.setTimeout(stop, searchMs);
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      const searching = this.#alternatives?.search(query, { signal: controller.signal });
+      // A source that does not listen keeps nobody waiting.
+      const found = await (searching && orAbort(searching, controller.signal));
+      return found !== undefined && this.#breakers.isAvoided(found) ? undefined : found;
+    } catch {
+      return undefined;
+    } finally {
+      this.#clock.clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  /** Whether anybody names other providers. */
+  get hasAlternatives(): boolean {
+    return this.#alternatives !== undefined;
+  }
+
+  /** No timers are left behind. */
+  stop(): void {
+    this.#gate.stop();
+    this.#breakers.stop();
+  }
+}

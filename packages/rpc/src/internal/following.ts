@@ -1,0 +1,34 @@
+import type { RequestId } from '../types.ts';
+import type { AnswerFollower } from './answerFeeds.ts';
+import type { Leaving } from './exchange.ts';
+
+/** A request that is given an answer. */
+export interface Follower extends AnswerFollower {
+  readonly requestId: RequestId;
+  readonly peerId: string;
+  /** Until when its client waits, by the monotonic clock, in ms. */
+  readonly deadlineMs: number;
+  /** Whether its client waits still. */
+  readonly isWaiting: boolean;
+  /** What it follows; to be left when it ends. */
+  follow(followed: Followed): void;
+  /** All slots are taken: it waits for one. */
+  onQueued(): void;
+  /** It is run now, or was. */
+  onStarted(): void;
+  /** It is not run. */
+  refuse(error: unknown): void;
+  /** Something runs that it has begun, which may outlive it. */
+  onWorking(): void;
+  /** That runs no more. */
+  onSettled(): void;
+}
+
+/** How a follower ended: it was told all, its time is over, the node stops, or its client left. */
+export type Departure = 'told' | 'deadline' | 'stopped' | Leaving;
+
+/** What gives answers to followers. */
+export interface Followed {
+  /** The follower is given no more. */
+  leave(follower: Follower, how: Departure): void;
+}
