@@ -118,7 +118,7 @@ class Node extends EventHub<LloomEvents> {
     this.#datastore = await openDatastore(datastorePath, given);
     const { datastore } = this.#datastore;
     try {
-      // Nonces that are kept in memory do not survive a restart, and the guard must know.
+      // What is kept in memory does not survive a restart, and those who rely on it must know.
       const isKept = datastorePath !== undefined || given !== undefined;
       const kept = isKept ? { datastore } : {};
       this.#replayGuard = await createReplayGuard({ ...kept, ...clock });
@@ -126,7 +126,7 @@ class Node extends EventHub<LloomEvents> {
         signer: this.#identity.signer({ chainId }, common),
         verifier: this.#identity.verifier({ chainId }, { ...clock, replayGuard: this.#replayGuard }),
       };
-      const ports = wire(signing, () => this.#services(), common);
+      const ports = wire(signing, () => this.#services(), { ...common, ...kept });
       const parts = { privateKey: this.#identity.libp2pKey, config: this.#config, ports, datastore, stack };
       this.#libp2p = await startLibp2p(parts);
       const { peers, rpc, discovery } = this.#services();

@@ -40,7 +40,8 @@ export interface NetworkConfig {
    */
   readonly bootstrapPeers?: readonly string[];
   /**
-   * Where peers, DHT records and used nonces are kept over restarts: a folder, for one process at a time.
+   * Where peers, DHT records, used nonces and accepted requests are kept over restarts: a folder, for one process at a
+   * time.
    * @default in memory
    */
   readonly datastorePath?: string | undefined;

@@ -2,6 +2,7 @@ import type { CommonPorts, Signer, Verifier } from '@lloom/core';
 import { discovery, type Discovery, type DiscoveryPorts } from '@lloom/discovery';
 import { peers, type Peers, type PeersPorts } from '@lloom/peers';
 import { rpc, type Rpc, type RpcPorts } from '@lloom/rpc';
+import type { Datastore } from 'interface-datastore';
 import type { PackagesConfig } from './config.ts';
 
 /** The services of a node that is being built: there when they are called, not when they are wired. */
@@ -24,11 +25,27 @@ export interface Signing {
   readonly verifier: Verifier;
 }
 
+/** What the node brings itself. */
+export interface OwnPorts extends CommonPorts {
+  /** Where things are kept over a restart. @default nowhere */
+  readonly datastore?: Datastore;
+}
+
 /** Who serves whom: the packages meet here and nowhere else, one line a wire. */
-export function wire(signing: Signing, services: () => Services, common: CommonPorts): Ports {
+export function wire(signing: Signing, services: () => Services, { datastore, ...common }: OwnPorts): Ports {
   return {
-    // identity -> rpc: Signer, Verifier
-    rpc: { ...common, ...signing },
+    rpc: {
+      ...common,
+      // identity -> rpc: Signer, Verifier
+      ...signing,
+      // the node -> rpc: Datastore
+      ...(datastore !== undefined && { datastore }),
+      // discovery -> rpc: AlternativeSource
+      alternatives: {
+        find: (query) => services().discovery.alternativeTo(query),
+        search: (query, config) => services().discovery.findAlternative(query, config),
+      },
+    },
     discovery: {
       ...common,
       // identity -> discovery: Signer, Verifier
@@ -37,6 +54,12 @@ export function wire(signing: Signing, services: () => Services, common: CommonP
       dialer: {
         dial: async (peerId, addresses, call) =>
           void (await services().peers.dialPeer(peerId, addresses, call)),
+      },
+      // rpc -> discovery: LoadSource
+      load: {
+        get load() {
+          return services().rpc.load;
+        },
       },
     },
     peers: {

@@ -5,7 +5,7 @@ import { test } from '@lloom/inspector/vitest';
 import { expect, onTestFinished } from 'vitest';
 import { Identity, LloomBehaviour, verifySignedMessage, type LloomEvent } from '../src/index.ts';
 import { nodeMachine } from '../src/machines/index.ts';
-import { createNetwork, createNode, failure, question } from './nodes.ts';
+import { createNetwork, createNode, failure, question, wholeAnswer } from './nodes.ts';
 
 const executor = (models: string[]) =>
   ({ kind: 'executor', models, capacity: 2, pricing: { inboundPrice: '1', outboundPrice: '2' } }) as const;
@@ -180,6 +180,24 @@ test('a datastore keeps used nonces over a restart, and serves one node at a tim
     code: 'SIGNATURE_REFUSED',
     data: { reason: 'REPLAYED' },
   });
+});
+
+test('an answer from before a restart is given again, and not made again', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'lloom-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const identity = Identity.generate();
+  const config = { datastorePath: join(folder, 'store') };
+  const client = await createNode();
+  const contents: string[] = [];
+  for (const content of ['first', 'second']) {
+    const node = await createNode(config, identity);
+    node.serve(() => wholeAnswer(content));
+    await client.dialPeer(node.peerId, node.listenedAddresses());
+    const message = await question(client.identity, node.peerId, { idempotencyKey: 'one and the same' });
+    contents.push((await client.request(node.peerId, message)).response.payload.content);
+    await node.stop();
+  }
+  expect(contents).toEqual(['first', 'first']);
 });
 
 test('events of every package come out of one place, as listeners and as an iterable', async () => {

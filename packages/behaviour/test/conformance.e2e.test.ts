@@ -1,57 +1,11 @@
 // One test per row and event of the specification's table, named after the call. Each shows an effect that a second
-// node sees. What is `todo` is not there yet: the call does not exist.
+// node sees. What is `todo` is not there yet: the call does not exist. Requests stand in a file of their own.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import {
-  evmAddressOf,
-  Identity,
-  type LloomBehaviour,
-  signMessage,
-  verifySignedMessage,
-  type LloomEvent,
-} from '../src/index.ts';
-import { createNetwork, createNode, failure, question } from './nodes.ts';
-
-type Node = Awaited<ReturnType<typeof createNode>>;
-
-const offer = {
-  kind: 'executor',
-  models: ['demo-small'],
-  capacity: 4,
-  pricing: { inboundPrice: '1', outboundPrice: '2' },
-} as const;
-
-/** Two nodes of one network, joined. */
-async function pair(): Promise<[Node, Node, Node]> {
-  const { validator, nodes } = await createNetwork(2);
-  return [nodes[0]!, nodes[1]!, validator];
-}
-
-/** Resolves with the next event of a type that fits. */
-function next<T extends LloomEvent['type']>(
-  node: LloomBehaviour,
-  type: T,
-  fits: (event: Extract<LloomEvent, { type: T }>) => boolean = () => true,
-): Promise<Extract<LloomEvent, { type: T }>> {
-  return new Promise((resolve) => {
-    node.addEventListener(type, ({ detail }) => {
-      const event = { type, ...detail } as unknown as Extract<LloomEvent, { type: T }>;
-      if (fits(event)) resolve(event);
-    });
-  });
-}
-
-/** Advertises and waits until others can find it. */
-async function advertise(
-  node: Node,
-  service: Parameters<Node['advertiseService']>[0] = offer,
-): Promise<void> {
-  const published = next(node, 'service:advertised');
-  await node.advertiseService(service);
-  await published;
-}
+import { evmAddressOf, Identity, signMessage, verifySignedMessage } from '../src/index.ts';
+import { advertise, createNode, failure, next, offer, pair, question } from './nodes.ts';
 
 describe('identity', () => {
   test('Identity, identity.wallet, peer_id: one key is peer id and wallet, also after a restart', async () => {
@@ -199,121 +153,6 @@ describe('peers', () => {
   test.todo('ban_peer, unban_peer');
   test.todo('set_connection_pool');
   test.todo('maintain_connection, release_connection');
-});
-
-describe('requests', () => {
-  test('send_request, RequestMessage, ResponseMessage', async () => {
-    const [executor, client] = await pair();
-    executor.serve(({ request }) => ({
-      type: 'llmResponse',
-      response: {
-        content: request.payload.messages[0]!.content.toUpperCase(),
-        finishReason: 'stop',
-        inboundTokens: 1,
-        outboundTokens: 1,
-        totalCost: '3',
-        modelUsed: request.payload.model,
-      },
-    }));
-    const received = next(client, 'response:received');
-    const requestId = client.sendRequest(executor.peerId, await question(client.identity, executor.peerId));
-    const { response, ...rest } = await received;
-    expect(rest).toMatchObject({ requestId, peerId: executor.peerId });
-    if (response.type !== 'llmResponse') throw new Error(`Got ${response.type}`);
-    expect(await verifySignedMessage(response.response)).toMatchObject({
-      signer: executor.identity.evmAddress,
-    });
-    expect(response.response.payload.content).toBe('HELLO');
-  });
-
-  test('the executor’s side: serve, send_response, send_error_response', async () => {
-    const [executor, client] = await pair();
-    executor.addEventListener('request:received', ({ detail: { request, channel } }) => {
-      if (request.type !== 'llmRequest') return;
-      const { model } = request.request.payload;
-      const totals = {
-        finishReason: 'stop',
-        inboundTokens: 1,
-        outboundTokens: 1,
-        totalCost: '0',
-        modelUsed: model,
-      };
-      if (model === 'demo-small') {
-        void executor.sendResponse(channel, {
-          type: 'llmResponse',
-          response: { content: 'hello', ...totals },
-        });
-      } else {
-        void executor.sendErrorResponse(channel, 'Invalid signature');
-      }
-    });
-    const good = await question(client.identity, executor.peerId);
-    expect((await client.request(executor.peerId, good)).response.payload.content).toBe('hello');
-    const bad = await question(client.identity, executor.peerId, { model: 'other' });
-    expect(await failure(client.request(executor.peerId, bad))).toMatchObject({
-      code: 'REMOTE',
-      data: { remoteMessage: 'Invalid signature' },
-    });
-  });
-
-  test('Ping, Pong', async () => {
-    const [one, other] = await pair();
-    await expect(one.request(other.peerId, { type: 'ping' })).resolves.toEqual({ type: 'pong' });
-  });
-
-  test('pending requests', async () => {
-    const [executor, client] = await pair();
-    const release = Promise.withResolvers<void>();
-    executor.serve(async function* () {
-      await release.promise;
-      yield 'done';
-    });
-    const answer = client.stream(executor.peerId, await question(client.identity, executor.peerId));
-    expect(client.pendingRequests()).toMatchObject([
-      { requestId: answer.requestId, peerId: executor.peerId, attempt: 1 },
-    ]);
-    release.resolve();
-    await answer.result;
-    expect(client.pendingRequests()).toEqual([]);
-  });
-
-  test('RequestError::Timeout, RequestError::ConnectionClosed', async () => {
-    const [executor, client] = await pair();
-    executor.serve(async (_request, { signal }) => {
-      await new Promise((resolve) => signal.addEventListener('abort', resolve));
-    });
-    const message = await question(client.identity, executor.peerId);
-    const error = await failure(client.request(executor.peerId, message, { timeoutMs: 200 }));
-    expect(['TIMEOUT', 'OMITTED']).toContain((error as { code: string }).code);
-    await executor.stop({ drainMs: 0 });
-    const closed = (await failure(client.request(executor.peerId, { type: 'ping' }))) as { code: string };
-    expect(['CONNECTION_CLOSED', 'DIAL_FAILED']).toContain(closed.code);
-  });
-
-  test.todo('track_request, RequestMetadata');
-  test.todo('RetryStrategy, send_request_with_retry');
-  test.todo('retry_request, resend_request');
-  test.todo('find_alternative_peer');
-
-  test('ProtocolHandler, add_protocol', async () => {
-    const [executor, client] = await pair();
-    const json = {
-      encode: (value: unknown) => new TextEncoder().encode(JSON.stringify(value)),
-      decode: (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes)) as string,
-    };
-    const custom = { protocolName: '/lloom/custom/1.0.0', request: json, response: json };
-    await executor.addProtocol({
-      ...custom,
-      handleRequest: (peerId, request, { signal }) => `${peerId} asked ${String(request)}, ${signal.aborted}`,
-    });
-    const answer = `${client.peerId} asked why, false`;
-    expect(await client.callProtocol(executor.peerId, custom, 'why')).toBe(answer);
-    await executor.removeProtocol(custom.protocolName);
-    expect(await failure(client.callProtocol(executor.peerId, custom, 'why'))).toMatchObject({
-      code: 'UNSUPPORTED_PROTOCOL',
-      data: { protocol: custom.protocolName },
-    });
-  });
 });
 
 describe('events', () => {

@@ -123,9 +123,10 @@ export function resolveDiscoveryConfig(input: DiscoveryConfig & DiscoveryPorts =
   readonly config: ResolvedConfig;
   readonly ports: ResolvedPorts;
 } {
-  const { inspect, clock = systemClock, random = systemRandom, signer, verifier, dialer, ...given } = input;
+  const { inspect, clock = systemClock, random = systemRandom, ...rest } = input;
+  const { signer, verifier, dialer, load, ...given } = rest;
   const config = resolveConfig('discovery', { checks, defaults: discoveryDefaults }, given);
-  return { config, ports: { inspect, clock, random, signer, verifier, dialer } };
+  return { config, ports: { inspect, clock, random, signer, verifier, dialer, load } };
 }
 
 /**

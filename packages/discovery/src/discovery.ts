@@ -2,39 +2,35 @@ import type { PeerId } from '@libp2p/interface';
 import type { ServiceDescriptor, ServiceType } from '@lloom/codec';
 import { EventHub, toPeerId } from '@lloom/core';
 import type { Multiaddr } from '@multiformats/multiaddr';
-import {
-  createActor,
-  fromPromise,
-  type ActorOptions,
-  type ActorRefFrom,
-  type AnyStateMachine,
-  type InputFrom,
-} from 'xstate';
+import { Advertising } from './advertising.ts';
 import type { ResolvedConfig } from './config.ts';
 import { DiscoveryError } from './errors.ts';
 import type { DiscoveryEvents } from './events.ts';
+import { Alternatives } from './internal/alternatives.ts';
 import { BootstrapPeers } from './internal/bootstrapPeers.ts';
 import { Finder, type FinderPorts } from './internal/finder.ts';
 import { OwnDescriptor } from './internal/ownDescriptor.ts';
-import { publishKeys, retireKeys } from './internal/publishing.ts';
-import { keysOf } from './internal/services.ts';
 import type { Shared } from './internal/shared.ts';
-import { Waiters } from './internal/waiters.ts';
-import { advertisementMachine } from './machines/advertisement.machine.ts';
-import { bootstrapMachine } from './machines/bootstrap.machine.ts';
-import { refreshMachine } from './machines/refresh.machine.ts';
+import { Joining } from './joining.ts';
 import type { Network, ResolvedPorts } from './ports.ts';
-import type { Discovery, DiscoverySnapshot, FindConfig, Provider, ServiceKind, WaitConfig } from './types.ts';
-
-type Advertisement = ActorRefFrom<typeof advertisementMachine>;
+import { Refreshing } from './refreshing.ts';
+import type {
+  AlternativeQuery,
+  Discovery,
+  DiscoverySnapshot,
+  FindConfig,
+  Provider,
+  ServiceKind,
+  WaitConfig,
+} from './types.ts';
 
 /** What runs between start and stop. */
 interface Running {
   readonly abort: AbortController;
   readonly unwatch: () => void;
-  readonly advertisements: Map<ServiceKind, Advertisement>;
-  readonly bootstrap: ActorRefFrom<typeof bootstrapMachine>;
-  readonly refresh: ActorRefFrom<typeof refreshMachine>;
+  readonly advertising: Advertising;
+  readonly joining: Joining;
+  readonly refreshing: Refreshing;
   /** Whether machines may act: everything else of the node is started. */
   ready: boolean;
   /** The own addresses that offers were published with. */
@@ -44,27 +40,23 @@ interface Running {
 /** The discovery service. Users hold it as {@link Discovery}; libp2p starts and stops it. */
 export class DiscoveryService extends EventHub<DiscoveryEvents> implements Discovery {
   readonly [Symbol.toStringTag] = '@lloom/discovery';
-  readonly #ports: ResolvedPorts;
   readonly #shared: Shared;
   readonly #descriptor: OwnDescriptor;
   readonly #peers: BootstrapPeers;
   readonly #finder: Finder;
-  readonly #joining = new Waiters('bootstrap');
-  readonly #refreshing = new Waiters('refreshServices');
-  /** Offers that the DHT has taken since the start. */
-  #advertised = new WeakSet<ServiceType>();
+  readonly #alternatives: Alternatives;
   #running: Running | undefined;
 
   constructor({ config, ports }: { config: ResolvedConfig; ports: ResolvedPorts }, network: Network) {
     super((error, type) => network.logError(`a listener of "${type}" failed`, error));
-    this.#ports = ports;
-    this.#shared = { ...ports, dialer: ports.dialer ?? network, network, config };
+    this.#shared = { ...ports, dialer: ports.dialer ?? network, network, config, events: this };
     this.#descriptor = new OwnDescriptor(this.#shared);
     this.#peers = new BootstrapPeers(this.#shared);
     const stop = (): AbortSignal | undefined => this.#running?.abort.signal;
     const onDiscovered: FinderPorts['onDiscovered'] = (service, providers) =>
       this.emit('service:discovered', { service, providers });
     this.#finder = new Finder({ ...this.#shared, stop, onDiscovered });
+    this.#alternatives = new Alternatives({ ...this.#shared, finder: this.#finder });
   }
 
   /** Answers peers from now on. Called by libp2p. */
@@ -74,15 +66,12 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
     const unwatch = network.watch({
       onPeer: (peer) => {
         this.emit('routing:updated', peer);
-        this.#wakeAdvertisements();
+        this.#running?.advertising.wake();
       },
-      onDisconnect: (peerId) => this.#onDisconnect(peerId),
+      onDisconnect: (peerId) => this.#running?.joining.onDisconnect(peerId),
       onAddresses: () => this.#onAddresses(),
     });
-    const [bootstrap, refresh] = [this.#createBootstrap(), this.#createRefresh()];
-    const machines = { bootstrap, refresh, advertisements: new Map() };
-    this.#advertised = new WeakSet();
-    this.#running = { ...machines, abort: new AbortController(), unwatch, ready: false, addresses: '' };
+    this.#running = { ...this.#createMachines(), unwatch, ready: false, addresses: '' };
     try {
       await network.serve(() => this.#descriptor.frame());
     } catch (error) {
@@ -99,10 +88,9 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
     if (running === undefined || running.ready) return;
     running.ready = true;
     running.addresses = this.#shared.network.addresses().join();
-    running.refresh.start();
-    running.bootstrap.start();
-    if (!this.#peers.isEmpty) running.bootstrap.send({ type: 'bootstrap.run' });
-    for (const offer of this.#descriptor.offers) this.#advertise(offer);
+    running.refreshing.start();
+    running.joining.start();
+    for (const offer of this.#descriptor.offers) running.advertising.advertise(offer);
   }
 
   /** Ends everything that is under way. Offers and bootstrap peers are kept for the next start. Called by libp2p. */
@@ -111,17 +99,15 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
     if (running === undefined) return;
     this.#running = undefined;
     running.unwatch();
-    for (const actor of [running.bootstrap, running.refresh, ...running.advertisements.values()])
-      actor.stop();
+    for (const machines of [running.joining, running.refreshing, running.advertising]) machines.stop();
     running.abort.abort();
-    this.#joining.stop();
-    this.#refreshing.stop();
     this.close();
     await this.#shared.network.unserve();
   }
 
   async advertiseService(service: ServiceType): Promise<void> {
-    this.#advertise(this.#descriptor.put(service));
+    const offer = this.#descriptor.put(service);
+    if (this.#running?.ready === true) this.#running.advertising.advertise(offer);
   }
 
   readonly updateServiceInfo = (service: ServiceType): Promise<void> => this.advertiseService(service);
@@ -131,8 +117,7 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
   async withdrawService(kind: ServiceKind): Promise<void> {
     const service = this.#descriptor.remove(kind);
     if (service === undefined) return;
-    const advertisement = this.#running?.advertisements.get(kind);
-    if (advertisement !== undefined) await this.#withdraw(advertisement);
+    await this.#running?.advertising.withdraw(kind);
     this.emit('service:withdrawn', { service });
   }
 
@@ -164,6 +149,14 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
     return this.#finder.iterate({ kind: 'validator' }, config);
   }
 
+  alternativeTo(query: AlternativeQuery): string | undefined {
+    return this.#alternatives.find(query);
+  }
+
+  async findAlternative(query: AlternativeQuery, config?: WaitConfig): Promise<string | undefined> {
+    return this.#alternatives.search(query, config);
+  }
+
   async describeService(
     peerId: PeerId | string,
     config?: WaitConfig,
@@ -174,8 +167,7 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
   }
 
   async refreshServices({ signal }: WaitConfig = {}): Promise<void> {
-    const { refresh } = this.#ready('refreshServices');
-    await this.#refreshing.next(signal, () => refresh.send({ type: 'refresh.run' }));
+    await this.#ready('refreshServices').refreshing.refresh(signal);
   }
 
   addBootstrapPeer(address: Multiaddr | string): void {
@@ -187,13 +179,9 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
   }
 
   async bootstrap({ signal }: WaitConfig = {}): Promise<void> {
-    const { bootstrap } = this.#ready('bootstrap');
+    const { joining } = this.#ready('bootstrap');
     this.#peers.requireSome();
-    await this.#joining.next(signal, () => {
-      // A round that is under way is shared, unless it cannot know the newest peers.
-      const isUnderWay = !['idle', 'joined', 'backingOff'].includes(bootstrap.getSnapshot().value);
-      if (!isUnderWay || this.#peers.hasNew) bootstrap.send({ type: 'bootstrap.run' });
-    });
+    await joining.join(signal);
   }
 
   async kadBootstrap(config?: WaitConfig): Promise<void> {
@@ -202,16 +190,15 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
 
   snapshot(): DiscoverySnapshot {
     const running = this.#running;
-    const stateOf = (actor: { getSnapshot(): { readonly value: string } } | undefined): string =>
-      actor?.getSnapshot().value ?? 'stopped';
+    const stopped = 'stopped';
     return {
       running: running !== undefined,
       advertisements: this.#descriptor.offers.map((service) => ({
         service,
-        state: stateOf(running?.advertisements.get(service.kind)),
+        state: running?.advertising.stateOf(service.kind) ?? stopped,
       })),
-      bootstrap: { state: stateOf(running?.bootstrap), peers: this.#peers.addresses },
-      refresh: { state: stateOf(running?.refresh), interests: this.#finder.interests.all },
+      bootstrap: { state: running?.joining.state ?? stopped, peers: this.#peers.addresses },
+      refresh: { state: running?.refreshing.state ?? stopped, interests: this.#finder.interests.all },
     };
   }
 
@@ -220,118 +207,16 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
     return this.#running;
   }
 
-  #advertise(offer: ServiceType): void {
-    const running = this.#running;
-    if (running?.ready !== true) return;
-    const keys = keysOf(offer);
-    const present = running.advertisements.get(offer.kind);
-    if (present !== undefined) return present.send({ type: 'advertisement.update', keys });
-    const advertisement = this.#createAdvertisement(offer.kind, keys);
-    running.advertisements.set(offer.kind, advertisement);
-    advertisement.subscribe({ complete: () => running.advertisements.delete(offer.kind) });
-    advertisement.start();
-  }
-
-  /** Resolves when the keys are taken back, or the service stops. */
-  async #withdraw(advertisement: Advertisement): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const end = (): void => resolve();
-    const stop = this.#running?.abort.signal;
-    stop?.addEventListener('abort', end, { once: true });
-    const subscription = advertisement.on('advertisement.withdrawn', end);
-    advertisement.send({ type: 'advertisement.withdraw' });
-    await promise;
-    subscription.unsubscribe();
-    stop?.removeEventListener('abort', end);
-  }
-
-  #createAdvertisement(kind: ServiceKind, keys: readonly string[]): Advertisement {
-    const machine = advertisementMachine.provide({
-      actors: {
-        publish: fromPromise(({ input, signal }) => publishKeys(this.#shared, input, signal)),
-        retire: fromPromise(({ input, signal }) => retireKeys(this.#shared, input.keys, signal)),
-      },
-    });
-    const { network, config } = this.#shared;
-    const { republishIntervalMs } = config;
-    const actor = this.#create(machine, `advertisement:${kind}`, { keys, republishIntervalMs });
-    actor.on('advertisement.published', () => {
-      const service = this.#descriptor.offer(kind);
-      if (service === undefined || this.#advertised.has(service)) return;
-      this.#advertised.add(service);
-      network.log('advertised a service', { kind });
-      this.emit('service:advertised', { service });
-    });
-    actor.on('advertisement.retrying', ({ problem, delayMs }) => {
-      const service = this.#descriptor.offer(kind);
-      const error = new DiscoveryError('PUBLISH_FAILED', { kind, reason: problem });
-      network.log('could not advertise a service', { kind, problem, delayMs });
-      if (service !== undefined) this.emit('service:retrying', { service, delayMs, error });
-    });
-    return actor;
-  }
-
-  #createBootstrap(): Running['bootstrap'] {
-    const machine = bootstrapMachine.provide({
-      actors: {
-        dial: fromPromise(({ signal }) => this.#peers.dialAll(signal)),
-        lookUp: fromPromise(({ signal }) => this.#finder.findSelf('bootstrap', { signal })),
-      },
-    });
-    const { network, config } = this.#shared;
-    const { bootstrapIntervalMs } = config;
-    const actor = this.#create(machine, 'bootstrap', { bootstrapIntervalMs });
-    actor.on('bootstrap.joined', ({ peerIds, foundPeers }) => {
-      if (foundPeers > 0) this.#wakeAdvertisements();
-      network.log('joined', { answered: peerIds.length, foundPeers });
-      this.emit('bootstrap:joined', { peerIds, foundPeers });
-      this.#joining.settle();
-    });
-    actor.on('bootstrap.failed', ({ failures, delayMs }) => {
-      const error = new DiscoveryError('BOOTSTRAP_FAILED', { failures });
-      network.log('could not join', { failures: failures.length, delayMs });
-      this.emit('bootstrap:retrying', { delayMs, error });
-      this.#joining.settle(error);
-    });
-    return actor;
-  }
-
-  #createRefresh(): Running['refresh'] {
-    const machine = refreshMachine.provide({
-      actors: { query: fromPromise(({ signal }) => this.#finder.refresh(signal)) },
-    });
-    const { discoveryIntervalMs } = this.#shared.config;
-    const actor = this.#create(machine, 'refresh', { discoveryIntervalMs });
-    actor.on('refresh.done', () => this.#refreshing.settle());
-    actor.on('refresh.failed', () => {
-      const data = { key: 'all interests', reason: 'not one search worked' };
-      this.#refreshing.settle(new DiscoveryError('QUERY_FAILED', data));
-    });
-    return actor;
-  }
-
-  /** The one place where actors are made: with the ports of the service, and with their errors heard. */
-  #create<M extends AnyStateMachine>(
-    machine: M,
-    id: string,
-    input: Omit<InputFrom<M>, 'retry' | 'seed'>,
-  ): ActorRefFrom<M> {
-    const { clock, inspect, random } = this.#ports;
-    const { retryDelayMs, maxRetryDelayMs } = this.#shared.config;
-    const seed = Math.floor(random.float() * 2 ** 32);
-    const complete = { ...input, retry: { retryDelayMs, maxRetryDelayMs }, seed };
-    const options = { id, clock, input: complete, ...(inspect !== undefined && { inspect }) };
-    const actor = createActor(machine, options as unknown as ActorOptions<M>);
-    actor.subscribe({ error: (error) => this.#shared.network.logError(`machine ${id} failed`, error) });
-    return actor as unknown as ActorRefFrom<M>;
-  }
-
-  #wakeAdvertisements(): void {
-    for (const actor of this.#running?.advertisements.values() ?? []) actor.send({ type: 'peers.found' });
-  }
-
-  #onDisconnect(peerId: string): void {
-    if (this.#peers.hasLostLast(peerId)) this.#running?.bootstrap.send({ type: 'bootstrap.lost' });
+  #createMachines(): Pick<Running, 'abort' | 'joining' | 'refreshing' | 'advertising'> {
+    const abort = new AbortController();
+    const finder = this.#finder;
+    const onFound = (): void => this.#running?.advertising.wake();
+    return {
+      abort,
+      joining: new Joining({ ...this.#shared, peers: this.#peers, finder, onFound }),
+      refreshing: new Refreshing({ ...this.#shared, finder }),
+      advertising: new Advertising({ ...this.#shared, descriptor: this.#descriptor, stop: abort.signal }),
+    };
   }
 
   /** Others know this node by its addresses: they are in the descriptor, and in what the DHT holds. */
@@ -341,6 +226,6 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
     if (running?.ready !== true || running.addresses === addresses) return;
     running.addresses = addresses;
     this.#descriptor.touch();
-    for (const actor of running.advertisements.values()) actor.send({ type: 'advertisement.republish' });
+    running.advertising.republish();
   }
 }

@@ -38,5 +38,5 @@ export type { DiscoveryComponents } from './adapters/libp2p.ts';
 export type { DiscoveryConfig } from './config.ts';
 export { DiscoveryError, type DiscoveryErrorCode } from './errors.ts';
 export type { DiscoveryEvents } from './events.ts';
-export type { Dialer, DiscoveryPorts } from './ports.ts';
-export type { Discovery, FindConfig, Provider, ServiceQuery } from './types.ts';
+export type { Dialer, DiscoveryPorts, LoadSource } from './ports.ts';
+export type { AlternativeQuery, Discovery, FindConfig, Provider, ServiceQuery } from './types.ts';

@@ -9,6 +9,20 @@ export interface DiscoveryPorts extends CommonPorts {
   readonly verifier?: Verifier;
   /** Opens connections. @default libp2p's connection manager */
   readonly dialer?: Dialer;
+  /** Tells how busy this node is, for its offer as an executor. @default the offer says what it was advertised with */
+  readonly load?: LoadSource;
+}
+
+/** How busy this node is with requests of others. Filled by `@lloom/rpc`. */
+export interface LoadSource {
+  readonly load: {
+    /** How many requests are worked on at the same time. */
+    readonly capacity: number;
+    /** How many more would be started at once. */
+    readonly freeSlots: number;
+    /** How many wait for a slot. */
+    readonly queueDepth: number;
+  };
 }
 
 /** Opens connections to peers. */
@@ -35,6 +49,7 @@ export interface ResolvedPorts {
   readonly signer: Signer | undefined;
   readonly verifier: Verifier | undefined;
   readonly dialer: Dialer | undefined;
+  readonly load: LoadSource | undefined;
 }
 
 /** The DHT, by the names of keys. */

@@ -58,6 +58,16 @@ export interface FoundPeer {
   readonly addresses: readonly string[];
 }
 
+/** Who else is wanted. */
+export interface AlternativeQuery {
+  /** The peer for which somebody is to stand in. It is never the answer. */
+  readonly peerId: string;
+  /** What they must serve. @default any model that the peer is known to serve */
+  readonly model?: string;
+  /** Peers that are not wanted either. @default nobody */
+  readonly exclude?: readonly string[];
+}
+
 /** Everything that is under way, as plain JSON. */
 export interface DiscoverySnapshot {
   /** Whether the service is started. */
@@ -183,6 +193,20 @@ export interface Discovery extends EventSource<DiscoveryEvents> {
    * offers nothing. Asks nobody.
    */
   servicesOf(peerId: string): readonly ServiceType[];
+  /**
+   * Another executor of a model, of those that {@link Discovery.servicesOf} knows and that are connected or have named
+   * an address: first who has free slots, then whose queue is shorter, then who is cheaper. Among equals each node has
+   * an order of its own, so that not all turn to the same one. `undefined` when nobody is known. Asks nobody.
+   */
+  alternativeTo(query: AlternativeQuery): string | undefined;
+  /**
+   * The same; when nobody is known, looks for somebody for at most five seconds, and resolves with the first who
+   * confirms. libp2p then knows an address of it. `undefined` when nobody is found, for whatever reason, and also when the
+   * service is not started. Calls for one model share a search; beyond 16 models at a time nobody is looked for.
+   *
+   * @throws {DiscoveryError} `CANCELLED` when the signal fires; nothing else
+   */
+  findAlternative(query: AlternativeQuery, config?: WaitConfig): Promise<string | undefined>;
   /** Everything that is under way, as plain JSON. */
   snapshot(): DiscoverySnapshot;
 }

@@ -149,6 +149,17 @@ describe('a star of five nodes', () => {
     expect(peerIdsOf(await discoveryOf(client).findModelProviders('demo-small'))).toEqual([idOf(second)]);
   });
 
+  it('finds an executor in place of another one, and can dial it by its id alone', async () => {
+    const query = { peerId: idOf(first), model: 'demo-small' };
+    expect(discoveryOf(client).alternativeTo(query)).toBeUndefined();
+    await first.stop();
+    expect(await discoveryOf(client).findAlternative(query)).toBe(idOf(second));
+    expect(discoveryOf(client).alternativeTo(query)).toBe(idOf(second));
+    await client.hangUp(second.peerId);
+    expect((await client.dial(second.peerId)).remotePeer.equals(second.peerId)).toBe(true);
+    expect(discoveryOf(client).alternativeTo({ ...query, exclude: [idOf(second)] })).toBeUndefined();
+  });
+
   it('tells the peers of the DHT as it meets them', async () => {
     const newcomer = await create({ start: false, bootstrapPeers: [addressOf(hub)] });
     const met = new Set<string>();

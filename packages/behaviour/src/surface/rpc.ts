@@ -6,6 +6,12 @@ export type RpcSurface = Pick<
   | 'request'
   | 'stream'
   | 'sendRequest'
+  | 'sendRequestWithRetry'
+  | 'retryRequest'
+  | 'resendRequest'
+  | 'trackRequest'
+  | 'findAlternativePeer'
+  | 'use'
   | 'pendingRequests'
   | 'serve'
   | 'sendResponse'
@@ -21,6 +27,12 @@ export function rpcSurface(rpc: Rpc): RpcSurface {
     request: rpc.request.bind(rpc) as Rpc['request'],
     stream: rpc.stream.bind(rpc),
     sendRequest: rpc.sendRequest.bind(rpc),
+    sendRequestWithRetry: rpc.sendRequestWithRetry.bind(rpc),
+    retryRequest: rpc.retryRequest.bind(rpc),
+    resendRequest: rpc.resendRequest.bind(rpc),
+    trackRequest: rpc.trackRequest.bind(rpc),
+    findAlternativePeer: rpc.findAlternativePeer.bind(rpc),
+    use: rpc.use.bind(rpc),
     pendingRequests: rpc.pendingRequests.bind(rpc),
     serve: rpc.serve.bind(rpc),
     sendResponse: rpc.sendResponse.bind(rpc),

@@ -164,7 +164,7 @@ export class Finder {
 
   async #ask(verifier: Verifier, peer: FoundPeer, signals: Signals): Promise<ServiceDescriptor | undefined> {
     const descriptor = await describe({ ...this.#ports, verifier }, peer, signals);
-    this.known.note(peer.peerId, descriptor?.services ?? []);
+    this.known.note(peer.peerId, descriptor);
     return descriptor;
   }
 }

@@ -3,12 +3,13 @@ import { expect, test } from 'vitest';
 import { KnownServices } from './knownServices.ts';
 
 const validator = { kind: 'validator', stake: '1' } as const;
+const descriptor = { services: [validator], addresses: [] };
 
 test('what a peer said of itself is known until its time is over', () => {
   let now = 0;
   const known = new KnownServices({ ...systemClock, elapsed: () => now }, 100);
   expect(known.of('a')).toEqual([]);
-  known.note('a', [validator]);
+  known.note('a', descriptor);
   now = 99;
   expect(known.of('a')).toEqual([validator]);
   now = 100;
@@ -17,7 +18,7 @@ test('what a peer said of itself is known until its time is over', () => {
 
 test('only the last 1,024 peers are remembered', () => {
   const known = new KnownServices(systemClock, 60_000);
-  for (let peer = 0; peer <= 1_024; peer++) known.note(`peer-${peer}`, [validator]);
+  for (let peer = 0; peer <= 1_024; peer++) known.note(`peer-${peer}`, descriptor);
   expect(known.of('peer-0')).toEqual([]);
   expect(known.of('peer-1')).toEqual([validator]);
   expect(known.of('peer-1024')).toEqual([validator]);

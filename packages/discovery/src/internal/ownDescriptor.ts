@@ -7,6 +7,7 @@ import {
 } from '@lloom/codec';
 import type { Signer } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
+import type { LoadSource } from '../ports.ts';
 import type { ServiceKind } from '../types.ts';
 import { checkService } from './services.ts';
 import type { Shared } from './shared.ts';
@@ -14,16 +15,24 @@ import type { Shared } from './shared.ts';
 /** A node has few addresses that matter, and they share 64 KiB with its offers. */
 const maxAddresses = 16;
 
+/** How long a signed frame is handed out although the load has changed, in ms: a busy node would sign all the time. */
+const loadHoldMs = 1_000;
+
+type Load = LoadSource['load'];
+
 interface Signed {
-  readonly sequence: number;
   /** Not handed out any more from then on, in ms since 1970. */
   readonly staleAt: number;
+  /** When it was signed, by the clock that never goes back. */
+  readonly signedAt: number;
+  /** How busy the node was then, when it says so. */
+  readonly load: Load | undefined;
   readonly frame: Promise<Uint8Array>;
 }
 
 /**
  * What this node offers, as the signed frame that it hands to whoever asks. Signed when somebody asks, and kept until
- * two thirds of its lifetime are over or something changes.
+ * two thirds of its lifetime are over or something changes; how busy the node is counts once a second.
  */
 export class OwnDescriptor {
   readonly #shared: Shared;
@@ -74,13 +83,17 @@ export class OwnDescriptor {
 
   /** What the descriptor says now; `undefined` as long as nothing was ever offered. */
   current(): ServiceDescriptor | undefined {
+    return this.#describe(this.#load());
+  }
+
+  #describe(load: Load | undefined): ServiceDescriptor | undefined {
     if (this.#sequence === 0) return undefined;
     const { peerId, agentVersion } = this.#shared.network;
     const addresses = this.#shared.network.addresses();
     return {
       peerId,
       sequence: this.#sequence,
-      services: this.offers,
+      services: load === undefined ? this.offers : this.offers.map((offer) => withLoad(offer, load)),
       ...(agentVersion !== undefined && { agentVersion }),
       addresses: addresses.slice(0, maxAddresses),
     };
@@ -88,20 +101,31 @@ export class OwnDescriptor {
 
   /** The frame that answers a peer. Signs when the last one is too old; those who ask meanwhile share it. */
   frame(): Promise<Uint8Array> {
-    const descriptor = this.current();
     const { clock, signer, config } = this.#shared;
+    const load = this.#load();
+    const [now, signedAt] = [clock.now(), clock.elapsed()];
+    const kept = this.#signed;
+    if (kept !== undefined) {
+      const isSame = isSameLoad(kept.load, load);
+      if (now < kept.staleAt && (isSame || signedAt - kept.signedAt < loadHoldMs)) return kept.frame;
+      if (!isSame) this.touch();
+    }
+    const descriptor = this.#describe(load);
     if (descriptor === undefined || signer === undefined)
       return Promise.resolve(encodeDescriptorFrame(undefined));
-    const now = clock.now();
-    if (this.#signed?.sequence === descriptor.sequence && now < this.#signed.staleAt)
-      return this.#signed.frame;
     const frame = sign(signer, descriptor, config.descriptorTtlMs);
-    const signed = { sequence: descriptor.sequence, staleAt: now + (config.descriptorTtlMs * 2) / 3, frame };
+    const signed = { load, signedAt, staleAt: now + (config.descriptorTtlMs * 2) / 3, frame };
     this.#signed = signed;
     frame.catch(() => {
       if (this.#signed === signed) this.#signed = undefined;
     });
     return frame;
+  }
+
+  /** How busy the node is; `undefined` when it does not say, or is no executor. */
+  #load(): Load | undefined {
+    const { load } = this.#shared;
+    return load === undefined || !this.#offers.has('executor') ? undefined : { ...load.load };
   }
 
   /** What this signer signs is believed only when its key is the node's. */
@@ -113,6 +137,18 @@ export class OwnDescriptor {
     if (wanted?.toLowerCase() === signer.address.toLowerCase()) return;
     throw new DiscoveryError('SIGNER_MISMATCH', { peerId: network.peerId, got: signer.address, wanted });
   }
+}
+
+/** An offer as it is under a load. It promises no more than its own capacity, whatever else the node would take. */
+function withLoad(offer: ServiceType, { capacity, freeSlots, queueDepth }: Load): ServiceType {
+  if (offer.kind !== 'executor') return offer;
+  const free = Math.min(freeSlots, Math.max(0, offer.capacity - (capacity - freeSlots)));
+  return { ...offer, freeSlots: free, queueDepth };
+}
+
+function isSameLoad(a: Load | undefined, b: Load | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.capacity === b.capacity && a.freeSlots === b.freeSlots && a.queueDepth === b.queueDepth;
 }
 
 async function sign(signer: Signer, descriptor: ServiceDescriptor, ttlMs: number): Promise<Uint8Array> {

@@ -1,13 +1,13 @@
-import type { Clock, Signer, Verifier } from '@lloom/core';
+import type { EventSink } from '@lloom/core';
 import type { ResolvedConfig } from '../config.ts';
-import type { Dialer, Network } from '../ports.ts';
+import type { DiscoveryEvents } from '../events.ts';
+import type { Dialer, Network, ResolvedPorts } from '../ports.ts';
 
 /** What the parts of the service share. Each says with `Pick` what it uses. */
-export interface Shared {
+export interface Shared extends ResolvedPorts {
   readonly config: ResolvedConfig;
-  readonly clock: Clock;
-  readonly signer: Signer | undefined;
-  readonly verifier: Verifier | undefined;
   readonly dialer: Dialer;
   readonly network: Network;
+  /** Told of what happens. */
+  readonly events: EventSink<DiscoveryEvents>;
 }
