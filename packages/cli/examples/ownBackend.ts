@@ -6,10 +6,15 @@ import { countChatTokens, executorHandler, splitTokens, type Backend } from '@ll
 // #region backend
 const shouting: Backend = {
   name: 'shouting',
+  canContinue: true,
   models: () => ['shout-1'],
   inboundTokens: (request) => countChatTokens(request.messages),
   async *generate(request, { signal }) {
-    const tokens = splitTokens((request.messages.at(-1)?.content ?? '').toUpperCase());
+    const question = request.messages.findLast(({ role }) => role === 'user')?.content ?? '';
+    const last = request.messages.at(-1);
+    // What is given already, here or elsewhere, is not given again.
+    const begun = last?.role === 'assistant' ? splitTokens(last.content).length : 0;
+    const tokens = splitTokens(question.toUpperCase()).slice(begun);
     for (const text of tokens.slice(0, request.maxTokens)) {
       signal.throwIfAborted();
       yield { text, tokens: 1 };
@@ -21,8 +26,11 @@ const shouting: Backend = {
 
 // #region executor
 const pricing = { inboundPrice: '1', outboundPrice: '2' };
-const executor = await LloomBehaviour.create(Identity.generate(), { addressPolicy: 'loopback' });
-executor.serve(executorHandler({ backend: shouting, pricing, capacity: 2 }));
+const executor = await LloomBehaviour.create(Identity.generate(), {
+  addressPolicy: 'loopback',
+  packages: { rpc: { capacity: 2 } },
+});
+executor.serve(executorHandler({ backend: shouting, pricing }), { canContinue: true });
 await executor.advertiseService({ kind: 'executor', models: shouting.models(), capacity: 2, pricing });
 // #endregion
 const advertised = new Promise((resolve) => executor.addEventListener('service:advertised', resolve));

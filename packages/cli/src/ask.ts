@@ -1,18 +1,12 @@
 import { text as readAll } from 'node:stream/consumers';
-import {
-  evmAddressOf,
-  type Answer,
-  type EvmAddress,
-  type Identity,
-  type LloomBehaviour,
-  type Provider,
-} from '@lloom/behaviour';
-import { costOf, type LlmRequestInput, type PricingInfo } from '@lloom/codec';
-import { isCodedError } from '@lloom/core';
+import type { Answer, Identity, LloomBehaviour, PartialAnswer, RequestId } from '@lloom/behaviour';
+import type { LlmRequestInput } from '@lloom/codec';
 import { countTokens } from './backends/tokens.ts';
+import { billOf, partialSummaryOf, summaryOf } from './bill.ts';
 import { usageError } from './errors.ts';
 import { obtainIdentity } from './identityFile.ts';
 import { startNode } from './node.ts';
+import { rankOffers, type Offer } from './offers.ts';
 import type { NodeOptions } from './options.ts';
 import type { Session } from './session.ts';
 
@@ -25,6 +19,10 @@ export interface AskOptions extends NodeOptions {
   readonly temperature?: number;
   readonly seed?: number;
   readonly stop?: readonly string[];
+  /** How often the question is sent at most, to whomever. */
+  readonly attempts: number;
+  /** Whether another provider may go on when one fails. */
+  readonly failover: boolean;
 }
 
 /** How long providers are looked for, in ms, when the whole request may take longer. */
@@ -37,7 +35,10 @@ export interface Question {
   readonly options: AskOptions;
 }
 
-/** Asks the cheapest provider of a model and shows its answer as it arrives. */
+/**
+ * Asks the cheapest provider of a model and shows its answer as it arrives. When that fails another provider goes on
+ * where the answer broke off.
+ */
 export async function askModel(question: Question, session: Session): Promise<void> {
   const { options } = question;
   const prompt = question.prompt === '-' ? await readPrompt() : question.prompt;
@@ -71,69 +72,22 @@ async function converse({ prompt, options }: Question, client: Client): Promise<
   const timeoutMs = Math.min(searchTimeoutMs, options.timeout);
   await node.bootstrap({ signal });
   const found = await node.requireModelProviders(options.model, { signal, timeoutMs });
-  const offers = rank(found, { prompt, options });
-  if (offers.length === 0) throw new Error('no provider has a key that a request can be signed for');
+  const offers = rankOffers(found, {
+    model: options.model,
+    inboundTokens: countTokens(prompt) + countTokens(options.system ?? ''),
+    outboundTokens: options.maxTokens ?? 256,
+  });
+  const [best] = offers;
+  if (best === undefined) throw new Error('no provider has a key that a request can be signed for');
   const shown = offers.map(({ peerId, addresses, price }) => ({ peerId, addresses, ...price }));
   session.output.event('providers', { model: options.model, providers: shown });
   session.output.note(
     `Found ${offers.length} provider${offers.length === 1 ? '' : 's'} of ${options.model}.`,
   );
-  for (const [index, offer] of offers.entries()) {
-    try {
-      return await ask(offer, requestOf(prompt, options), client);
-    } catch (error) {
-      const isLast = index === offers.length - 1;
-      if (isLast || signal.aborted || !notRun.some((code) => isCodedError(error, 'RpcError', code)))
-        throw error;
-      session.output.note(`${(error as Error).message}. Asking the next one.`);
-    }
-  }
+  await ask(best, { prompt, options, offers }, client);
 }
 
-/** With these the peer has done nothing, and another one may. */
-const notRun = [
-  'DIAL_FAILED',
-  'DIAL_TIMEOUT',
-  'UNSUPPORTED_PROTOCOL',
-  'NO_HANDLER',
-  'BUSY',
-  'RATE_LIMITED',
-  'MODEL_UNAVAILABLE',
-];
-
-interface Offer {
-  readonly peerId: string;
-  /** The address that its peer id stands for: what is signed for it names this. */
-  readonly executor: EvmAddress;
-  readonly addresses: readonly string[];
-  /** Absent when the provider does not say. */
-  readonly price?: PricingInfo;
-}
-
-/** The cheapest first; who names no price comes last. A peer whose key has no address cannot be signed for. */
-function rank(providers: readonly Provider[], { prompt, options }: Question): Offer[] {
-  const inboundTokens = countTokens(prompt) + countTokens(options.system ?? '');
-  const usage = { inboundTokens, outboundTokens: options.maxTokens ?? 256 };
-  return providers
-    .flatMap(({ peerId, addresses, info }) => {
-      const executor = evmAddressOf(peerId);
-      if (executor === undefined) return [];
-      const price =
-        info.kind === 'executor' ? (info.modelPricing?.[options.model] ?? info.pricing) : undefined;
-      const expected = price === undefined ? undefined : BigInt(costOf(price, usage));
-      return [{ expected, offer: { peerId, executor, addresses, ...(price && { price }) } }];
-    })
-    .toSorted((a, b) => compare(a.expected, b.expected) || (a.offer.peerId < b.offer.peerId ? -1 : 1))
-    .map(({ offer }) => offer);
-}
-
-function compare(a: bigint | undefined, b: bigint | undefined): number {
-  if (a === b) return 0;
-  if (a === undefined) return 1;
-  return b === undefined || a < b ? -1 : 1;
-}
-
-function requestOf(prompt: string, options: AskOptions): LlmRequestInput {
+function requestOf({ prompt, options }: Question): LlmRequestInput {
   const { model, system, maxTokens, maxPrice, temperature, seed, stop } = options;
   return {
     model,
@@ -147,51 +101,69 @@ function requestOf(prompt: string, options: AskOptions): LlmRequestInput {
   };
 }
 
-async function ask(offer: Offer, request: LlmRequestInput, client: Client): Promise<void> {
-  const { node, identity, session } = client;
+async function ask(
+  best: Offer,
+  question: Question & { readonly offers: readonly Offer[] },
+  { node, identity, session }: Client,
+): Promise<void> {
   const { output, interruption } = session;
-  const { executor } = offer;
-  const signed = await identity.sign(request, { to: executor });
+  const { options, offers } = question;
+  const { peerId, executor, price } = best;
+  const signed = await identity.sign(requestOf(question), { to: executor });
   const startedAt = performance.now();
-  output.event('asking', { peerId: offer.peerId, executor, ...offer.price });
-  const stream = node.stream(
-    offer.peerId,
-    { type: 'llmRequest', request: signed },
-    { signal: interruption.signal },
-  );
+  output.event('asking', { peerId, executor, ...price });
+  const retry = { maxAttempts: options.attempts, failover: options.failover ? 'resume' : 'none' } as const;
+  const message = { type: 'llmRequest', request: signed } as const;
+  const stream = node.stream(peerId, message, { signal: interruption.signal, retry });
+  const stopTelling = tellRetries(stream.requestId, node, session);
+  const elapsedMs = (): number => Math.round(performance.now() - startedAt);
   let firstTokenMs: number | undefined;
-  for await (const chunk of stream) {
-    firstTokenMs ??= Math.round(performance.now() - startedAt);
-    output.text(chunk.text);
-    output.event('chunk', chunk);
+  let producer: string | undefined;
+  let answer: Answer;
+  try {
+    for await (const chunk of stream) {
+      firstTokenMs ??= elapsedMs();
+      if (producer !== undefined && producer !== chunk.peerId) output.note(`${chunk.peerId} goes on:`);
+      producer = chunk.peerId;
+      output.text(chunk.text);
+      output.event('chunk', chunk);
+    }
+    answer = await stream.result;
+  } catch (error) {
+    if (stream.soFar.content !== '') tellPartial(stream.soFar, offers, session);
+    throw error;
+  } finally {
+    stopTelling();
+    output.endLine();
   }
-  const answer = await stream.result;
-  output.endLine();
-  const expected = offer.price === undefined ? undefined : costOf(offer.price, answer);
-  const times = { firstTokenMs, totalMs: Math.round(performance.now() - startedAt) };
+  const bill = billOf(answer, offers);
+  const times = { firstTokenMs, totalMs: elapsedMs() };
   const { parts: _, ...whole } = answer;
-  output.event('answer', { ...whole, executor, expectedCost: expected, ...times });
-  for (const line of summary(answer, { executor, expected, ...times })) output.note(line);
+  output.event('answer', { ...whole, shares: bill, ...times });
+  for (const line of ['', ...summaryOf(answer, { bill, ...times })]) output.note(line);
 }
 
-function summary(
-  answer: Answer,
-  about: {
-    readonly executor: string;
-    /** What the answer comes to by the prices that were offered. */
-    readonly expected: string | undefined;
-    readonly firstTokenMs: number | undefined;
-    readonly totalMs: number;
-  },
-): string[] {
-  const { inboundTokens, outboundTokens, totalCost, peerId, finishReason } = answer;
-  const isMore = about.expected !== undefined && BigInt(totalCost) > BigInt(about.expected);
-  return [
-    '',
-    `served by  ${peerId}`,
-    `signed by  ${about.executor}, verified`,
-    `tokens     ${inboundTokens} in, ${outboundTokens} out (${finishReason})`,
-    `price      ${totalCost} wei${isMore ? `, more than its offer comes to: ${about.expected} wei` : ''}`,
-    `time       first token ${about.firstTokenMs ?? '-'} ms, whole answer ${about.totalMs} ms`,
-  ];
+function tellPartial(partial: PartialAnswer, offers: readonly Offer[], { output }: Session): void {
+  const { parts: _, ...shown } = partial;
+  const bill = billOf(partial, offers);
+  output.endLine();
+  output.event('partial', { ...shown, shares: bill });
+  for (const line of ['', ...partialSummaryOf(partial, bill)]) output.note(line);
+}
+
+/** Tells of attempts that failed and that another one follows; gives what ends that. */
+function tellRetries(requestId: RequestId, node: LloomBehaviour, { output }: Session): () => void {
+  const controller = new AbortController();
+  node.addEventListener(
+    'request:retrying',
+    ({ detail }) => {
+      if (detail.requestId !== requestId) return;
+      const { peerId, attempt, delayMs, error } = detail;
+      output.event('retrying', { peerId, attempt, delayMs, error });
+      const when = delayMs === 0 ? 'now' : `in ${Math.ceil(delayMs / 1_000)} s`;
+      output.note(`${error.message}. Trying again ${when}.`);
+    },
+    { signal: controller.signal },
+  );
+  return () => controller.abort();
 }

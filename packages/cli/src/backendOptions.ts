@@ -1,6 +1,6 @@
 import type { Backend } from './backends/backend.ts';
 import { offlineBackend } from './backends/offline.ts';
-import { openaiBackend } from './backends/openai.ts';
+import { openaiBackend, type Continuation } from './backends/openai.ts';
 import { usageError } from './errors.ts';
 
 /** What chooses a backend. */
@@ -10,6 +10,7 @@ export interface BackendOptions {
   readonly baseUrl?: string;
   readonly upstreamModel?: readonly string[];
   readonly apiKeyEnv?: string;
+  readonly continuation?: Continuation;
   readonly pace?: number;
 }
 
@@ -21,12 +22,13 @@ export type BackendChoice = (executorId: string) => Backend;
  * @throws {CliError} `USAGE`; `ConfigError` when the URL or the key cannot be used
  */
 export function chooseBackend(options: BackendOptions): BackendChoice {
-  const { backend, model, baseUrl, upstreamModel, apiKeyEnv, pace } = options;
+  const { backend, model, baseUrl, upstreamModel, apiKeyEnv, continuation, pace } = options;
   if (backend === 'offline') {
     const misplaced = Object.entries({
       '--base-url': baseUrl,
       '--upstream-model': upstreamModel,
       '--api-key-env': apiKeyEnv,
+      '--continuation': continuation,
     });
     const [name] = misplaced.find(([, value]) => value !== undefined) ?? [];
     if (name !== undefined)
@@ -48,7 +50,12 @@ export function chooseBackend(options: BackendOptions): BackendChoice {
     );
   }
   const models = model.map((name, index) => ({ name, upstream: upstreamModel?.[index] ?? name }));
-  const chosen = openaiBackend({ baseUrl, models, apiKey: apiKeyOf(apiKeyEnv) });
+  const chosen = openaiBackend({
+    baseUrl,
+    models,
+    apiKey: apiKeyOf(apiKeyEnv),
+    ...(continuation !== undefined && { continuation }),
+  });
   return () => chosen;
 }
 

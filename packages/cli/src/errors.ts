@@ -91,6 +91,8 @@ const hints: Readonly<Record<string, string>> = {
     'Check that the peer of --bootstrap runs, and copy its address from its ready line: it changes with its key.',
   'DiscoveryError NO_PROVIDERS':
     'Check the name of the model. A provider that was started just now needs a moment.',
+  'RpcError PARTIAL_ANSWER':
+    'What is shown is all there is of it. Ask again for a new answer, with more --attempts if you like.',
   'IdentityError FILE_EXISTS':
     'Choose another path with --file, or move that file away: a key that is overwritten is lost.',
 };

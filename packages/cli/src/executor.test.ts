@@ -1,5 +1,5 @@
 import type { AnswerPiece, AnswerTotals, Handler, HandlerContext } from '@lloom/behaviour';
-import type { LlmRequest } from '@lloom/codec';
+import type { AnswerPrefix, LlmRequest } from '@lloom/codec';
 import { describe, expect, test } from 'vitest';
 import type { Backend, BackendChunk, BackendEnd } from './backends/backend.ts';
 import { BackendError, type BackendErrorCode, type BackendErrorData } from './backends/errors.ts';
@@ -50,14 +50,15 @@ function start(config: Partial<ExecutorConfig> = {}): { handler: Handler; report
 function call(
   handler: Handler,
   request: Partial<LlmRequest> = {},
-  signal: AbortSignal = new AbortController().signal,
+  config: { readonly signal?: AbortSignal; readonly prefix?: AnswerPrefix } = {},
 ): AsyncIterable<AnswerPiece> {
   const message = { type: 'llmRequest', request: { payload: { ...question, ...request } } };
   const context = {
     peerId: 'client-1',
-    signal,
+    signal: config.signal ?? new AbortController().signal,
     channel: { requestId: 'request-1' },
     stream: true,
+    prefix: config.prefix,
     metadata: {},
   };
   return handler(
@@ -66,18 +67,25 @@ function call(
   ) as AsyncIterable<AnswerPiece>;
 }
 
-async function gather(
-  pieces: AsyncIterable<AnswerPiece>,
-): Promise<{ text: string; totals: AnswerTotals | undefined }> {
+async function gather(pieces: AsyncIterable<AnswerPiece>): Promise<{
+  text: string;
+  /** The last ones. */
+  totals: AnswerTotals | undefined;
+  /** What was said before each piece of text. */
+  costs: (string | undefined)[];
+}> {
   let text = '';
   let totals: AnswerTotals | undefined;
+  const costs: (string | undefined)[] = [];
   for await (const piece of pieces) {
-    expect(totals).toBeUndefined();
+    expect(totals?.finishReason).toBeUndefined();
     if (typeof piece === 'string') text += piece;
-    else if ('text' in piece) text += piece.text;
-    else totals = piece;
+    else if ('text' in piece) {
+      text += piece.text;
+      costs.push(totals?.totalCost);
+    } else totals = piece;
   }
-  return { text, totals };
+  return { text, totals, costs };
 }
 
 describe('an answer', () => {
@@ -92,6 +100,7 @@ describe('an answer', () => {
         totalCost: '530',
         modelUsed: 'demo-small',
       },
+      costs: ['130', '230', '330', '430', '530'],
     });
     expect(reports).toEqual([
       {
@@ -106,6 +115,14 @@ describe('an answer', () => {
         durationMs: expect.any(Number) as number,
       },
     ]);
+  });
+
+  test('never comes to more on the way than the text up to there costs', async () => {
+    const pieces = [{ text: 'two words ', tokens: 2 }, ...words(1), { text: '', tokens: 0 }, ...words(1)];
+    const { handler } = start({ backend: scripted(pieces) });
+    const { costs, totals } = await gather(call(handler, { maxPrice: '430' }));
+    expect(costs).toEqual(['230', '330', '330', '430']);
+    expect(totals).toMatchObject({ finishReason: 'stop', totalCost: '430' });
   });
 
   test('costs what the backend counted when it did', async () => {
@@ -221,57 +238,112 @@ describe('a price cap', () => {
   });
 });
 
-describe('capacity', () => {
-  test('is not exceeded, and comes back', async () => {
-    const { handler, reports } = start({ capacity: 2, retryAfterMs: 250 });
-    const first = call(handler);
-    const second = call(handler);
-    expect(() => call(handler)).toThrow(
-      expect.objectContaining({ code: 'BUSY', retryAfterMs: 250 }) as Error,
+describe('an answer that another executor began', () => {
+  const prefix = { text: 'one two', tokens: 2, totalCost: '1000' };
+  const begun = { role: 'assistant', content: 'one two' } as const;
+
+  test('is the last message that the backend gets, and is read like the question', async () => {
+    const backend = scripted([...words(2), { finishReason: 'stop' }]);
+    const { handler, reports } = start({ backend });
+    const { text, totals, costs } = await gather(call(handler, {}, { prefix }));
+    expect(text).toBe('word word ');
+    expect(backend.asked.map(({ messages }) => messages)).toEqual([[...question.messages, begun]]);
+    const usage = { inboundTokens: 5, outboundTokens: 2, totalCost: '250' };
+    expect(totals).toMatchObject({ ...usage, finishReason: 'stop' });
+    expect(costs).toEqual(['150', '250']);
+    expect(reports).toMatchObject([{ ...usage, outcome: 'answered' }]);
+  });
+
+  test('goes on behind what the client wrote of it itself', async () => {
+    const backend = scripted(words(1));
+    const { handler } = start({ backend });
+    const messages = [...question.messages, { role: 'assistant', content: 'Well, ' } as const];
+    await gather(call(handler, { messages }, { prefix }));
+    const content = 'Well, one two';
+    expect(backend.asked[0]?.messages).toEqual([...question.messages, { role: 'assistant', content }]);
+  });
+
+  test('is counted as the backend counts', async () => {
+    const backend = {
+      ...scripted(words(1)),
+      inboundTokens: (asked: LlmRequest) => asked.messages.length * 7,
+    };
+    const { handler } = start({ backend });
+    expect((await gather(call(handler, {}, { prefix }))).totals).toMatchObject({ inboundTokens: 14 });
+  });
+
+  test('is as long in all as the request allows', async () => {
+    const backend = scripted([...words(3), { finishReason: 'length' }]);
+    const { handler } = start({ backend });
+    const { totals } = await gather(call(handler, { maxTokens: 5 }, { prefix }));
+    expect(backend.asked[0]?.maxTokens).toBe(3);
+    expect(totals).toMatchObject({ finishReason: 'length', outboundTokens: 3 });
+  });
+
+  test.each([2, 1])('and is as long as %i tokens allow ends at once, for nothing', async (maxTokens) => {
+    const backend = scripted(words(3));
+    const { handler, reports } = start({ backend });
+    const { text, totals } = await gather(call(handler, { maxTokens, maxPrice: '1' }, { prefix }));
+    const wanted = { finishReason: 'length', inboundTokens: 0, outboundTokens: 0, totalCost: '0' };
+    expect({ text, totals }).toEqual({ text: '', totals: { ...wanted, modelUsed: 'demo-small' } });
+    expect(reports).toMatchObject([{ ...wanted, outcome: 'answered' }]);
+    expect(backend.asked).toEqual([]);
+  });
+
+  // What there is costs 1000, reading question and beginning 50, each token 100.
+  test.each([
+    ['1150', 1, 'price'],
+    ['1349', 2, 'price'],
+    ['1550', 5, 'stop'],
+  ])(
+    'costs %s wei in all at most, which is %i tokens more',
+    async (maxPrice, outboundTokens, finishReason) => {
+      const { handler } = start({ backend: scripted(words(5)) });
+      const { totals } = await gather(call(handler, { maxPrice }, { prefix }));
+      const totalCost = String(50 + outboundTokens * 100);
+      expect(totals).toMatchObject({ outboundTokens, finishReason, totalCost });
+    },
+  );
+
+  test('costs no more than is left when the backend counts more at the end', async () => {
+    const end = { finishReason: 'stop', inboundTokens: 50, outboundTokens: 50 };
+    const { handler } = start({ backend: scripted([...words(2), end]) });
+    const { totals } = await gather(call(handler, { maxPrice: '1400' }, { prefix }));
+    expect(totals).toMatchObject({ totalCost: '400' });
+  });
+
+  test.each(['1149', '1000', '999', '0'])('is refused when %s wei pay for no more', (maxPrice) => {
+    const backend = scripted(words(5));
+    const { handler, reports } = start({ backend });
+    expect(() => call(handler, { maxPrice }, { prefix })).toThrow(
+      expect.objectContaining({
+        code: 'PRICE_EXCEEDED',
+        message: 'with one more token the whole answer costs 1150 wei',
+      }) as Error,
     );
-    await gather(first);
-    const third = call(handler);
-    expect(() => call(handler)).toThrow(expect.objectContaining({ code: 'BUSY' }) as Error);
-    await Promise.all([gather(second), gather(third)]);
-    expect(reports.map((report) => report.outcome)).toEqual([
-      'refused',
-      'answered',
-      'refused',
-      'answered',
-      'answered',
+    expect(reports).toMatchObject([{ outcome: 'refused' }]);
+    expect(backend.asked).toEqual([]);
+  });
+
+  test('reads with the offline backend as if one executor had given it', async () => {
+    const handlerOf = (executorId: string): Handler =>
+      start({ backend: offlineBackend({ models: ['demo-small'], executorId, paceMs: 0 }) }).handler;
+    const whole = await gather(call(handlerOf('executor-A')));
+    const first = await gather(call(handlerOf('executor-A'), { maxTokens: 20 }));
+    const cut = { text: first.text, tokens: 20, totalCost: '0' };
+    const second = await gather(call(handlerOf('executor-B'), {}, { prefix: cut }));
+    expect(first.text + second.text).toBe(whole.text);
+    expect(20 + (second.totals?.outboundTokens ?? 0)).toBe(whole.totals?.outboundTokens);
+  });
+});
+
+describe('a client that leaves', () => {
+  test('is reported with what it was given', async () => {
+    const { handler, reports } = start();
+    for await (const piece of call(handler)) if (typeof piece === 'object' && 'text' in piece) break;
+    expect(reports).toMatchObject([
+      { outcome: 'cancelled', inboundTokens: 3, outboundTokens: 1, totalCost: '0' },
     ]);
-  });
-
-  test('comes back when the backend fails', async () => {
-    const { handler } = start({ capacity: 1, backend: scripted([new Error('out of memory')]) });
-    await expect(gather(call(handler))).rejects.toThrow('out of memory');
-    await expect(gather(call(handler))).rejects.toThrow('out of memory');
-  });
-
-  test('comes back when the reader leaves', async () => {
-    const { handler, reports } = start({ capacity: 1 });
-    for (let round = 0; round < 3; round++) for await (const _ of call(handler)) break;
-    expect(reports.map((report) => report.outcome)).toEqual(['cancelled', 'cancelled', 'cancelled']);
-    expect(reports[0]).toMatchObject({ inboundTokens: 3, outboundTokens: 1, totalCost: '0' });
-  });
-
-  test('comes back when the client leaves before the first token', () => {
-    const { handler } = start({ capacity: 1 });
-    const controller = new AbortController();
-    call(handler, {}, controller.signal);
-    controller.abort();
-    call(handler);
-  });
-
-  test('is not given back twice', async () => {
-    const { handler } = start({ capacity: 1 });
-    const controller = new AbortController();
-    const leaving = call(handler, {}, controller.signal)[Symbol.asyncIterator]();
-    await leaving.next();
-    controller.abort(new Error('gone'));
-    await expect(leaving.next()).rejects.toThrow('gone');
-    call(handler);
-    expect(() => call(handler)).toThrow(expect.objectContaining({ code: 'BUSY' }) as Error);
   });
 });
 
@@ -303,16 +375,15 @@ describe('a backend that fails', () => {
     const controller = new AbortController();
     controller.abort(new Error('gone'));
     const { handler, reports } = start();
-    await expect(gather(call(handler, {}, controller.signal))).rejects.toThrow('gone');
+    await expect(gather(call(handler, {}, { signal: controller.signal }))).rejects.toThrow('gone');
     expect(reports).toMatchObject([{ outcome: 'cancelled' }]);
   });
 });
 
-test('prices and capacity that cannot be used are refused', () => {
+test('prices that cannot be used are refused', () => {
   const wrong = {
     pricing: { inboundPrice: '1.5', outboundPrice: '2' },
-    capacity: 0,
     modelPricing: { a: pricing, b: {} as never },
   };
-  expect(() => start(wrong)).toThrow(/"executor.pricing".*"executor.capacity".*"executor.modelPricing"/);
+  expect(() => start(wrong)).toThrow(/"executor.pricing".*"executor.modelPricing"/);
 });

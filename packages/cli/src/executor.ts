@@ -1,11 +1,17 @@
-import { costOf, type FinishReason, type LlmRequest, type PricingInfo } from '@lloom/codec';
-import { integer, resolveConfig, type Check } from '@lloom/core';
+import {
+  costOf,
+  type AnswerPrefix,
+  type FinishReason,
+  type LlmRequest,
+  type PricingInfo,
+} from '@lloom/codec';
+import { resolveConfig, type Check } from '@lloom/core';
 import { Refusal, type AnswerPiece, type Handler, type HandlerContext } from '@lloom/behaviour';
 import { isEnd, type Backend, type BackendEnd } from './backends/backend.ts';
 import { BackendError } from './backends/errors.ts';
 import { countChatTokens } from './backends/tokens.ts';
 
-/** What an executor offers, and how it works. */
+/** What an executor offers. */
 export interface ExecutorConfig {
   /** What produces the text. */
   readonly backend: Backend;
@@ -13,10 +19,6 @@ export interface ExecutorConfig {
   readonly pricing: PricingInfo;
   /** Price of single models. @default none */
   readonly modelPricing?: Readonly<Record<string, PricingInfo>>;
-  /** How many requests it works on at the same time; more are refused as `BUSY`. @default 4 */
-  readonly capacity?: number;
-  /** When a client that was refused as `BUSY` may come back, in ms. @default 1_000 */
-  readonly retryAfterMs?: number;
   /** Told of each request, once, when it is over. What it throws is lost. @default nobody */
   readonly onRequest?: (report: RequestReport) => void;
 }
@@ -35,19 +37,22 @@ export interface RequestReport {
   readonly finishReason?: FinishReason;
   readonly inboundTokens: number;
   readonly outboundTokens: number;
-  /** In wei, as a decimal text; `0` unless answered. */
+  /** In wei, as a decimal text; `0` unless answered, whatever was signed on the way. */
   readonly totalCost: string;
   readonly durationMs: number;
 }
 
 /**
- * What answers a node's requests with a backend: refuses models that it does not serve, prices beyond the client's
- * cap and more requests than there is capacity, streams the text, stops before it would cost too much, and counts.
+ * What answers a node's requests with a backend: refuses models that it does not serve and prices beyond the client's
+ * cap, streams the text, says what it comes to on the way, stops before it would cost too much, and counts. It goes on
+ * with what another executor began when the backend can: say so to `serve`. How many requests run at the same time is
+ * the node's to say: `packages.rpc.capacity`.
  *
- * @throws {ConfigError} when a price or the capacity cannot be used
+ * @throws {ConfigError} when a price cannot be used
  * @example
  * ```ts
- * behaviour.serve(executorHandler({ backend, pricing: { inboundPrice: '1', outboundPrice: '2' } }));
+ * const handler = executorHandler({ backend, pricing: { inboundPrice: '1', outboundPrice: '2' } });
+ * behaviour.serve(handler, { canContinue: backend.canContinue === true });
  * ```
  */
 export function executorHandler(config: ExecutorConfig): Handler {
@@ -71,16 +76,12 @@ const checks = {
   backend: (value: unknown) => (typeof value === 'object' && value !== null ? undefined : 'a backend'),
   pricing: price,
   modelPricing: prices,
-  capacity: integer(1, 100_000),
-  retryAfterMs: integer(0, 3_600_000),
   onRequest: given,
 };
 const defaults: Required<ExecutorConfig> = {
   backend: undefined as unknown as Backend,
   pricing: undefined as unknown as PricingInfo,
   modelPricing: {},
-  capacity: 4,
-  retryAfterMs: 1_000,
   onRequest: () => undefined,
 };
 
@@ -88,17 +89,20 @@ const defaults: Required<ExecutorConfig> = {
 // that is beyond what their model can do.
 const passedOnTokens = 4_096n;
 
-/** What one request may use. */
-interface Allowance {
+/** What one request asks for, and may use. */
+interface Task {
+  /** As the backend is asked: what was produced elsewhere is the last message, and counts towards `maxTokens`. */
+  readonly request: LlmRequest;
   readonly pricing: PricingInfo;
   readonly inboundTokens: number;
-  /** The most tokens that the cap pays for; `undefined` without a cap. */
+  /** What this executor may ask for, in wei; `undefined` without a cap. */
+  readonly maxCost: bigint | undefined;
+  /** The most tokens that it pays for; `undefined` without a limit. */
   readonly tokens: bigint | undefined;
 }
 
 class Executor {
   readonly #config: Required<ExecutorConfig>;
-  #busy = 0;
 
   constructor(config: Required<ExecutorConfig>) {
     this.#config = config;
@@ -106,92 +110,88 @@ class Executor {
 
   answer(request: LlmRequest, context: HandlerContext): AsyncIterable<AnswerPiece> {
     const report = this.#startReport(request, context);
+    const { prefix, signal } = context;
     try {
-      const allowance = this.#admit(request);
-      const release = this.#takeSlot(context.signal);
-      return this.#produce({ request, allowance }, { signal: context.signal, release, report });
+      const pricing = this.#priceOf(request.model);
+      const rest = prefix === undefined ? request : behind(prefix, request);
+      if (rest.maxTokens !== undefined && rest.maxTokens <= 0) return nothingLeft(request, report);
+      return this.#produce(this.#admit(rest, { pricing, prefix }), { signal, report });
     } catch (error) {
       report({ outcome: 'refused', error });
       throw error;
     }
   }
 
-  /** @throws {Refusal} `MODEL_UNAVAILABLE`, `PRICE_EXCEEDED` */
-  #admit(request: LlmRequest): Allowance {
-    const { backend, pricing: usual, modelPricing } = this.#config;
+  /** @throws {Refusal} `MODEL_UNAVAILABLE` */
+  #priceOf(model: string): PricingInfo {
+    const { backend, pricing, modelPricing } = this.#config;
     const served = backend.models();
-    if (!served.includes(request.model)) {
+    if (!served.includes(model)) {
       throw new Refusal('MODEL_UNAVAILABLE', `this executor serves ${served.slice(0, 20).join(', ')}`);
     }
-    const pricing = Object.hasOwn(modelPricing, request.model)
-      ? (modelPricing[request.model] as PricingInfo)
-      : usual;
-    const inboundTokens = backend.inboundTokens?.(request) ?? countChatTokens(request.messages);
-    if (request.maxPrice === undefined) return { pricing, inboundTokens, tokens: undefined };
-    const left = BigInt(request.maxPrice) - BigInt(costOf(pricing, { inboundTokens, outboundTokens: 0 }));
-    const each = BigInt(pricing.outboundPrice);
-    if (left < each) {
-      const least = costOf(pricing, { inboundTokens, outboundTokens: 1 });
-      throw new Refusal('PRICE_EXCEEDED', `the question and one token of an answer cost ${least} wei`);
-    }
-    return { pricing, inboundTokens, tokens: each === 0n ? undefined : left / each };
+    return Object.hasOwn(modelPricing, model) ? (modelPricing[model] as PricingInfo) : pricing;
   }
 
-  /** @throws {Refusal} `BUSY` */
-  #takeSlot(signal: AbortSignal): () => void {
-    const { capacity, retryAfterMs } = this.#config;
-    if (this.#busy >= capacity) {
-      throw new Refusal('BUSY', `all ${capacity} slots are taken`, { retryAfterMs, queueDepth: 0 });
-    }
-    this.#busy++;
-    let taken = true;
-    const release = (): void => {
-      if (taken) this.#busy--;
-      taken = false;
-    };
-    // When the client leaves before the first piece is asked for, the generator never runs.
-    signal.addEventListener('abort', release, { once: true });
-    return release;
+  /** @throws {Refusal} `PRICE_EXCEEDED` */
+  #admit(
+    request: LlmRequest,
+    { pricing, prefix }: { readonly pricing: PricingInfo; readonly prefix: AnswerPrefix | undefined },
+  ): Task {
+    const inboundTokens = this.#config.backend.inboundTokens?.(request) ?? countChatTokens(request.messages);
+    const task = { request, pricing, inboundTokens };
+    if (request.maxPrice === undefined) return { ...task, maxCost: undefined, tokens: undefined };
+    const spent = BigInt(prefix?.totalCost ?? 0);
+    const maxCost = BigInt(request.maxPrice) - spent;
+    const left = maxCost - BigInt(costOf(pricing, { inboundTokens, outboundTokens: 0 }));
+    const each = BigInt(pricing.outboundPrice);
+    if (left >= each) return { ...task, maxCost, tokens: each === 0n ? undefined : left / each };
+    const least = spent + BigInt(costOf(pricing, { inboundTokens, outboundTokens: 1 }));
+    throw new Refusal(
+      'PRICE_EXCEEDED',
+      prefix === undefined
+        ? `the question and one token of an answer cost ${least} wei`
+        : `with one more token the whole answer costs ${least} wei`,
+    );
   }
 
   async *#produce(
-    work: { readonly request: LlmRequest; readonly allowance: Allowance },
-    run: { readonly signal: AbortSignal; readonly release: () => void; readonly report: Report },
+    task: Task,
+    run: { readonly signal: AbortSignal; readonly report: Report },
   ): AsyncGenerator<AnswerPiece> {
-    const { request, allowance } = work;
+    const { request, pricing, inboundTokens } = task;
     let outboundTokens = 0;
     let over = false;
-    run.signal.removeEventListener('abort', run.release);
     try {
-      const limited = within(request, allowance);
+      const limited = within(task);
       let end: BackendEnd = { finishReason: 'stop' };
       for await (const piece of this.#config.backend.generate(limited, { signal: run.signal })) {
         if (isEnd(piece)) {
           end = piece;
           break;
         }
-        if (allowance.tokens !== undefined && BigInt(outboundTokens + piece.tokens) > allowance.tokens) {
+        if (task.tokens !== undefined && BigInt(outboundTokens + piece.tokens) > task.tokens) {
           end = { finishReason: 'price' };
           break;
         }
         outboundTokens += piece.tokens;
+        // The signature that this piece may carry covers it, so what it comes to is said before.
+        yield { inboundTokens, totalCost: costOf(pricing, { inboundTokens, outboundTokens }) };
         yield piece;
       }
       if (end.finishReason === 'length' && limited.maxTokens !== request.maxTokens) {
         end = { ...end, finishReason: 'price' };
       }
-      const totals = totalsOf(work, { end, outboundTokens });
+      const totals = totalsOf(task, { end, outboundTokens });
       over = true;
       run.report({ outcome: 'answered', ...totals });
       yield { ...totals, modelUsed: request.model };
     } catch (error) {
       over = true;
       const outcome = run.signal.aborted ? 'cancelled' : 'failed';
-      run.report({ outcome, error, inboundTokens: allowance.inboundTokens, outboundTokens });
+      run.report({ outcome, error, inboundTokens, outboundTokens });
       throw BackendError.is(error) ? refusalOf(error) : error;
     } finally {
-      if (!over) run.report({ outcome: 'cancelled', inboundTokens: allowance.inboundTokens, outboundTokens });
-      run.release();
+      if (!over) run.report({ outcome: 'cancelled', inboundTokens, outboundTokens });
     }
   }
 
@@ -221,24 +221,45 @@ type Report = (
     Partial<Omit<RequestReport, 'requestId' | 'peerId' | 'model' | 'durationMs'>>,
 ) => void;
 
+/**
+ * The request for what is missing: the answer so far is its last message. A beginning that the client wrote itself stays
+ * the beginning of the same message.
+ */
+function behind(prefix: AnswerPrefix, request: LlmRequest): LlmRequest {
+  const { messages, maxTokens } = request;
+  const last = messages.at(-1);
+  const isBegun = last?.role === 'assistant';
+  const content = isBegun ? last.content + prefix.text : prefix.text;
+  return {
+    ...request,
+    messages: [...(isBegun ? messages.slice(0, -1) : messages), { role: 'assistant', content }],
+    ...(maxTokens !== undefined && { maxTokens: maxTokens - prefix.tokens }),
+  };
+}
+
+/** The end of an answer that is as long as it may be already: nothing was read, so it costs nothing. */
+async function* nothingLeft({ model }: LlmRequest, report: Report): AsyncGenerator<AnswerPiece> {
+  const totals = { finishReason: 'length', inboundTokens: 0, outboundTokens: 0, totalCost: '0' };
+  report({ outcome: 'answered', ...totals });
+  yield { ...totals, modelUsed: model };
+}
+
 /** The request with a limit that keeps a backend from working on what the cap would not pay for. */
-function within(request: LlmRequest, { tokens }: Allowance): LlmRequest {
+function within({ request, tokens }: Task): LlmRequest {
   if (tokens === undefined || tokens > passedOnTokens) return request;
   return { ...request, maxTokens: Math.min(Number(tokens), request.maxTokens ?? Infinity) };
 }
 
 function totalsOf(
-  { request, allowance }: { readonly request: LlmRequest; readonly allowance: Allowance },
+  { pricing, inboundTokens: expectedTokens, maxCost }: Task,
   { end, outboundTokens: counted }: { readonly end: BackendEnd; readonly outboundTokens: number },
 ): Pick<RequestReport, 'inboundTokens' | 'outboundTokens' | 'totalCost'> & {
   readonly finishReason: FinishReason;
 } {
-  const { pricing } = allowance;
-  const { inboundTokens = allowance.inboundTokens, outboundTokens = counted } = end;
+  const { inboundTokens = expectedTokens, outboundTokens = counted } = end;
   const cost = BigInt(costOf(pricing, { inboundTokens, outboundTokens }));
   // What a server counts at the end may be more than what was counted on the way: the cap holds all the same.
-  const cap = request.maxPrice === undefined ? cost : BigInt(request.maxPrice);
-  const totalCost = (cost < cap ? cost : cap).toString();
+  const totalCost = (maxCost === undefined || cost < maxCost ? cost : maxCost).toString();
   return { finishReason: end.finishReason, inboundTokens, outboundTokens, totalCost };
 }
 

@@ -7,6 +7,6 @@
 export type { Backend, BackendChunk, BackendEnd, GenerateConfig } from './backends/backend.ts';
 export { BackendError, type BackendErrorCode, type BackendErrorData } from './backends/errors.ts';
 export { offlineBackend, type OfflineConfig } from './backends/offline.ts';
-export { openaiBackend, type OpenaiConfig, type OpenaiModel } from './backends/openai.ts';
+export { openaiBackend, type Continuation, type OpenaiConfig, type OpenaiModel } from './backends/openai.ts';
 export { countChatTokens, countTokens, splitTokens } from './backends/tokens.ts';
 export { executorHandler, type ExecutorConfig, type RequestReport } from './executor.ts';

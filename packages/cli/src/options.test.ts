@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { collect, decimal, durationMs, wei, wholeNumber } from './options.ts';
+import { collect, decimal, durationMs, rateLimit, wei, wholeNumber } from './options.ts';
 
 const usage = expect.objectContaining({ name: 'CliError', code: 'USAGE' }) as Error;
 
@@ -17,6 +17,22 @@ describe('durationMs', () => {
   test.each(['', '0', '-1', '0.1ms', '25h', '1d', 'soon', '1e3', '30 s'])('refuses "%s"', (text) => {
     expect(() => durationMs(text)).toThrow(usage);
   });
+});
+
+describe('rateLimit', () => {
+  test.each([
+    ['60/1m', 60, 60_000],
+    ['1/500ms', 1, 500],
+    ['1000000/24h', 1_000_000, 86_400_000],
+  ])('%s', (text, requests, perMs) => {
+    expect(rateLimit(text)).toEqual({ requests, perMs });
+  });
+  test.each(['', '60', '60/', '/1m', '0/1m', '1.5/1m', '1000001/1m', '60/1m/1m', '60 per minute'])(
+    'refuses "%s"',
+    (text) => {
+      expect(() => rateLimit(text)).toThrow(usage);
+    },
+  );
 });
 
 describe('wei', () => {

@@ -89,6 +89,14 @@ export function durationMs(value: string): number {
   throw usageError(`Cannot use time "${value}"`, 'Write it like 500ms, 30s or 2m; at most 24h.');
 }
 
+/** `60/1m`: so many requests in such a time. */
+export function rateLimit(value: string): { readonly requests: number; readonly perMs: number } {
+  const [requests = '', time = '', ...rest] = value.split('/');
+  const example = 'Write it like 60/1m: so many requests of one peer in such a time.';
+  if (rest.length > 0 || time === '') throw usageError(`Cannot use rate limit "${value}"`, example);
+  return { requests: wholeNumber(1, 1_000_000)(requests), perMs: durationMs(time) };
+}
+
 /** An amount of wei, as a decimal text. */
 export function wei(value: string): string {
   if (/^\d{1,78}$/.test(value)) return BigInt(value).toString();

@@ -37,6 +37,18 @@ describe('for people', () => {
     expect(written.stderr).toBe('error REMOTE: It failed[2J\nit said: because]0;owned\nhint: Try again.\n');
   });
 
+  test.each([
+    ['a terminal', true, '\nBy the way.\n'],
+    ['a pipe', false, 'By the way.\n'],
+  ])('a note in the middle of a text begins a line on %s', (_, isTTY, wanted) => {
+    const { output, written } = setUp({ isTTY });
+    output.text('half an');
+    output.note('By the way.');
+    output.text(' answer\n');
+    output.note('By the way.');
+    expect(written).toEqual({ stdout: 'half an answer\n', stderr: `${wanted}By the way.\n` });
+  });
+
   test('a line is ended once', () => {
     const { output, written } = setUp();
     output.text('answer');

@@ -49,9 +49,12 @@ export class Output {
     this.#atLineStart = true;
   }
 
-  /** What goes on, for people who watch. */
+  /** What goes on, for people who watch. On their terminal it begins a line, also in the middle of a text. */
   note(line: string): void {
-    if (!this.#config.quiet) this.#config.stderr.write(`${printable(line)}\n`);
+    const { stdout, stderr, quiet } = this.#config;
+    if (quiet) return;
+    const isAmid = !this.#atLineStart && stdout.isTTY === true && stderr.isTTY === true;
+    stderr.write(`${isAmid ? '\n' : ''}${printable(line)}\n`);
   }
 
   /** A failure, with what to do about it. */

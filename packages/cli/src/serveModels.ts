@@ -1,3 +1,4 @@
+import type { PackagesConfig } from '@lloom/behaviour';
 import type { BackendChoice, BackendOptions } from './backendOptions.ts';
 import { describeError } from './errors.ts';
 import { executorHandler, type RequestReport } from './executor.ts';
@@ -10,7 +11,12 @@ import type { Session } from './session.ts';
 export interface ExecutorOptions extends NodeOptions, BackendOptions {
   readonly inboundPrice: string;
   readonly outboundPrice: string;
+  /** How many requests are worked on at the same time. */
   readonly capacity: number;
+  /** How many more may wait. */
+  readonly queue: number;
+  /** How often one peer may ask. */
+  readonly rateLimit?: { readonly requests: number; readonly perMs: number };
 }
 
 /** Runs an executor until it is asked to stop; gives the exit code. */
@@ -19,16 +25,16 @@ export async function serveModels(
   choice: BackendChoice,
   session: Session,
 ): Promise<number> {
-  const { model: models, inboundPrice, outboundPrice, capacity } = options;
+  const { model: models, inboundPrice, outboundPrice, capacity, queue } = options;
   const pricing = { inboundPrice, outboundPrice };
   const { output } = session;
   const identity = await obtainIdentity(options, session);
   const backend = choice(identity.peerId);
   const onRequest = (report: RequestReport): void => tell(report, session);
-  const handler = executorHandler({ backend, pricing, capacity, onRequest });
-  const node = await startNode(identity, options);
+  const handler = executorHandler({ backend, pricing, onRequest });
+  const node = await startNode(identity, options, { rpc: limitsOf(options) });
   return runServer(node, session, async () => {
-    node.serve(handler);
+    node.serve(handler, { canContinue: backend.canContinue === true });
     const { peerId, evmAddress } = identity;
     const addresses = fullAddresses(node);
     const data = {
@@ -38,6 +44,7 @@ export async function serveModels(
       addresses,
       models,
       capacity,
+      queue,
       pricing,
       backend: backend.name,
     };
@@ -49,6 +56,20 @@ export async function serveModels(
     ]);
     await offer(node, { kind: 'executor', models, capacity, pricing }, session);
   });
+}
+
+// What rpc takes in by itself, pings included.
+const usualRequests = 128;
+
+function limitsOf({ capacity, queue, rateLimit }: ExecutorOptions): NonNullable<PackagesConfig['rpc']> {
+  return {
+    capacity,
+    maxQueuedRequests: queue,
+    // One peer alone leaves others a place.
+    maxQueuedRequestsPerPeer: Math.ceil(queue / 2),
+    maxInboundRequests: Math.max(usualRequests, capacity + queue),
+    ...(rateLimit !== undefined && { rateLimits: { llmRequest: rateLimit } }),
+  };
 }
 
 /** One line for each request, with the whole error for the operator: the client is told less. */

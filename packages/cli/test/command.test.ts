@@ -24,11 +24,11 @@ describe('help', () => {
     ],
     [
       ['executor', '--help'],
-      ['--model', '--inbound-price', '--backend', '--base-url', '--capacity', 'Examples:'],
+      ['--model', '--inbound-price', '--backend', '--base-url', '--continuation', '--queue', 'Examples:'],
     ],
     [
       ['client', 'ask', '--help'],
-      ['<prompt>', '--max-price', '--max-tokens', '--system', '--timeout', 'Examples:'],
+      ['<prompt>', '--max-price', '--max-tokens', '--attempts', '--no-failover', 'Examples:'],
     ],
     [
       ['identity', 'new', '--help'],
@@ -72,6 +72,14 @@ describe('a command line that cannot be understood', () => {
       'wei',
     ],
     ['a capacity of nothing', [...executor, '--capacity', '0'], 'number "0"', 'from 1'],
+    ['a rate limit without a time', [...executor, '--rate-limit', '60'], 'rate limit "60"', '60/1m'],
+    [
+      'a continuation for the wrong backend',
+      [...executor, '--continuation', 'vllm'],
+      '--continuation',
+      '--backend openai',
+    ],
+    ['no attempt at all', [...ask, '--attempts', '0'], 'number "0"', 'from 1 to 100'],
     ['a time without meaning', ['validator', '--timeout', 'soon'], 'time "soon"', '30s'],
     ['an unknown network', ['validator', '--network', 'moon'], "'--network <name>'", '--help'],
     ['no bootstrap peer', ask, 'without a peer', '--bootstrap'],

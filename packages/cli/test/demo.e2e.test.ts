@@ -49,11 +49,22 @@ describe('the demo', () => {
       /^ {3}tokens +10 of the question, \d+ of the answer$/m,
       /^ {3}price +10 x 1000000000 \+ \d+ x 2000000000 = \d+ wei$/m,
       /^ {3}time +first token after \d+ ms, whole answer after \d+ ms$/m,
-      /^5\. The same request, changed after it was signed, is refused\.$/m,
+      /^5\. It asks again, and executor B is killed\. executor A goes on\.$/m,
+      /^ {3}B \| Offline backend: no language model runs here\./m,
+      /^ {3}--- executor B was killed: [A-Z_]+$/m,
+      /^ {3}A \| /m,
+      /^ {3}executor B +\d+ tokens(?:; \d+ more, unsigned, cost nothing)?$/m,
+      /^ {3}signed by +0x[0-9a-fA-F]{40}, verified$/m,
+      /^ {3}price +10 x 1000000000 \+ \d+ x 2000000000 = \d+ wei$/m,
+      /^ {3}executor A +\d+ tokens$/m,
+      /^ {3}signed by +0x[0-9a-fA-F]{40}, verified$/m,
+      /^ {3}price +\d+ x 3000000000 \+ \d+ x 6000000000 = \d+ wei$/m,
+      /^ {3}in all +\d+ tokens, each shown once, for \d+ wei$/m,
+      /^6\. A request that was changed after it was signed is refused\.$/m,
       /RpcError +SIGNATURE_REFUSED: /,
-      /^6\. A model that nobody serves/m,
+      /^7\. A model that nobody serves/m,
       /DiscoveryError +NO_PROVIDERS: /,
-      /^Every step showed what it must\. All 5 processes have stopped\. \d+\.\d s$/m,
+      /^Every step showed what it must\. All 5 processes have ended\. \d+\.\d s$/m,
     ];
     let at = 0;
     for (const line of story) {
@@ -64,6 +75,16 @@ describe('the demo', () => {
     for (const name of ['executor A', 'executor B', 'executor C', 'client']) {
       expect(stdout).toMatch(new RegExp(`^ {3}${name} +16Uiu….{6} +process \\d+`, 'm'));
     }
+
+    // Whoever gave it, the text of the second answer is that of the first, word for word.
+    const [, first, second] = stdout.split(/^[45]\. .*$/m);
+    const textOf = (step: string | undefined, mark: RegExp): string =>
+      (step ?? '')
+        .split('\n')
+        .filter((line) => mark.test(line))
+        .map((line) => line.replace(mark, ''))
+        .join(' ');
+    expect(textOf(second, /^ {3}[AB] \| /)).toBe(textOf(first, /^ {3}\| /));
 
     // Plain lines of at most 80 columns: nothing for a terminal only.
     expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);

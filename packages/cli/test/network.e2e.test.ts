@@ -182,6 +182,8 @@ describe('a model in the network', () => {
       ...prices(0, 1),
       '--capacity',
       '1',
+      '--queue',
+      '0',
       '--pace',
       '1s',
     ]);
@@ -189,10 +191,34 @@ describe('a model in the network', () => {
     await first.event('chunk');
     const second = await ask('demo', '--json', '--max-tokens', '2');
     expect(second.code).toBe(0);
-    const asked = parseLines(second.stdout).filter((line) => line.event === 'asking');
-    expect(asked.map((line) => line['outboundPrice'])).toEqual(['1', '2']);
+    const lines = parseLines(second.stdout);
+    const { peerId } = await full.event('ready');
+    expect(find(lines, 'asking')).toMatchObject({ peerId, outboundPrice: '1' });
+    expect(find(lines, 'retrying')).toMatchObject({ error: { code: 'BUSY', data: { peerId } } });
     expect(second.stderr).toContain('no room now');
-    expect(await full.event('request')).toMatchObject({ outcome: 'refused', error: { code: 'BUSY' } });
+    expect(find(lines, 'answer')?.['peerId']).not.toBe(peerId);
+    expect(full.lines().filter((line) => line.event === 'request')).toEqual([]);
+  });
+
+  test('waits for its turn when the one that is asked has a place in its queue', async () => {
+    const pace = ['--pace', '10ms', '--capacity', '1', '--queue', '2'];
+    await using _one = await startExecutor(['--model', 'queued', ...prices(0, 1), ...pace]);
+    await using first = new Running(askArgs('queued', '--json'));
+    await first.event('chunk');
+    const second = await ask('queued', '--json', '--max-tokens', '1', '--attempts', '1');
+    expect(second.code).toBe(0);
+    expect((await first.ended).code).toBe(0);
+  });
+
+  test('is asked by one peer as often as the executor allows', async () => {
+    const identity = join(folder, 'frequent.json');
+    await lloom(['identity', 'new', '--file', identity]);
+    await using _one = await startExecutor(['--model', 'limited', ...prices(0, 1), '--rate-limit', '1/1h']);
+    const args = ['--json', '--max-tokens', '1', '--attempts', '1', '--identity', identity];
+    expect((await ask('limited', ...args)).code).toBe(0);
+    const refused = await ask('limited', ...args);
+    expect(refused.code).toBe(1);
+    expect(parseLines(refused.stdout).at(-1)).toMatchObject({ error: { code: 'RATE_LIMITED' } });
   });
 
   test('stops working when the client is interrupted', async () => {
@@ -247,7 +273,10 @@ test('a client says when an executor asks for more than it offered', async () =>
     expect(people).toMatchObject({ code: 0, stdout: 'one\n' });
     expect(people.stderr).toContain('999 wei, more than its offer comes to: 6 wei');
     const capped = await ask('greedy', '--max-price', '998');
-    expect(capped.stderr).toContain('error INVALID_RESPONSE: ');
+    // It is nobody else's to go on with, and nothing is owed for what is not signed within the cap.
+    expect(capped.stderr).toMatch(
+      /signed nothing\n[^]*price {6}0 wei\nerror PARTIAL_ANSWER: .*INVALID_RESPONSE/,
+    );
   } finally {
     await node.stop();
   }

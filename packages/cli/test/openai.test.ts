@@ -123,6 +123,25 @@ describe('what the server is asked', () => {
     expect(body).not.toHaveProperty('max_completion_tokens');
   });
 
+  test.each([
+    ['none', false, {}],
+    ['prefill', true, {}],
+    ['vllm', true, { continue_final_message: true, add_generation_prompt: false }],
+  ] as const)(
+    'what makes it go on behind a beginning, by "%s"',
+    async (continuation, canContinue, wanted) => {
+      const config = { continuation };
+      const models = [{ name: 'llama-3' }];
+      expect(openaiBackend({ baseUrl: server.baseUrl, models, ...config }).canContinue).toBe(canContinue);
+      await answer({ config });
+      const messages = [...request.messages, { role: 'assistant', content: 'Hel' }] as const;
+      await answer({ config, request: { messages } });
+      const [whole, begun] = server.seen.map(({ body }) => body);
+      expect(begun).toEqual({ ...whole, messages, ...wanted });
+      expect(whole).not.toHaveProperty('continue_final_message');
+    },
+  );
+
   test('the key as bearer token', async () => {
     await answer({ config: { apiKey: secret } });
     expect(server.seen[0]!.headers.authorization).toBe(`Bearer ${secret}`);
@@ -386,12 +405,14 @@ describe('a configuration that cannot be used', () => {
     const { data } = configError({
       baseUrl: 'ftp://there',
       models: [],
+      continuation: 'magic' as never,
       firstChunkTimeoutMs: 0,
       nextChunkTimeoutMs: 0.5,
     });
     const paths = [
       'openai.baseUrl',
       'openai.models',
+      'openai.continuation',
       'openai.firstChunkTimeoutMs',
       'openai.nextChunkTimeoutMs',
     ];

@@ -28,13 +28,21 @@ export interface Backend {
   /** The models it serves, by the names that clients ask for. */
   models(): readonly string[];
   /**
-   * Tokens of the question, before any work is done: the price cap is checked against it.
+   * Whether it goes on behind a last message of role `assistant`, and gives none of its text again. Without, requests whose
+   * answer another executor began are to be refused; see `canContinue` of `serve`.
+   * @default false
+   */
+  readonly canContinue?: boolean;
+  /**
+   * Tokens of the question, before any work is done: the price cap is checked against it. What another executor has
+   * produced is its last message.
    * @default the tokens of all messages, as `countTokens` counts them
    */
   inboundTokens?(request: LlmRequest): number;
   /**
    * Produces one answer: chunks as they come, then one {@link BackendEnd}. A last message of role `assistant` is the
-   * beginning of the answer, produced already: go on behind it. `maxTokens` and `stop` must be honoured.
+   * beginning of the answer, produced already: see {@link Backend.canContinue}. `maxTokens`, which counts what is still to
+   * be produced, and `stop` must be honoured.
    *
    * @throws {BackendError} when it cannot; the executor turns it into an error that the client can act on
    */

@@ -8,7 +8,7 @@ import { countChatTokens, countTokens, splitTokens } from './tokens.ts';
 export interface OfflineConfig {
   /** Names of the models that it pretends to be. */
   readonly models: readonly string[];
-  /** Who answers; named in the text and part of what it is computed from. */
+  /** Who answers; named in the text. All else of it is computed from the request alone. */
   readonly executorId: string;
   /** How long it waits before each token, in ms. @default 15 - about as fast as a small model */
   readonly paceMs?: number;
@@ -16,7 +16,8 @@ export interface OfflineConfig {
 
 /**
  * A backend without a model: it computes a text from the request, and says so in its first words. It needs nothing
- * and answers the same request the same way each time, so it serves for demos, tests and trying a network out.
+ * and answers the same request the same way each time, so it serves for demos, tests and trying a network out. What one
+ * executor began another one goes on with so that it reads as one text.
  *
  * @example
  * ```ts
@@ -27,6 +28,7 @@ export function offlineBackend(config: OfflineConfig): Backend {
   const { models, executorId, paceMs = 15 } = config;
   return {
     name: 'offline',
+    canContinue: true,
     models: () => models,
     inboundTokens: (request) => countChatTokens(request.messages),
     generate: (request, { signal }) => generate(planAnswer(request, executorId), { signal, paceMs }),
@@ -73,9 +75,8 @@ function behind(prefix: string, whole: string): string {
 function wholeAnswer(request: LlmRequest, chat: readonly ChatMessage[], executorId: string): string {
   const question = chat.findLast((message) => message.role === 'user')?.content ?? '';
   const shown = question.length > 120 ? `${Array.from(question).slice(0, 119).join('')}…` : question;
-  const seed = createHash('sha256').update(
-    JSON.stringify([executorId, request.model, request.seed ?? 0, chat]),
-  );
+  // Without the executor: whoever goes on behind another one says what that one would have said.
+  const seed = createHash('sha256').update(JSON.stringify([request.model, request.seed ?? 0, chat]));
   return [
     'Offline backend: no language model runs here.',
     `Executor …${executorId.slice(-6)} computes this text from your request, the same each time.`,
@@ -91,7 +92,7 @@ const facts = [
   'An executor refuses a request that was signed for somebody else.',
   'Text is shown as it arrives; it counts once a signature over it is proven.',
   'Prices are in wei per token, one for the question and one for the answer.',
-  'A request that an executor has seen before is refused.',
+  'A request that an executor has seen before is not run a second time.',
   'A client that goes away stops the work that it asked for.',
 ];
 

@@ -1,4 +1,4 @@
-import { ConfigError, integer, resolveConfig, type Check } from '@lloom/core';
+import { ConfigError, integer, oneOf, resolveConfig, type Check } from '@lloom/core';
 import type { ChatMessage, FinishReason, JsonObject, LlmRequest } from '@lloom/codec';
 import type { OpenAI } from 'openai';
 import type { Backend, BackendChunk, BackendEnd, GenerateConfig } from './backend.ts';
@@ -14,6 +14,15 @@ export interface OpenaiModel {
   readonly upstream?: string;
 }
 
+/**
+ * How a server is told to go on behind a last message of role `assistant`. The format does not say, so servers differ:
+ *
+ * - `none`: it cannot. OpenAI's own answers such a message with a new one.
+ * - `prefill`: it does so by itself, as llama.cpp and Ollama do.
+ * - `vllm`: by `continue_final_message` and `add_generation_prompt`, which vLLM and SGLang understand.
+ */
+export type Continuation = (typeof continuations)[number];
+
 /** How an OpenAI-compatible server is asked. */
 export interface OpenaiConfig {
   /** Where its API begins, such as `http://127.0.0.1:11434/v1`. */
@@ -22,6 +31,11 @@ export interface OpenaiConfig {
   readonly models: readonly OpenaiModel[];
   /** Sent as bearer token. @default none: the server wants no key */
   readonly apiKey?: string;
+  /**
+   * How the server goes on with an answer that another executor began.
+   * @default 'none' - a server that begins anew would have its text shown behind the other's
+   */
+  readonly continuation?: Continuation;
   /** How long the server may take to its first chunk, in ms. @default 60_000 - it may have to load the model */
   readonly firstChunkTimeoutMs?: number;
   /** How long it may stand still between two chunks, in ms. @default 30_000 */
@@ -41,18 +55,20 @@ export interface OpenaiConfig {
 export function openaiBackend(config: OpenaiConfig): Backend {
   const { apiKey = '', ...given } = config;
   refuseMisplacedSecrets(given.baseUrl, apiKey);
-  const { baseUrl, models, ...timeouts } = resolveConfig('openai', { checks, defaults }, given);
+  const { baseUrl, models, continuation, ...timeouts } = resolveConfig('openai', { checks, defaults }, given);
   const server = describeServer(baseUrl);
   const names = models.map((model) => model.name);
   const upstreams = new Map(models.map(({ name, upstream = name }) => [name, upstream]));
   let client: Promise<OpenAI> | undefined;
   return {
     name: 'openai',
+    canContinue: continuation !== 'none',
     models: () => names,
     async *generate(request, { signal }) {
       client ??= connect(baseUrl, apiKey);
       const model = upstreams.get(request.model) ?? request.model;
-      const exchange = { client: await client, body: bodyOf(request, { model, baseUrl }), timeouts };
+      const body = bodyOf(request, { model, baseUrl, continuation });
+      const exchange = { client: await client, body, timeouts };
       yield* exchangeOnce(exchange, { signal, context: { server, model, secret: apiKey } });
     },
   };
@@ -61,6 +77,7 @@ export function openaiBackend(config: OpenaiConfig): Backend {
 type Timeouts = Required<Pick<OpenaiConfig, 'firstChunkTimeoutMs' | 'nextChunkTimeoutMs'>>;
 type Body = OpenAI.ChatCompletionCreateParamsStreaming;
 
+const continuations = ['none', 'prefill', 'vllm'] as const;
 const httpUrl: Check = (value) =>
   typeof value === 'string' && /^https?:$/.test(URL.parse(value)?.protocol ?? '')
     ? undefined
@@ -71,12 +88,14 @@ const timeout = integer(1, 86_400_000);
 const checks = {
   baseUrl: httpUrl,
   models: modelList,
+  continuation: oneOf(...continuations),
   firstChunkTimeoutMs: timeout,
   nextChunkTimeoutMs: timeout,
 };
 const defaults = {
   baseUrl: '',
   models: [] as readonly OpenaiModel[],
+  continuation: 'none' as Continuation,
   firstChunkTimeoutMs: 60_000,
   nextChunkTimeoutMs: 30_000,
 };
@@ -129,11 +148,18 @@ const reserved = new Set([
   'service_tier',
 ]);
 
-function bodyOf(request: LlmRequest, target: { readonly model: string; readonly baseUrl: string }): Body {
+// Without the second the server would begin a new message all the same.
+const openEnded = { continue_final_message: true, add_generation_prompt: false };
+
+function bodyOf(
+  request: LlmRequest,
+  target: { readonly model: string; readonly baseUrl: string; readonly continuation: Continuation },
+): Body {
   const { temperature, maxTokens, topP, stop, seed, extra = {} } = request;
   // OpenAI's own newer models refuse `max_tokens`, which is the only name that many other servers know.
   const limit =
     new URL(target.baseUrl).hostname === 'api.openai.com' ? 'max_completion_tokens' : 'max_tokens';
+  const isBegun = request.messages.at(-1)?.role === 'assistant';
   return {
     ...(Object.fromEntries(Object.entries(extra).filter(([key]) => !reserved.has(key))) as JsonObject),
     ...(temperature !== undefined && { temperature }),
@@ -141,6 +167,7 @@ function bodyOf(request: LlmRequest, target: { readonly model: string; readonly 
     ...(stop !== undefined && stop.length > 0 && { stop: [...stop] }),
     ...(seed !== undefined && { seed }),
     ...(maxTokens !== undefined && { [limit]: maxTokens }),
+    ...(target.continuation === 'vllm' && isBegun && openEnded),
     model: target.model,
     messages: request.messages.map(toParam),
     stream: true,

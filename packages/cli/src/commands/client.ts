@@ -7,6 +7,8 @@ import type { Run } from '../program.ts';
 const help = `
 The providers of the model are found through the bootstrap peer. The cheapest is
 asked, by its prices for this question and an answer of --max-tokens, or of 256.
+When it fails, another one goes on where the answer broke off. Nothing is owed
+for text that is not signed.
 The answer goes to stdout as it arrives, everything else to stderr.
 
 Examples:
@@ -27,6 +29,8 @@ export function addClientCommands(program: Command, run: Run): void {
     .option('--max-price <wei>', 'the most that the whole answer may cost', wei)
     .option('--system <text>', 'instructions for the model')
     .option('--max-tokens <number>', 'the most tokens of the answer', wholeNumber(1))
+    .option('--attempts <number>', 'how often it is sent at most, to whomever', wholeNumber(1, 100), 3)
+    .option('--no-failover', 'ask the same provider again, never another one')
     .option('--temperature <number>', 'how freely the model chooses', decimal)
     .option('--seed <number>', 'asks for the same answer each time', wholeNumber(0))
     .addOption(

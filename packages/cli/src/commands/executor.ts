@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { chooseBackend } from '../backendOptions.ts';
-import { collect, durationMs, wei, wholeNumber, withNodeOptions } from '../options.ts';
+import { collect, durationMs, rateLimit, wei, wholeNumber, withNodeOptions } from '../options.ts';
 import type { Run } from '../program.ts';
 import type { ExecutorOptions } from '../serveModels.ts';
 
@@ -37,7 +37,9 @@ export function addExecutorCommand(program: Command, run: Run): void {
         .argParser(wei)
         .makeOptionMandatory(),
     )
-    .option('--capacity <number>', 'how many requests at the same time', wholeNumber(1, 100_000), 4)
+    .option('--capacity <number>', 'how many requests at the same time', wholeNumber(1, 50_000), 4)
+    .option('--queue <number>', 'how many more may wait; others are told BUSY', wholeNumber(0, 50_000), 8)
+    .option('--rate-limit <requests/time>', 'how often one peer may ask, such as 60/1m', rateLimit)
     .addOption(
       new Option('--backend <name>', 'what produces the text')
         .choices(['offline', 'openai'])
@@ -51,6 +53,12 @@ export function addExecutorCommand(program: Command, run: Run): void {
       ).argParser(collect(String)),
     )
     .option('--api-key-env <name>', 'openai: variable that holds the key (default: OPENAI_API_KEY)')
+    .addOption(
+      new Option(
+        '--continuation <how>',
+        'openai: how the server goes on behind an answer that another executor began (default: none)',
+      ).choices(['none', 'prefill', 'vllm']),
+    )
     .option('--pace <time>', 'offline: wait before each token, such as 15ms; 0 for none', paceMs)
     .addHelpText('after', help);
   withNodeOptions(command, 'server').action(

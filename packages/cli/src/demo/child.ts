@@ -33,6 +33,7 @@ export class Child {
   #failure: Error | undefined;
   #wake = Promise.withResolvers<void>();
   #isStopping = false;
+  #isKilled = false;
 
   constructor({ name, program, args, signal }: ChildConfig) {
     this.name = name;
@@ -91,14 +92,24 @@ export class Child {
     }
   }
 
-  /** Ends the child in peace, and by force when it takes longer than `patienceMs`. Gives its exit code. */
+  /** Ends the child at once, as a crash would. Resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.#isStopping = true;
+    this.#isKilled = this.#process.kill('SIGKILL');
+    await this.#exit;
+  }
+
+  /**
+   * Ends the child in peace, and by force when it takes longer than `patienceMs`. Gives its exit code; 0 for one that was
+   * killed before.
+   */
   async stop(patienceMs: number): Promise<number> {
     this.#isStopping = true;
     this.#process.kill('SIGTERM');
     const timer = setTimeout(() => this.#process.kill('SIGKILL'), patienceMs);
     const code = await this.#exit;
     clearTimeout(timer);
-    return code;
+    return this.#isKilled ? 0 : code;
   }
 
   #read(line: string): void {

@@ -1,5 +1,14 @@
 // The client of the demo: a process that knows one address of the network and prints what it does as JSON lines.
-import { evmAddressOf, Identity, LloomBehaviour, LloomError, type Provider } from '@lloom/behaviour';
+import {
+  evmAddressOf,
+  Identity,
+  LloomBehaviour,
+  LloomError,
+  verifySignedMessage,
+  type Answer,
+  type CallConfig,
+  type Provider,
+} from '@lloom/behaviour';
 import { encodePayload, type LlmRequest, type SignedMessage } from '@lloom/codec';
 import { Interruption } from '../interruption.ts';
 import { exit, Output } from '../output.ts';
@@ -16,6 +25,9 @@ const node = await LloomBehaviour.create(identity, {
   // On a busy machine one provider may answer much later than the other.
   packages: { discovery: { settleMs: 5_000 } },
 });
+node.addEventListener('request:retrying', ({ detail }) =>
+  output.event('retrying', { peerId: detail.peerId, error: detail.error }),
+);
 try {
   await node.bootstrap({ signal });
   output.event('joined', identity.toJSON());
@@ -24,12 +36,14 @@ try {
   output.event('providers', {
     providers: providers.map(({ peerId, info }) => ({ peerId, price: priceOf(info) })),
   });
-  const cheapest = providers.toSorted((a, b) => outboundPrice(a) - outboundPrice(b))[0];
-  if (cheapest === undefined) throw new Error(`nobody offers ${demo.model}`);
+  const [cheapest, other] = providers.toSorted((a, b) => outboundPrice(a) - outboundPrice(b));
+  if (cheapest === undefined || other === undefined) throw new Error(`two must offer ${demo.model}`);
 
-  const signed = await sign(cheapest.peerId);
-  await ask(cheapest.peerId, signed);
-  await expectError('tampered', () => ask(cheapest.peerId, tamperWith(signed)));
+  await ask(cheapest.peerId, await sign(cheapest.peerId));
+  // What is killed while it answers is replaced by whoever else serves the model.
+  await ask(cheapest.peerId, await sign(cheapest.peerId), { retry: { failover: 'resume' } });
+  const tampered = tamperWith(await sign(other.peerId));
+  await expectError('tampered', () => ask(other.peerId, tampered));
   await expectError('unserved', () => node.requireModelProviders(demo.unservedModel, { signal }));
 } finally {
   await node.stop();
@@ -54,24 +68,30 @@ async function sign(peerId: string): Promise<SignedMessage<LlmRequest>> {
 }
 
 /** Sends a signed question and tells the text as it arrives, then what was proven at its end. */
-async function ask(peerId: string, request: SignedMessage<LlmRequest>): Promise<void> {
+async function ask(peerId: string, request: SignedMessage<LlmRequest>, call: CallConfig = {}): Promise<void> {
   const startedAt = performance.now();
   const elapsedMs = (): number => Math.round(performance.now() - startedAt);
   output.event('asking', { peerId });
-  const stream = node.stream(peerId, { type: 'llmRequest', request }, { signal });
-  for await (const { text } of stream) output.event('chunk', { text, elapsedMs: elapsedMs() });
-  const { content, parts, inboundTokens, outboundTokens, totalCost, finishReason } = await stream.result;
-  const signers = [...new Set(parts.map((part) => part.executor))];
+  const stream = node.stream(peerId, { type: 'llmRequest', request }, { ...call, signal });
+  for await (const chunk of stream) output.event('chunk', { ...chunk, elapsedMs: elapsedMs() });
+  const answer = await stream.result;
+  const { content, inboundTokens, outboundTokens, totalCost, requestDigest, parts } = answer;
   output.event('answer', {
-    peerId,
-    signers,
     content,
     inboundTokens,
     outboundTokens,
     totalCost,
-    finishReason,
+    shares: answer.shares.map((share) => ({ ...share, inboundTokens: readBy(share.executor, answer) })),
+    // Once more, from the signatures alone: what a third party could prove.
+    proven: await verifySignedMessage(parts, { requestDigest }),
     elapsedMs: elapsedMs(),
   });
+}
+
+/** How many tokens an executor has read, as it has signed last. */
+function readBy(executor: string, { parts }: Answer): number {
+  const last = parts.findLast(({ signed }) => signed?.signer.toLowerCase() === executor.toLowerCase());
+  return last?.signed?.payload.inboundTokens ?? 0;
 }
 
 /** The same signature around another payload: ten times the price cap. */

@@ -59,7 +59,7 @@ async function play(): Promise<number> {
   screen.line(
     screen.paint(
       'good',
-      `Every step showed what it must. All ${codes.length} processes have stopped. ${seconds} s`,
+      `Every step showed what it must. All ${codes.length} processes have ended. ${seconds} s`,
     ),
   );
   return exitCodes.ok;

@@ -14,8 +14,8 @@ function setUp(config: { readonly isTTY?: boolean; readonly env?: NodeJS.Process
 function playAll(screen: Screen): void {
   screen.step(1, 'A step');
   screen.say('word '.repeat(100));
-  screen.flow('Incomprehensibilities ', '| ');
-  screen.flow('arrive\n in pieces. '.repeat(30), '| ');
+  screen.flow('Incomprehensibilities ', { mark: '| ', style: 'one' });
+  screen.flow('arrive\n in pieces. '.repeat(30), { mark: '| ', style: 'other' });
   screen.field('price', `${'9'.repeat(100)} wei, ${'word '.repeat(30)}`);
   screen.row(['a cell', 10], [screen.paint('good', 'another'), 12], ['the last', 0]);
 }
@@ -33,7 +33,8 @@ describe('Screen', () => {
 
   test('wraps running text as it comes, word by word', () => {
     const { screen, text } = setUp();
-    for (const part of ['Hello', ' there,', '\nyou', ` ${'x'.repeat(70)}`, ' end']) screen.flow(part, '| ');
+    for (const part of ['Hello', ' there,', '\nyou', ` ${'x'.repeat(70)}`, ' end'])
+      screen.flow(part, { mark: '| ' });
     screen.endFlow();
     screen.endFlow();
     expect(text()).toBe(`   | Hello there, you\n   | ${'x'.repeat(70)} end\n`);
@@ -43,6 +44,15 @@ describe('Screen', () => {
     const { screen, text } = setUp();
     for (const part of ['incomprehens', 'ible', ' word']) screen.flow(part);
     expect(text()).toBe('   incomprehensible word');
+  });
+
+  test('paints the words of a running text, and neither its marks nor its spaces', () => {
+    const { screen, text } = setUp({ isTTY: true });
+    screen.flow('two words', { mark: 'A | ', style: 'one' });
+    screen.endFlow();
+    const painted = (word: string): string => screen.paint('one', word);
+    expect(text()).toBe(`   A | ${painted('two')} ${painted('words')}\n`);
+    expect(painted('two')).not.toBe('two');
   });
 
   test.each([

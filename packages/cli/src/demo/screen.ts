@@ -4,7 +4,16 @@ import { printable, type Sink } from '../output.ts';
 const columns = 80;
 const indent = '   ';
 
-const styles = { title: 'bold', good: 'green', bad: 'red', faint: 'dim' } as const;
+const styles = {
+  title: 'bold',
+  good: 'green',
+  bad: 'red',
+  faint: 'dim',
+  one: 'cyan',
+  other: 'yellow',
+} as const;
+
+type Style = keyof typeof styles;
 
 /** Shows the demo in 80 columns, line after line: on a terminal, in a pipe and in a file the same but for colours. */
 export class Screen {
@@ -19,7 +28,7 @@ export class Screen {
   }
 
   /** A text in a style. */
-  paint(style: keyof typeof styles, text: string): string {
+  paint(style: Style, text: string): string {
     return this.#colours ? styleText(styles[style], text, { validateStream: false }) : text;
   }
 
@@ -54,17 +63,13 @@ export class Screen {
     this.line(`${indent}${cells.map(([text, width]) => pad(text, width)).join(' ')}`.trimEnd());
   }
 
-  /** More of a running text, wrapped word by word as it comes. */
-  flow(text: string, mark = ''): void {
+  /** More of a running text, wrapped word by word as it comes. Each of its lines begins with the mark. */
+  flow(text: string, { mark = '', style }: { readonly mark?: string; readonly style?: Style } = {}): void {
     for (const [, space = '', word = ''] of printable(text).matchAll(/(\s*)(\S{1,70})/g)) {
-      const start = `${indent}${mark}`;
-      if (this.#column === 0) this.#write(start + word);
-      else if (this.#column + space.length + word.length <= columns)
-        this.#write((space === '' ? '' : ' ') + word);
-      else {
-        this.endFlow();
-        this.#write(start + word);
-      }
+      const fits = this.#column + space.length + word.length <= columns;
+      if (this.#column > 0 && !fits) this.endFlow();
+      const lead = space === '' ? '' : ' ';
+      this.#write(this.#column === 0 ? `${indent}${mark}` : lead, word, style);
     }
   }
 
@@ -74,9 +79,9 @@ export class Screen {
     this.#column = 0;
   }
 
-  #write(text: string): void {
-    this.#column += text.length;
-    this.#stdout.write(text);
+  #write(lead: string, word: string, style: Style | undefined): void {
+    this.#column += lead.length + word.length;
+    this.#stdout.write(lead + (style === undefined ? word : this.paint(style, word)));
   }
 }
 

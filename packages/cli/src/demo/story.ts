@@ -1,30 +1,8 @@
-import { costOf } from '@lloom/codec';
+import { showAnswer, showFailover } from './answers.ts';
 import { Child, type ChildEvent } from './child.ts';
 import { demo } from './plan.ts';
 import type { Screen } from './screen.ts';
-
-/** Where the programs of the demo are. */
-export interface Programs {
-  readonly lloom: string;
-  readonly client: string;
-}
-
-/** What the story is told with. */
-export interface Stage {
-  readonly screen: Screen;
-  readonly programs: Programs;
-  /** Ends the story when it aborts. */
-  readonly signal: AbortSignal;
-  /** Everybody who was started, for whoever cleans up. */
-  readonly children: Child[];
-}
-
-interface Executor {
-  readonly child: Child;
-  readonly peerId: string;
-  readonly evmAddress: string;
-  readonly offer: (typeof demo.executors)[number];
-}
+import { check, shorten, type Executor, type Stage } from './stage.ts';
 
 /**
  * Plays the demo from the first process to the last answer, and checks that every step shows what it must.
@@ -43,30 +21,26 @@ export async function tell(stage: Stage): Promise<void> {
 
   screen.step(3, "A client joins. All it knows is the validator's address.");
   const client = start(stage, { name: 'client', program: stage.programs.client, args: [address] });
-  const cheapest = await showProviders(stage, client, executors);
+  const [cheapest, other] = await showProviders(stage, client, executors);
 
   screen.step(4, `It signs a question for ${cheapest.offer.name}, which verifies it and answers.`);
-  await showAnswer(stage, client, cheapest);
+  const { content } = await showAnswer(stage, client, cheapest);
 
-  screen.step(5, 'The same request, changed after it was signed, is refused.');
+  screen.step(5, `It asks again, and ${cheapest.offer.name} is killed. ${other.offer.name} goes on.`);
+  await showFailover(stage, client, { victim: cheapest, successor: other, expected: content });
+
+  screen.step(6, 'A request that was changed after it was signed is refused.');
   await client.next('asking');
   await showRefusal(stage, client, { step: 'tampered', name: 'RpcError', code: 'SIGNATURE_REFUSED' });
-  check(
-    !cheapest.child.pending().some(isRequest),
-    `${cheapest.offer.name} worked on a request that was changed`,
-  );
+  check(!other.child.pending().some(isRequest), `${other.offer.name} worked on a request that was changed`);
 
-  screen.step(6, `A model that nobody serves, ${demo.unservedModel}, is not found.`);
+  screen.step(7, `A model that nobody serves, ${demo.unservedModel}, is not found.`);
   await showRefusal(stage, client, { step: 'unserved', name: 'DiscoveryError', code: 'NO_PROVIDERS' });
   await client.next('done');
   check((await client.ended()) === 0, 'the client did not end well');
 }
 
 const isRequest = ({ event }: ChildEvent): boolean => event === 'request';
-
-function check(isTrue: boolean, otherwise: string): asserts isTrue {
-  if (!isTrue) throw new Error(`The demo does not show what it must: ${otherwise}`);
-}
 
 function start(
   stage: Stage,
@@ -111,9 +85,12 @@ function showNode(
   screen.row([child.name, 12], [shorten(peerId), 13], [`process ${child.pid}`, 16], [what, 0]);
 }
 
-const shorten = (peerId: string): string => `${peerId.slice(0, 5)}…${peerId.slice(-6)}`;
-
-async function showProviders(stage: Stage, client: Child, executors: readonly Executor[]): Promise<Executor> {
+/** Gives the cheapest provider, and the other one. */
+async function showProviders(
+  stage: Stage,
+  client: Child,
+  executors: readonly Executor[],
+): Promise<readonly [Executor, Executor]> {
   const { screen } = stage;
   const { peerId } = await client.next('joined');
   showNode(screen, { child: client, peerId: peerId as string });
@@ -136,55 +113,9 @@ async function showProviders(stage: Stage, client: Child, executors: readonly Ex
     wanted.length === names.length && wanted.every((name) => names.includes(name)),
     `found ${names.join(', ') || 'nobody'}, want ${wanted.join(', ')}`,
   );
-  const [first] = found;
-  check(first?.executor?.offer.name === 'executor B', 'executor B is not the cheapest');
-  return first.executor;
-}
-
-async function showAnswer({ screen }: Stage, client: Child, executor: Executor): Promise<void> {
-  check(
-    (await client.next('asking'))['peerId'] === executor.peerId,
-    'another one than the cheapest is asked',
-  );
-  screen.say(`> ${demo.prompt}`);
-  screen.line();
-  const chunks: ChildEvent[] = [];
-  let last = await client.next();
-  for (; last.event === 'chunk'; last = await client.next()) {
-    chunks.push(last);
-    screen.flow(last['text'] as string, '| ');
-  }
-  screen.endFlow();
-  check(
-    last.event === 'answer',
-    `the answer ended with ${last.event}: ${JSON.stringify(last['error'] ?? {})}`,
-  );
-  const { signers, content, inboundTokens, outboundTokens, totalCost, elapsedMs } = last;
-  const [inbound, outbound] = [inboundTokens as number, outboundTokens as number];
-  const text = chunks.map((chunk) => chunk['text']).join('');
-  const firstMs = chunks[0]?.['elapsedMs'] as number;
-  check(text === content && text.startsWith('Offline backend'), 'the text that arrived is not the answer');
-  check(chunks.length > 10 && (elapsedMs as number) - firstMs > 100, 'the text did not arrive bit by bit');
-  check(String(signers).toLowerCase() === executor.evmAddress.toLowerCase(), 'somebody else signed');
-  check(
-    totalCost === costOf(executor.offer, { inboundTokens: inbound, outboundTokens: outbound }),
-    'the price is wrong',
-  );
-  const { inboundPrice, outboundPrice } = executor.offer;
-  screen.line();
-  screen.field('served by', `${executor.offer.name}, ${shorten(executor.peerId)}`);
-  screen.field('signed by', `${executor.evmAddress}, verified`);
-  screen.field('tokens', `${inbound} of the question, ${outbound} of the answer`);
-  screen.field(
-    'price',
-    `${inbound} x ${inboundPrice} + ${outbound} x ${outboundPrice} = ${totalCost as string} wei`,
-  );
-  screen.field('time', `first token after ${firstMs} ms, whole answer after ${elapsedMs as number} ms`);
-  const report = await executor.child.next('request');
-  check(
-    report['outcome'] === 'answered' && report['totalCost'] === totalCost,
-    'the executor saw it differently',
-  );
+  const [first, second] = found.map(({ executor }) => executor);
+  check(first?.offer.name === 'executor B' && second !== undefined, 'executor B is not the cheapest');
+  return [first, second];
 }
 
 async function showRefusal(
