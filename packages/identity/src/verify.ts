@@ -17,6 +17,7 @@ import { sameAddress } from './internal/addresses.ts';
 import { hasherOf, type EnvelopeHasher } from './internal/eip712.ts';
 import { proveSigner } from './internal/envelope.ts';
 import { signedPayloadOf } from './internal/payload.ts';
+import { turns } from './internal/turns.ts';
 import { evmAddressOf } from './peerAddress.ts';
 import type { ReplayGuard, VerifyingPorts } from './ports.ts';
 import { memoryGuard } from './replayGuard.ts';
@@ -123,6 +124,8 @@ async function verifyEnvelope(
   { config, clock, hasher, replayGuard }: Context,
 ): Promise<{ readonly signer: EvmAddress }> {
   if (!hasher.backend.isReady) await hasher.backend.ready;
+  const turn = turns.take(hasher.backend.curve);
+  if (turn !== undefined) await turn;
   const proving = proveSigner(envelope, hasher);
   const signer = proving instanceof Promise ? await proving : proving;
   if (expectation.signer !== undefined && !sameAddress(signer, expectation.signer)) {

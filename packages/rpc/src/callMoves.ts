@@ -96,7 +96,7 @@ export class CallMoves {
 
   /** Who is to be asked; `undefined` when there is nobody. */
   async target(): Promise<string | undefined> {
-    if (this.#target !== undefined) return this.#target;
+    if (this.#target !== undefined) return (this.#target = this.#withRoom(this.#target));
     if (this.#found === undefined && this.#fallback === undefined) await this.#search;
     return (this.#target = this.#found ?? this.#fallback);
   }
@@ -123,6 +123,14 @@ export class CallMoves {
       const canGiveIt = last === undefined || last.peerId === peerId || (mayMove && !answer.isBy(peerId));
       return canGiveIt && this.#failed.get(peerId)?.isFinal !== true;
     });
+  }
+
+  /** Before anybody was asked: another one when the peer would be waited for, and may be replaced. */
+  #withRoom(peerId: string): string {
+    const { peers, plan, strategy } = this.#config;
+    const mayMove = this.#asked.length === 0 && strategy.failover !== 'none' && plan.canMove;
+    if (!mayMove || peers.hasRoom(peerId)) return peerId;
+    return peers.find(this.#query()) ?? peerId;
   }
 
   #query(): { peerId: string; model?: string; exclude: string[] } {

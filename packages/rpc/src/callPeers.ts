@@ -82,12 +82,17 @@ export class CallPeers {
     }
   }
 
-  /** Another provider that is known and does not fail. */
+  /** Whether a request to the peer would not have to wait for others of this node. */
+  hasRoom(peerId: string): boolean {
+    return this.#gate.hasRoom(peerId);
+  }
+
+  /** Another provider that is known, does not fail, and need not be waited for. */
   find(query: AlternativeQuery): string | undefined {
     const exclude = [...query.exclude];
     for (let tries = 0; tries < maxTries; tries++) {
       const found = this.#alternatives?.find({ ...query, exclude });
-      if (found === undefined || !this.#breakers.isAvoided(found)) return found;
+      if (found === undefined || (!this.#breakers.isAvoided(found) && this.hasRoom(found))) return found;
       exclude.push(found);
     }
     return undefined;

@@ -1,5 +1,5 @@
 import type { RequestHead, RequestMessage } from '@lloom/codec';
-import { Refusal, RpcError } from './errors.ts';
+import { Refusal } from './errors.ts';
 import { AnswerFeeds } from './internal/answerFeeds.ts';
 import type { AnswerRecord } from './internal/answerRecord.ts';
 import { answerTtlMs } from './internal/answerChunks.ts';
@@ -73,6 +73,8 @@ export class Execution
   #writer: AnswerWriter | undefined;
   #claimed = false;
   #saidAtMs: number | undefined;
+  /** Whether the end was said, which not everybody may have taken. */
+  #isSaid = false;
   /** What its clients are told in the place of an answer. */
   #refusal: Refusal | undefined;
   #failure: Uint8Array | undefined;
@@ -149,7 +151,9 @@ export class Execution
   leave(follower: Follower, how: Departure): void {
     this.#feeds.leave(follower);
     if (this.#feeds.size > 0) return;
-    if (how === 'cancelled') this.#life.send(events.cancel);
+    // Whoever comes back for it is given all of it.
+    if (this.#isSaid) this.#life.send(events.ended);
+    else if (how === 'cancelled') this.#life.send(events.cancel);
     else if (how === 'deadline') this.#life.send(events.late);
     else if (how === 'stopped') this.stop();
     else if (how === 'lost') this.#detach();
@@ -169,6 +173,7 @@ export class Execution
 
   /** Gives a message to all who follow. */
   send(kind: 'chunk' | 'end', message: Uint8Array): Promise<void> | undefined {
+    this.#isSaid = kind === 'end';
     const sending = this.#feeds.send(kind, message);
     // Nobody listens, and nobody could be told later.
     if (kind === 'chunk' && this.#feeds.size === 0 && !this.record.isWhole) this.#life.send(events.lose);
@@ -256,12 +261,9 @@ export class Execution
 
   #refuse(error: unknown): void {
     if (!this.#life.isActive) return;
-    if (error instanceof Refusal) {
-      this.#refusal = error;
-    } else {
-      this.#runtime.network.log('a request could not be handled', error);
-      this.#refusal = new Refusal('REMOTE', 'the request could not be handled');
-    }
+    const isRefusal = error instanceof Refusal;
+    if (!isRefusal) this.#runtime.network.log('a request could not be handled', error);
+    this.#refusal = isRefusal ? error : new Refusal('REMOTE', 'the request could not be handled');
     this.#life.send(events.refused);
   }
 
@@ -287,7 +289,7 @@ export class Execution
       if (result === undefined || this.isClosed) return;
       await (isIterable(result) ? channel.stream(result) : channel.respond(result));
     } catch (error) {
-      if (!RpcError.is(error, 'CHANNEL_CLOSED')) await channel.fail(error as Error).catch(ignore);
+      await this.answer(() => Promise.reject(error as Error)).catch(ignore);
     } finally {
       this.#running--;
       this.#settle();

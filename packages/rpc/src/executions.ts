@@ -36,7 +36,6 @@ interface Proof {
 }
 
 const utf8 = new TextEncoder();
-const cannotNote = 'this node can note no requests now';
 
 /** What runs for requests of others, and how it ended: each question of a signer is run once. */
 export class Executions {
@@ -129,6 +128,7 @@ export class Executions {
     }
     const prefixDigest = prefix === undefined ? zeroDigest : verifier.digest(utf8.encode(prefix.text));
     const prove = (address: string): void => {
+      this.#checkLoaded();
       const { idempotencyKey } = request.payload;
       const by = address.toLowerCase();
       const requestDigest = verifier.digest(request.payloadBytes);
@@ -154,6 +154,13 @@ export class Executions {
       },
     });
     return proof;
+  }
+
+  /** What is not known yet may have been run before this process. */
+  #checkLoaded(): void {
+    if (this.#isLoaded) return;
+    void this.load();
+    throw new Refusal('BUSY', 'this node can note no requests now', { retryAfterMs: 1_000 });
   }
 
   #checkRoom(peerId: string): void {
@@ -201,12 +208,20 @@ export class Executions {
     if (inChunks && !head.stream) throw conflict('a request that is answered in chunks');
     // What its client could not prove any more is no answer.
     if (this.#runtime.clock.elapsed() >= known.provableUntilMs) throw new Refusal('REQUEST_LOST', lostText);
+    this.#checkFits(known.record?.end ?? 0, follower.peerId);
     if (known instanceof Execution) return known.join(follower);
     if (known.record === undefined) throw new Refusal('REQUEST_LOST', lostText);
     follower.onStarted();
     const feeds = new AnswerFeeds<Follower>(known.record);
     follower.follow(feeds);
     feeds.join(follower);
+  }
+
+  /** @throws {Refusal} `RELAY_LIMIT` when what was said would be cut off on its way */
+  #checkFits(bytes: number, peerId: string): void {
+    const left = this.#runtime.relayBudget?.bytesLeft(peerId) ?? Infinity;
+    if (bytes > left)
+      throw new Refusal('RELAY_LIMIT', `the relay lets ${Math.max(0, left)} bytes through, not ${bytes}`);
   }
 
   #start(task: Task, first: Follower): void {
@@ -243,15 +258,11 @@ export class Executions {
   /** Writes down that a question is run, before it is. */
   async #note(execution: Execution, question: Question): Promise<void> {
     const { journal } = this.#host;
-    if (!this.#isLoaded || journal === undefined) {
-      void this.load();
-      throw new Error(cannotNote);
-    }
     const { peerId, task } = execution;
     const acceptedAt = Math.floor(this.#runtime.clock.now());
     const entry = { question, peerId, acceptedAt, inChunks: task.head.stream };
     this.#noted.set(execution, entry);
-    await journal.put(entry);
+    await journal?.put(entry);
   }
 
   #noteEnd(entry: JournalEntry, record: AnswerRecord | undefined): void {
@@ -300,7 +311,8 @@ export class Executions {
       const { question, peerId, acceptedAt } = entry;
       const { signer, idempotencyKey } = question;
       events.emit('request:lost', { signer: signer as EvmAddress, idempotencyKey, peerId, acceptedAt });
-      if (this.#outcomes.get(question.name) !== undefined) this.#put({ ...entry, outcome: 'lost' });
+      // It may have been forgotten, and asked and answered anew.
+      if (this.#outcomes.get(question.name)?.question === question) this.#put({ ...entry, outcome: 'lost' });
     }
   }
 }

@@ -170,6 +170,22 @@ describe('through a relay', () => {
       ]);
     });
 
+  test('an answer is not repeated that would be cut off', async ({ createNetwork }) => {
+    let bytesLeft = 10_000;
+    const { network, executor, asker, hand } = await createByHand(createNetwork, {
+      relayBudget: { bytesLeft: () => bytesLeft },
+      serve: () => whole('x'.repeat(1_000)),
+    });
+    const told: string[] = [];
+    for (bytesLeft of [10_000, 900, 10_000]) {
+      const id = hand.ask(await ask(asker.identity, executor.identity));
+      await network.runFor(500);
+      told.push(hand.told(id).at(-1)!);
+    }
+    expect(told).toEqual(['end', 'RELAY_LIMIT', 'end']);
+    executor.expectNothingLeft();
+  });
+
   test('a request that does not fit is refused before it is read', async ({ createNetwork }) => {
     const { network, executor, hand } = await createByHand(createNetwork, {
       relayBudget: { bytesLeft: () => 100_000 },

@@ -53,6 +53,29 @@ describe('a request that a peer cannot take', () => {
     }
   });
 
+  test('goes to another provider when this node itself has as many with the first as it may', async ({
+    createNetwork,
+  }) => {
+    const slow: Handler = async () => {
+      await pause(5_000);
+      return whole('slow');
+    };
+    const world = await createWorld(createNetwork, {
+      asker: { maxPendingRequestsPerPeer: 1 },
+      executors: { a: { serve: slow }, b: { serve: done } },
+    });
+    const { network, asker, id } = world;
+    const first = asker.rpc.request(id('a'), await world.question('a'));
+    const second = asker.rpc.request(id('a'), await world.question('a'), { retry: {} });
+    const { response } = await network.run(second);
+    expect(response.payload.content).toBe('done');
+    const stays = { retry: { failover: 'none' } } as const;
+    const third = asker.rpc.request(id('a'), await world.question('a'), stays);
+    expect((await network.run(third)).response.payload.content).toBe('slow');
+    await network.run(first);
+    await world.end();
+  });
+
   test('goes from one to the next as long as it may, and to nobody twice', async ({ createNetwork }) => {
     const asked: string[] = [];
     const noting =

@@ -225,6 +225,26 @@ describe('what is written down', () => {
   });
 });
 
+test('a request that was lost, forgotten and answered anew is answered after another start', async ({
+  createNetwork,
+}) => {
+  const { calls, network, restart, say } = await createJournaled(createNetwork, {
+    serve: words(3, 100),
+    idempotencyTtlMs: 2_000,
+  });
+  await say('k', 200);
+  await restart('crash', false);
+  await network.runFor(2_000);
+  const told = await say();
+  expect(told.at(-1)).toBe('end');
+  // Only now somebody wants to hear of the first time.
+  network.node('executor').rpc.addEventListener('request:lost', () => undefined);
+  await network.runFor(100);
+  await restart();
+  expect(await say()).toEqual(told);
+  expect(calls).toEqual(['k', 'k']);
+});
+
 describe('a datastore that fails', () => {
   test('lets nothing run that it cannot note, until it works again', async ({ createNetwork }) => {
     const { executor, calls, datastore, say } = await createJournaled(createNetwork, {
@@ -252,6 +272,34 @@ describe('a datastore that fails', () => {
     expect(await say()).toEqual(['REQUEST_LOST']);
     expect(calls).toEqual(['k', 'other']);
     expect(lost).toMatchObject([{ idempotencyKey: 'k' }]);
+  });
+
+  test('when the node starts lets no middleware take a request along until it can be read', async ({
+    createNetwork,
+  }) => {
+    const { network, asker, executor, calls, datastore, connect, restart, say } = await createJournaled(
+      createNetwork,
+      { serve: words(100, 100) },
+    );
+    await say('k', 500);
+    datastore.failure = new Error('the disk is away');
+    await restart();
+    datastore.failure = undefined;
+    network.node('executor').rpc.use({
+      inbound: async (_call, next) => {
+        await pause(1_000);
+        await next();
+      },
+    });
+    const hand = await connect();
+    // The first one has the notes read; the second one comes before they are.
+    const [other, again] = [
+      hand.ask(await ask(asker.identity, executor.identity, { idempotencyKey: 'other' })),
+      hand.ask(await ask(asker.identity, executor.identity)),
+    ];
+    await network.runFor(3_000);
+    expect([hand.told(other), hand.told(again)]).toEqual([['BUSY'], ['BUSY']]);
+    expect(calls).toEqual(['k']);
   });
 
   test('at the end of a request harms no answer; whether it was answered is not known after a crash', async ({

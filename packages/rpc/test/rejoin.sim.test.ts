@@ -1,8 +1,8 @@
 import { test } from '@lloom/simkit/vitest';
 import { describe, expect } from 'vitest';
 import type { AnswerPiece } from '../src/index.ts';
-import { ask, counted, createByHand, said } from './byHand.ts';
-import { pause, words } from './simulation.ts';
+import { ask, counted, createByHand, said, type ByHand } from './byHand.ts';
+import { pause, whole, words } from './simulation.ts';
 
 describe('a client that goes', () => {
   test('by cancelling stops the work at once; what it had been told is lost', async ({ createNetwork }) => {
@@ -173,3 +173,28 @@ test('a client that comes back before its old connection is known to be broken i
   await network.runFor(100);
   executor.expectNothingLeft();
 });
+
+for (const [how, leave] of [
+  ['gave it up', (hand: ByHand, id: number) => hand.cancel(id)],
+  ['had no time left', () => undefined],
+] as const)
+  test(`an answer that was ready when its client ${how} is given when it is asked for again`, async ({
+    createNetwork,
+  }) => {
+    const text = 'x'.repeat(400_000);
+    const { calls, serve } = counted(() => whole(text));
+    const { network, executor, asker, hand, connect } = await createByHand(createNetwork, { serve });
+    // All of it is beyond what the client takes.
+    const first = hand.ask(await ask(asker.identity, executor.identity), { stream: false, timeoutMs: 2_000 });
+    await network.runFor(1_000);
+    leave(hand, first);
+    await network.runFor(2_000);
+    hand.session.stream.abort(new Error('gone'));
+    const back = await connect();
+    const again = back.ask(await ask(asker.identity, executor.identity), { stream: false });
+    back.grant(again, text.length);
+    await network.runFor(1_000);
+    expect(back.told(again)).toEqual([text]);
+    expect(calls.count).toBe(1);
+    executor.expectNothingLeft();
+  });

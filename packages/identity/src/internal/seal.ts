@@ -15,6 +15,7 @@ import { IdentityError } from '../errors.ts';
 import type { CryptoBackend, SigningPorts } from '../ports.ts';
 import type { Domain, EnvelopeHasher } from './eip712.ts';
 import { readFields, type UnsignedEnvelope } from './envelope.ts';
+import { turns } from './turns.ts';
 
 /** What a key or a wallet is asked to sign: the digest, and what it was made of. */
 export interface SigningRequest {
@@ -51,6 +52,8 @@ export async function sealDraft(
   const { clock = systemClock, random = storedRandom } = ports;
   const { backend } = hasher;
   if (!backend.isReady) await backend.ready;
+  const turn = turns.take(backend.curve);
+  if (turn !== undefined) await turn;
   const ttlMs = draft.ttlMs ?? config.ttlMs;
   const wanted = lifetime(ttlMs);
   if (wanted !== undefined) throw new IdentityError('MALFORMED', { field: 'ttlMs', wanted });

@@ -1,6 +1,6 @@
 import type { ComponentLogger, Connection, Logger, PeerId, PeerStore, Stream } from '@libp2p/interface';
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal';
-import { AddressError, explainError, orAbort, toPeerId } from '@lloom/core';
+import { AddressError, errorText, explainError, orAbort, toPeerId } from '@lloom/core';
 import { RpcError, type RpcErrorCode } from '../errors.ts';
 import type { ByteStream, Network, NetworkHosts, RequestRef, SessionLink } from '../ports.ts';
 import { reqRespProtocol, sessionProtocol } from '../internal/protocolIds.ts';
@@ -48,7 +48,7 @@ export class Libp2pNetwork implements Network {
   }
 
   log(message: string, error: unknown): void {
-    this.#log.error('%s - %e', message, error instanceof Error ? error : new Error(String(error)));
+    this.#log.error('%s - %e', message, error instanceof Error ? error : new Error(errorText(error)));
   }
 
   async openSession(peerId: string, request: RequestRef): Promise<SessionLink | undefined> {

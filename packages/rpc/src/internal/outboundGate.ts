@@ -40,11 +40,16 @@ export class OutboundGate {
   /** Takes a place when there is one and nobody waits for it. Each is given back with {@link leave}. */
   tryEnter(peerId: string, method: string): boolean {
     const peer = this.#peers.get(peerId);
-    if (peer !== undefined && (peer.underWay >= this.#maxPerPeer || peer.waiting.size > 0)) return false;
+    if (!this.#isOpen(peer)) return false;
     if (!this.#rates.isIdle && this.#rates.take(peerId, method) > 0) return false;
     if (peer === undefined) this.#peers.set(peerId, { underWay: 1, waiting: new Set(), timer: undefined });
     else peer.underWay++;
     return true;
+  }
+
+  /** Whether there is a place that nobody waits for. */
+  hasRoom(peerId: string): boolean {
+    return this.#isOpen(this.#peers.get(peerId));
   }
 
   /** Takes a place as soon as there is one. Rejects with the signal's reason, and has taken none then. */
@@ -91,6 +96,10 @@ export class OutboundGate {
   /** Lets nobody in any more by itself. */
   stop(): void {
     for (const peer of this.#peers.values()) this.#clock.clearTimeout(peer.timer);
+  }
+
+  #isOpen(peer: Peer | undefined): boolean {
+    return peer === undefined || (peer.underWay < this.#maxPerPeer && peer.waiting.size === 0);
   }
 
   #admit(peerId: string, peer: Peer): void {
