@@ -77,7 +77,8 @@ export interface Rpc extends EventSource<RpcEvents> {
   ): RequestId;
   /**
    * Makes a request once more, of the same peer: one of {@link sendRequest} or {@link sendRequestWithRetry} that has
-   * failed within the last five minutes, or one that is under way, which ends as `CANCELLED`. The idempotency key stays
+   * failed within the last five minutes, or one that is under way, which ends as `CANCELLED`
+   * unless it is answered within a second. The idempotency key stays
    * the same: a peer that has run it answers without running it again.
    *
    * @returns the id of the new request

@@ -1,3 +1,4 @@
+import { encodeOpenHead } from '@lloom/codec';
 import { zeroAddress } from '@lloom/core';
 import type { Attempt, Contribution } from './callAttempt.ts';
 import { Attempts, type AttemptsOwner } from './callAttempts.ts';
@@ -11,6 +12,7 @@ import { endError, exchangeError } from './internal/failures.ts';
 import { kindOf } from './internal/failureKinds.ts';
 import { throughOutbound } from './internal/outboundMiddleware.ts';
 import { furthest, hasEnded, type CallEnd } from './internal/requestEnds.ts';
+import { sharedOut } from './internal/timeShares.ts';
 import { StitchedAnswer, Stretch } from './internal/stitchedAnswer.ts';
 import type { Lifecycle, LifecycleOwner } from './lifecycle.ts';
 import type { RetryEvent, RetryState } from './machines/retry.machine.ts';
@@ -53,6 +55,7 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
   readonly #attempts: Attempts<Result>;
   readonly #isHedged: boolean;
   readonly #settled = Promise.withResolvers<Result>();
+  readonly #hasBegun = Promise.withResolvers<void>();
   readonly #life: Lifecycle<RetryEvent, RetryState>;
   readonly #limits: TimeLimits;
   readonly #startedElapsedMs: number;
@@ -85,12 +88,17 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     const strategy = resolveRetry(call.retry ?? once);
     this.#isHedged = call.hedge !== undefined;
     this.#attempts = new Attempts<Result>(runtime, this, call.hedge && resolveHedge(call.hedge));
-    this.#limits = sharedOut(timeLimits(config, call), call, strategy);
+    this.#limits = timeLimits(config, call);
     const { signal } = this.#controller;
     this.#strategy = strategy;
     this.#moves = new CallMoves({ peers: runtime.peers, plan, peerId, strategy, signal });
     const { timeoutMs } = this.#limits;
     this.#life = runtime.retries.start({ requestId, peerId, method: plan.method, timeoutMs, strategy }, this);
+  }
+
+  /** Resolves when the first attempt is made, or when the call ends without one. */
+  get began(): Promise<void> {
+    return this.#hasBegun.promise;
   }
 
   get id(): string {
@@ -171,6 +179,7 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
   onEnd(state: RetryState): void {
     this.#call.signal?.removeEventListener('abort', this.cancel);
     this.#controller.abort(hasEnded);
+    this.#hasBegun.resolve();
     this.#noteStages();
     this.#attempts.stop((request) => (state === 'timedOut' ? request.expire() : request.cancel()));
     if (state === 'succeeded' && this.#result !== undefined) {
@@ -190,9 +199,11 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
 
   prepare(peerId: string): Promise<Outgoing<Result>> {
     const { requestId } = this;
-    const { signal: _, ...rest } = { ...this.#call, ...this.#limits };
-    const leftMs = this.#limits.timeoutMs - (this.#runtime.clock.elapsed() - this.#startedElapsedMs);
-    const call = { ...rest, timeoutMs: Math.max(1, Math.ceil(leftMs)) };
+    const { signal: _, ...rest } = this.#call;
+    const { maxAttempts } = this.#strategy;
+    const shares = { call: this.#call, maxAttempts, isStreamed: this.#plan.stream };
+    const limits = this.#moves.mayMoveOn ? sharedOut(this.#limits, shares) : this.#limits;
+    const call = { ...rest, ...limits, timeoutMs: Math.max(1, Math.ceil(this.#leftMs)) };
     const { first } = this.#plan;
     if (this.#begun === 0 && first?.peerId === peerId) return Promise.resolve({ ...first, call });
     return this.#plan.again({ requestId, peerId, call }, this.#moves.prefixFor(peerId, this.#answer));
@@ -212,6 +223,7 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
 
   onBegan({ peerId }: Attempt<Result>): void {
     this.#begun++;
+    this.#hasBegun.resolve();
     this.#moves.asks(peerId);
     this.#life.send(events.began);
   }
@@ -234,6 +246,7 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     const call = { requestId, peerId, method, request: this.#plan.request, metadata };
     try {
       await throughOutbound(middleware, call, (given) => {
+        encodeOpenHead({ method, stream: false, metadata: given });
         this.#call = { ...this.#call, metadata: given };
         void this.#prepare();
         return this.outcome;
@@ -251,6 +264,16 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     if (!this.#life.isActive) return;
     if (peerId === undefined) return this.#finish(this.#error as RpcError);
     this.#tellRetry?.();
+    const retryAfterMs = this.#runtime.peers.heldMs(peerId, this.method);
+    if (retryAfterMs >= this.#leftMs) {
+      const said = {
+        requestId: this.requestId,
+        peerId,
+        remoteMessage: 'it has said so before',
+        retryAfterMs,
+      };
+      return this.#fail(new RpcError('RATE_LIMITED', said), peerId);
+    }
     try {
       await this.#attempts.launch(peerId, this.#controller.signal);
     } catch (error) {
@@ -268,8 +291,15 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     if (move === undefined) return this.#finish(this.#moves.worst ?? error);
     this.#attempts.drop();
     const { isCertain, ...wait } = move;
-    const failure = { ...wait, chance: this.#runtime.peers.random.float() };
-    const delayMs = retryDelayMs(this.#strategy, ++this.#retries, failure);
+    const chance = this.#runtime.peers.random.float();
+    let failure = { ...wait, chance };
+    let delayMs = retryDelayMs(this.#strategy, ++this.#retries, failure);
+    if (delayMs >= this.#leftMs) {
+      // Nobody is there any more to hear of what would come of it.
+      if (!this.#moves.stopWaiting()) return this.#finish(this.#moves.worst ?? error);
+      failure = { isElsewhere: true, leastDelayMs: 0, chance };
+      delayMs = 0;
+    }
     const { pending } = this;
     this.#life.send({ type: 'attempt.failed', ...failure });
     this.#tellRetry = () => {
@@ -284,6 +314,10 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     const canBePartial = !RpcError.is(error, 'CANCELLED') && !RpcError.is(error, 'STOPPED');
     const isPartial = canBePartial && this.#answer.last !== undefined && this.#call.retry !== undefined;
     this.#life.send(isPartial ? events.partial : events.exhausted);
+  }
+
+  get #leftMs(): number {
+    return this.#limits.timeoutMs - (this.#runtime.clock.elapsed() - this.#startedElapsedMs);
   }
 
   #noteStages(): void {
@@ -314,20 +348,4 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     const data = { requestId, peerId, tokens, signedTokens, totalCost, failure: cause.code };
     return new RpcError('PARTIAL_ANSWER', data, { cause });
   }
-}
-
-/** A peer that says nothing must not use up the time of those who would be asked after it. */
-function sharedOut(
-  limits: TimeLimits,
-  call: CallConfig,
-  { maxAttempts }: Required<RetryStrategy>,
-): TimeLimits {
-  if (maxAttempts === 1) return limits;
-  const shareMs = Math.ceil(limits.timeoutMs / maxAttempts);
-  return {
-    timeoutMs: limits.timeoutMs,
-    dialTimeoutMs: call.dialTimeoutMs ?? Math.min(limits.dialTimeoutMs || shareMs, shareMs),
-    firstByteTimeoutMs: call.firstByteTimeoutMs ?? (limits.firstByteTimeoutMs || shareMs),
-    idleTimeoutMs: call.idleTimeoutMs ?? (limits.idleTimeoutMs || shareMs),
-  };
 }

@@ -38,7 +38,14 @@ function movesOf({ alternatives, config = {}, strategy = {}, plan = {} }: Given 
   const controller = new AbortController();
   const moves = new CallMoves({
     peers,
-    plan: { model: 'demo-small', isRepeatable: true, canMove: true, canContinue: true, ...plan },
+    plan: {
+      method: 'llmRequest',
+      model: 'demo-small',
+      isRepeatable: true,
+      canMove: true,
+      canContinue: true,
+      ...plan,
+    },
     peerId: 'a',
     strategy: resolveRetry({ maxAttempts: 100, ...strategy }),
     signal: controller.signal,

@@ -1,7 +1,7 @@
 import type { AnswerPrefix } from '@lloom/codec';
 import type { CallPeers } from './callPeers.ts';
 import type { CallPlan } from './callPlan.ts';
-import type { RpcError } from './errors.ts';
+import { RpcError } from './errors.ts';
 import { kindOf, retryAfterMsOf } from './internal/failureKinds.ts';
 import type { StitchedAnswer } from './internal/stitchedAnswer.ts';
 import type { RetryStrategy } from './types.ts';
@@ -9,7 +9,7 @@ import type { RetryStrategy } from './types.ts';
 /** What the moves of a call depend on. */
 export interface MovesConfig {
   readonly peers: CallPeers;
-  readonly plan: Pick<CallPlan<unknown>, 'model' | 'isRepeatable' | 'canMove' | 'canContinue'>;
+  readonly plan: Pick<CallPlan<unknown>, 'method' | 'model' | 'isRepeatable' | 'canMove' | 'canContinue'>;
   /** Who is asked first. */
   readonly peerId: string;
   readonly strategy: Readonly<Required<RetryStrategy>>;
@@ -64,6 +64,9 @@ export class CallMoves {
   note(error: RpcError, peerId: string): void {
     const { again } = kindOf(error);
     this.#failed.set(peerId, { isFinal: again !== 'anywhere', retryAfterMs: retryAfterMsOf(error) });
+    // The nonce of what cannot be signed again here was used up: that says nothing of why it failed.
+    const isOwnReplay = RpcError.is(error, 'SIGNATURE_REFUSED') && error.data.reason === 'REPLAYED';
+    if (this.#worst !== undefined && isOwnReplay) return;
     if (this.#worst === undefined || kindOf(error).mayHaveRun || !kindOf(this.#worst).mayHaveRun)
       this.#worst = error;
   }
@@ -101,6 +104,19 @@ export class CallMoves {
     return (this.#target = this.#found ?? this.#fallback);
   }
 
+  /** The peer that would be waited for is not asked any more. `false`: nobody else is looked for. */
+  stopWaiting(): boolean {
+    this.#fallback = undefined;
+    return this.#search !== undefined;
+  }
+
+  /** Whether one more attempt may follow, of somebody else: then nobody need be waited for to the end. */
+  get mayMoveOn(): boolean {
+    const { strategy, plan, peers } = this.#config;
+    const isLast = this.#failures + 1 >= strategy.maxAttempts;
+    return !isLast && strategy.failover !== 'none' && plan.canMove && peers.hasAlternatives;
+  }
+
   /** Another one to ask beside those that are asked, as long as requests pay for it. */
   extra(): string | undefined {
     const { plan, peers } = this.#config;
@@ -129,7 +145,7 @@ export class CallMoves {
   #withRoom(peerId: string): string {
     const { peers, plan, strategy } = this.#config;
     const mayMove = this.#asked.length === 0 && strategy.failover !== 'none' && plan.canMove;
-    if (!mayMove || peers.hasRoom(peerId)) return peerId;
+    if (!mayMove || peers.hasRoom(peerId, plan.method)) return peerId;
     return peers.find(this.#query()) ?? peerId;
   }
 

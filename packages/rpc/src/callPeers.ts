@@ -69,33 +69,53 @@ export class CallPeers {
 
   /** A request that had a place has ended. */
   ended(peerId: string, method: string, error?: RpcError): void {
+    this.#judge(peerId, method, error);
+    // Last: whoever waits for the place must find what the peer has said.
     this.#gate.leave(peerId);
+  }
+
+  #judge(peerId: string, method: string, error: RpcError | undefined): void {
     const peer = error === undefined ? 'works' : kindOf(error).peer;
-    if (peer === 'works') this.#breakers.succeeded(peerId);
-    else if (peer === 'fails') this.#breakers.failed(peerId);
-    else {
-      this.#breakers.undecided(peerId);
-      if (peer === 'unknown') return;
-      const forMs = retryAfterMsOf(error as RpcError);
-      this.#breakers.busy(peerId, forMs);
-      if (RpcError.is(error, 'RATE_LIMITED')) this.#gate.hold(peerId, method, forMs);
-    }
+    if (peer === 'works') return this.#breakers.succeeded(peerId);
+    if (peer === 'fails') return this.#breakers.failed(peerId);
+    this.#breakers.undecided(peerId);
+    if (error === undefined || peer === 'unknown') return;
+    const forMs = retryAfterMsOf(error);
+    this.#breakers.busy(peerId, forMs);
+    if (RpcError.is(error, 'RATE_LIMITED')) this.#gate.hold(peerId, method, forMs);
   }
 
   /** Whether a request to the peer would not have to wait for others of this node. */
-  hasRoom(peerId: string): boolean {
-    return this.#gate.hasRoom(peerId);
+  hasRoom(peerId: string, method: string): boolean {
+    return this.#gate.hasRoom(peerId, method);
+  }
+
+  /** How long the peer wants no more of these, as it has said, in ms. */
+  heldMs(peerId: string, method: string): number {
+    return this.#gate.heldMs(peerId, method);
   }
 
   /** Another provider that is known, does not fail, and need not be waited for. */
-  find(query: AlternativeQuery): string | undefined {
+  find(query: AlternativeQuery, method = 'llmRequest'): string | undefined {
     const exclude = [...query.exclude];
     for (let tries = 0; tries < maxTries; tries++) {
-      const found = this.#alternatives?.find({ ...query, exclude });
-      if (found === undefined || (!this.#breakers.isAvoided(found) && this.hasRoom(found))) return found;
+      const found = this.#named({ ...query, exclude });
+      if (found === undefined) return undefined;
+      if (!this.#breakers.isAvoided(found) && this.hasRoom(found, method)) return found;
       exclude.push(found);
     }
     return undefined;
+  }
+
+  /** Whom the source names. What it should not have said, or throws, is nobody. */
+  #named(query: AlternativeQuery): string | undefined {
+    try {
+      const found: unknown = this.#alternatives?.find(query);
+      const isWanted = typeof found === 'string' && found !== query.peerId && !query.exclude.includes(found);
+      return isWanted ? found : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Looks for another provider for a while. `undefined` when none is found. */

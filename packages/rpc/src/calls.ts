@@ -27,6 +27,9 @@ import type {
 /** A request under way, made once or as often as it takes. */
 type UnderWay<Result = unknown> = OutboundRequest<Result> | Call<Result>;
 
+/** How long a request takes to join the one that it takes the place of, in ms: two ways, and a signature. */
+const joinMs = 1_000;
+
 /** What a request is made from again. */
 interface Sent {
   readonly peerId: string;
@@ -124,8 +127,19 @@ export class Calls {
     const plan = { ...planUnsigned(this.#runtime, message), stream: false, first: undefined };
     const request = this.#call(asked, plan);
     this.#kept.take(requestId);
-    this.#underWay.get(requestId)?.cancel();
+    const former = this.#underWay.get(requestId);
+    if (former !== undefined) void this.#replace(former, request);
     return this.#tell(request, { peerId: asked.peerId, message, call });
+  }
+
+  /**
+   * Gives a request up for the one that takes its place. At the same peer not before that has joined it: what nobody waits for
+   * any more is given up there, and would be run once more.
+   */
+  async #replace(former: UnderWay, request: Call): Promise<void> {
+    await request.began;
+    if (former.peerId !== request.peerId) former.cancel();
+    else this.#runtime.clock.setTimeout(former.cancel, joinMs);
   }
 
   /** Notes what a caller knows of a request. */
@@ -147,7 +161,8 @@ export class Calls {
     peerId: PeerId | string,
     { requestId, model }: { readonly requestId?: RequestId; readonly model?: string },
   ): string | undefined {
-    const message = requestId === undefined ? undefined : this.#find(requestId).message;
+    const isOther = requestId === undefined || (this.#underWay.has(requestId) && !this.#sent.has(requestId));
+    const message = isOther ? undefined : this.#find(requestId).message;
     const asked = message?.type === 'llmRequest' ? message.request.payload.model : undefined;
     const wanted = model ?? asked;
     const text = toPeerId(peerText(peerId)).toString();

@@ -1,4 +1,14 @@
-import { boolean, integer, oneOf, optional, resolveConfig, text, type Check, type Checks } from '@lloom/core';
+import {
+  boolean,
+  ConfigError,
+  integer,
+  oneOf,
+  optional,
+  resolveConfig,
+  text,
+  type Check,
+  type Checks,
+} from '@lloom/core';
 import type { CallConfig, HedgePolicy, RateLimit, RequestMetadata, RetryStrategy } from './types.ts';
 
 /** How requests are sent and served. Every field is optional for users. */
@@ -230,7 +240,8 @@ const number =
 
 const wantedLimits = `limits by method, each { requests: 1 to 1000000, perMs: 1 to ${dayMs} }, at most 256`;
 const rateLimits: Check = (value) => {
-  if (typeof value !== 'object' || value === null || Object.keys(value).length > 256) return wantedLimits;
+  const isPlain = typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (!isPlain || Object.keys(value).length > 256) return wantedLimits;
   const wholeUpTo = (most: number, count: unknown): boolean =>
     Number.isInteger(count) && (count as number) >= 1 && (count as number) <= most;
   const areLimits = Object.values(value as Record<string, Partial<RateLimit> | undefined>).every(
@@ -326,8 +337,8 @@ export function resolveRetry(strategy: RetryStrategy): Readonly<Required<RetrySt
  */
 export function resolveHedge(policy: HedgePolicy): Readonly<Required<HedgePolicy>> {
   const hedgeChecks = { delayMs: integer(0, dayMs), maxExtra: integer(1, 8) };
-  const defaults = { delayMs: undefined as unknown as number, maxExtra: 1 };
-  return resolveConfig<Required<HedgePolicy>>('hedge', { checks: hedgeChecks, defaults }, policy);
+  const rules = { checks: hedgeChecks, defaults: { delayMs: nothing as number, maxExtra: 1 } };
+  return withAll('hedge', rules, policy);
 }
 
 /**
@@ -336,13 +347,30 @@ export function resolveHedge(policy: HedgePolicy): Readonly<Required<HedgePolicy
  */
 export function resolveMetadata(metadata: RequestMetadata): Readonly<RequestMetadata> {
   const metadataChecks = {
-    peerId: text(/^./, 'a peer id'),
-    deadlineAt: integer(0),
+    peerId: text(/^./, 'the text of a peer id'),
+    deadlineAt: number(0, Number.MAX_SAFE_INTEGER),
     retryCount: integer(0, 1_000_000),
   };
-  const nothing = undefined as unknown;
   const defaults = { peerId: nothing as string, deadlineAt: nothing as number, retryCount: 0 };
-  return resolveConfig<RequestMetadata>('metadata', { checks: metadataChecks, defaults }, metadata);
+  return withAll<RequestMetadata>('metadata', { checks: metadataChecks, defaults }, metadata);
+}
+
+/** What stands in the place of a field that has to be given. */
+const nothing = undefined as unknown;
+
+/** A configuration of which all fields without a default are given. */
+function withAll<C extends object>(
+  scope: string,
+  rules: { readonly checks: Checks<C>; readonly defaults: C },
+  given: Partial<C>,
+): Readonly<C> {
+  const resolved = resolveConfig<C>(scope, rules, given as C);
+  const missing = Object.entries<Check>(rules.checks).flatMap(([key, check]) => {
+    const wanted = check((resolved as Record<string, unknown>)[key]);
+    return wanted === undefined ? [] : [{ path: `${scope}.${key}`, got: 'nothing', wanted }];
+  });
+  if (missing.length > 0) throw new ConfigError(missing);
+  return resolved;
 }
 
 const callChecks: Checks<CallConfig> = {

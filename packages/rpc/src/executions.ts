@@ -8,9 +8,9 @@ import type { Budget } from './internal/budget.ts';
 import type { ExecutionJournal, JournalEntry } from './internal/executionJournal.ts';
 import type { Follower } from './internal/following.ts';
 import { lostMessage, lostText } from './internal/lastWords.ts';
-import { nameOf, Outcomes, type Outcome, type Question } from './internal/outcomes.ts';
+import { nameOf, Outcomes, isSameQuestion, type Outcome, type Question } from './internal/outcomes.ts';
 import type { Slots } from './internal/slots.ts';
-import type { ExecutionState } from './machines/execution.machine.ts';
+import { isKnownAfter, type ExecutionState } from './machines/execution.machine.ts';
 import type { RpcRuntime } from './runtime.ts';
 import type { LlmRequestMessage } from './types.ts';
 
@@ -36,6 +36,7 @@ interface Proof {
 }
 
 const utf8 = new TextEncoder();
+const inASecond = { retryAfterMs: 1_000 };
 
 /** What runs for requests of others, and how it ended: each question of a signer is run once. */
 export class Executions {
@@ -45,6 +46,8 @@ export class Executions {
   /** Those that run, by the name of their question. */
   readonly #byName = new Map<string, Execution>();
   readonly #running = new Set<Execution>();
+  /** Those that were given up without a word, and whose handler still works, by the name of their question. */
+  readonly #ending = new Map<string, Execution>();
   readonly #noted = new WeakMap<Execution, JournalEntry>();
   readonly #executionHost: ExecutionHost;
   #loading: Promise<void> | undefined;
@@ -113,6 +116,7 @@ export class Executions {
         return this.#join(known, { message, head, question }, follower);
       if (message.prefix !== undefined && !this.#host.canContinue())
         throw new Refusal('CANNOT_CONTINUE', 'this node cannot go on with what another one began');
+      this.#checkRoom(follower.peerId, question);
       return this.#start({ message, head, question }, follower);
     }
   }
@@ -149,7 +153,7 @@ export class Executions {
         const known = proof.question && this.#find(proof.question);
         proof.isFresh = this.#wantsFresh(proof.question, known, peerId);
         // Whoever is told BUSY may send the same again.
-        if (proof.isFresh && known === undefined) this.#checkRoom(peerId);
+        if (proof.isFresh && known === undefined) this.#checkRoom(peerId, proof.question);
         return proof.isFresh;
       },
     });
@@ -160,12 +164,20 @@ export class Executions {
   #checkLoaded(): void {
     if (this.#isLoaded) return;
     void this.load();
-    throw new Refusal('BUSY', 'this node can note no requests now', { retryAfterMs: 1_000 });
+    throw new Refusal('BUSY', 'this node can note no requests now', inASecond);
   }
 
-  #checkRoom(peerId: string): void {
-    const full = this.#host.slots.full(peerId);
+  #checkRoom(peerId: string, question: Question | undefined): void {
+    const { slots } = this.#host;
+    const full = slots.full(peerId);
     if (full !== undefined) throw new Refusal('BUSY', 'all slots of this node are taken', full);
+    const former = question && this.#ending.get(question.name);
+    if (former === undefined || !slots.holds(former)) return;
+    const { queueDepth } = slots.load;
+    throw new Refusal('BUSY', 'this request was given up, and its work goes on', {
+      ...inASecond,
+      queueDepth,
+    });
   }
 
   #unproven(error: unknown): unknown {
@@ -191,7 +203,7 @@ export class Executions {
   ): boolean {
     if (question === undefined || known === undefined) return true;
     // It is refused, whenever it was signed.
-    if (!isSame(questionOf(known), question)) return false;
+    if (!isSameQuestion(questionOf(known), question)) return false;
     if (known.peerId === peerId) return false;
     return this.#runtime.verifier?.addressOf(peerId)?.toLowerCase() !== question.signer;
   }
@@ -203,7 +215,7 @@ export class Executions {
   ): void {
     const conflict = (why: string): Refusal =>
       new Refusal('IDEMPOTENCY_CONFLICT', `the key belongs to ${why}`);
-    if (!isSame(questionOf(known), question)) throw conflict('another request');
+    if (!isSameQuestion(questionOf(known), question)) throw conflict('another request');
     const inChunks = known instanceof Execution ? known.task.head.stream : known.inChunks;
     if (inChunks && !head.stream) throw conflict('a request that is answered in chunks');
     // What its client could not prove any more is no answer.
@@ -248,11 +260,19 @@ export class Executions {
     const { provableUntilMs } = execution;
     const kept = { record: isTold ? record : undefined, provableUntilMs };
     if (isKept) this.#outcomes.add({ question, peerId, inChunks: task.head.stream, ...kept });
+    else this.#noteEnding(execution, question);
     const entry = this.#noted.get(execution);
     // What is interrupted is told as lost after the next start.
     if (entry === undefined || state === 'interrupted') return;
     if (isKept) this.#noteEnd(entry, isTold ? record : undefined);
     else void this.#host.journal?.forget([question]);
+  }
+
+  /** A key is not run beside itself: as long as its handler works, it is not run again. */
+  #noteEnding(execution: Execution, { name }: Question): void {
+    const { slots } = this.#host;
+    for (const [known, ending] of this.#ending) if (!slots.holds(ending)) this.#ending.delete(known);
+    if (slots.holds(execution)) this.#ending.set(name, execution);
   }
 
   /** Writes down that a question is run, before it is. */
@@ -319,26 +339,6 @@ export class Executions {
 
 function questionOf(known: Execution | Outcome): Question | undefined {
   return known instanceof Execution ? known.task.question : known.question;
-}
-
-function isSame(one: Question | undefined, other: Question): boolean {
-  return one?.requestDigest === other.requestDigest && one.prefixDigest === other.prefixDigest;
-}
-
-/** Whether a question whose execution ended so must not be run again. */
-function isKnownAfter(state: ExecutionState, hasOutput: boolean): boolean {
-  switch (state) {
-    case 'answered':
-    case 'lost':
-    case 'interrupted':
-      return true;
-    case 'failed':
-    case 'omitted':
-    case 'cancelled':
-      return hasOutput;
-    default:
-      return false;
-  }
 }
 
 function restored(answer: Uint8Array, budget: Budget): AnswerRecord | undefined {

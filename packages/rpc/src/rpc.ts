@@ -9,7 +9,7 @@ import { noCall, type RpcConfig } from './config.ts';
 import type { RpcEvents } from './events.ts';
 import { ExecutionService } from './executionService.ts';
 import type { ExecutionJournal } from './internal/executionJournal.ts';
-import { checkTime, shown } from './internal/given.ts';
+import { checkTime, peerText, shown } from './internal/given.ts';
 import { lingerMs } from './internal/partWith.ts';
 import { reqRespProtocol } from './internal/protocolIds.ts';
 import { RequestMeter } from './internal/requestMeter.ts';
@@ -147,7 +147,7 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
   sendRequestWithRetry(
     ...[peerId, message, retry, call]: Parameters<Rpc['sendRequestWithRetry']>
   ): RequestId {
-    return this.#calls.sendRequest(peerId, message, { ...call, retry });
+    return this.#calls.sendRequest(peerId, message, { ...call, retry: retry ?? {} });
   }
 
   retryRequest(requestId: RequestId): RequestId {
@@ -155,7 +155,7 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
   }
 
   resendRequest(requestId: RequestId, peerId: PeerId | string): RequestId {
-    return this.#calls.resend(requestId, peerId);
+    return this.#calls.resend(requestId, peerText(peerId));
   }
 
   trackRequest(requestId: RequestId, metadata: RequestMetadata): void {
@@ -172,7 +172,8 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
 
   use(middleware: Middleware): () => void {
     const { outbound, inbound } = (middleware ?? {}) as Partial<Middleware>;
-    if (typeof outbound !== 'function' && typeof inbound !== 'function') {
+    const sides: unknown[] = [outbound, inbound].filter((side) => side !== undefined);
+    if (sides.length === 0 || sides.some((side) => typeof side !== 'function')) {
       const wanted = 'an object with outbound or inbound, or both';
       throw new ConfigError([{ path: 'middleware', got: shown(middleware), wanted }]);
     }

@@ -33,8 +33,9 @@ export interface CallConfig {
    */
   readonly idleTimeoutMs?: number;
   /**
-   * Asks again when it fails, here or elsewhere. `timeoutMs` is for all attempts together; an attempt whose peer says
-   * nothing is given up after its share of it, unless the call's own limits say otherwise. @default it is asked once
+   * Asks again when it fails, here or elsewhere. `timeoutMs` is for all attempts together. Where another
+   * provider may be asked, a streamed answer that does not begin, or stands still, is given up after its share of that, unless
+   * the call's own limits say otherwise; one in one piece only by limits of its own. @default it is asked once
    */
   readonly retry?: RetryStrategy;
   /** Asks another peer beside the first when that is slow. @default nobody beside it */

@@ -165,7 +165,7 @@ describe('what a client puts around its requests', () => {
     for (const metadata of [{ long: 'x'.repeat(5_000) }, { wrong: 7 as unknown as string }]) {
       const remove = asker.rpc.use({ outbound: async (_, next) => void (await next(metadata)) });
       const failed = errorOf(asker.rpc.request(id('a'), await world.question('a')));
-      expect(await network.run(failed)).toMatchObject({ data: { outcome: 'not sent' } });
+      expect(await network.run(failed)).toMatchObject({ code: 'MIDDLEWARE_FAILED' });
       remove();
     }
     expect(calls).toEqual([]);

@@ -20,7 +20,9 @@ describe('a client that goes', () => {
     expect(calls.count).toBe(1);
   });
 
-  test('by cancelling before anything was said may ask again', async ({ createNetwork }) => {
+  test('by cancelling before anything was said may ask again, when the work has ended', async ({
+    createNetwork,
+  }) => {
     const { calls, serve } = counted(words(2, 500));
     const { network, executor, asker, hand } = await createByHand(createNetwork, { serve });
     hand.cancel(hand.ask(await ask(asker.identity, executor.identity)));
@@ -28,6 +30,10 @@ describe('a client that goes', () => {
     await network.runFor(200);
     hand.cancel(early);
     await network.runFor(200);
+    // Its handler waits for its word, and has not heard of it.
+    const beside = hand.ask(await ask(asker.identity, executor.identity));
+    await network.runFor(400);
+    expect(hand.told(beside)).toEqual(['BUSY']);
     const again = hand.ask(await ask(asker.identity, executor.identity));
     await network.runFor(2_000);
     expect(hand.told(again)).toEqual([...said(2), 'end']);

@@ -117,8 +117,8 @@ for (const sessions of [true, false])
         asker: both.asker,
         executor: { ...both.executor, ...one, serve: () => result() },
       });
-      const message = await question(asker.identity, executor.identity);
       const ask = async (): Promise<string> => {
+        const message = await question(asker.identity, executor.identity);
         const answer = asker.rpc.stream(executor.peerId, message, { timeoutMs: 1_000 });
         const end = await network.run(outcomeOf(answer.result));
         await network.runFor(3_000);

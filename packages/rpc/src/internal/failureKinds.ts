@@ -55,12 +55,20 @@ const kinds: Readonly<Record<RpcErrorCode, FailureKind>> = {
   STOPPED: kind('never', 'unknown', true),
 };
 
+/** Who has had so much time and has not answered fails. */
+const patienceMs = 5_000;
+
 /** What a failure means. */
 export function kindOf(error: RpcError): FailureKind {
   const found = kinds[error.code];
   if (RpcError.is(error, 'CONNECTION_CLOSED') && error.data.outcome === 'not sent')
     return { ...found, mayHaveRun: false };
-  if (RpcError.is(error, 'TIMEOUT') && error.data.stage === 'dialing') return { ...found, mayHaveRun: false };
+  if (RpcError.is(error, 'TIMEOUT')) {
+    const { stage, limitMs } = error.data;
+    // A caller in a hurry says nothing of the peer.
+    const peer = limitMs < patienceMs ? 'unknown' : 'fails';
+    return { ...found, peer, mayHaveRun: stage !== 'dialing' };
+  }
   if (RpcError.is(error, 'RELAY_LIMIT') && error.data.by === 'this node')
     return { ...found, mayHaveRun: false };
   if (RpcError.is(error, 'TOO_LARGE') && error.data.what === 'request')

@@ -48,8 +48,13 @@ export class OutboundGate {
   }
 
   /** Whether there is a place that nobody waits for. */
-  hasRoom(peerId: string): boolean {
-    return this.#isOpen(this.#peers.get(peerId));
+  hasRoom(peerId: string, method: string): boolean {
+    return this.#isOpen(this.#peers.get(peerId)) && this.#rates.waitMs(peerId, method) === 0;
+  }
+
+  /** How long nothing of that method may be asked, as the peer has said itself, in ms. */
+  heldMs(peerId: string, method: string): number {
+    return this.#rates.heldMs(peerId, method);
   }
 
   /** Takes a place as soon as there is one. Rejects with the signal's reason, and has taken none then. */

@@ -18,8 +18,9 @@ export async function throughOutbound(
     const layer = middleware[index];
     if (layer === undefined) {
       if (isSent) throw new TypeError('a middleware called next twice');
+      const sending = send(metadata);
       isSent = true;
-      return send(metadata);
+      return sending;
     }
     if (layer.outbound === undefined) return step(index + 1, metadata);
     let outcome: Promise<unknown> | undefined;

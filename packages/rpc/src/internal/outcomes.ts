@@ -40,6 +40,11 @@ export function nameOf(signer: string, idempotencyKey: string): string {
   return `${signer} ${idempotencyKey}`;
 }
 
+/** Whether they ask for the same, by whomever and under whatever key. */
+export function isSameQuestion(one: Question | undefined, other: Question): boolean {
+  return one?.requestDigest === other.requestDigest && one.prefixDigest === other.prefixDigest;
+}
+
 /** An outcome, and its neighbours in the order in which they came: of all, and of its signer. */
 interface Entry extends Outcome {
   record: AnswerRecord | undefined;

@@ -55,19 +55,28 @@ export class RateLimiter {
       if (limit !== undefined) this.#note(key, { limit, used: 1, atMs: nowMs, heldUntilMs: nowMs });
       return 0;
     }
-    const { limit, heldUntilMs } = known;
-    const heldMs = Math.ceil(heldUntilMs - nowMs);
+    const waitMs = waitOf(known, nowMs);
+    const { limit } = known;
+    if (waitMs > 0) return waitMs;
     if (limit === undefined) {
-      if (heldMs <= 0) this.#usages.delete(key);
-      return Math.max(0, heldMs);
+      this.#usages.delete(key);
+      return 0;
     }
-    const used = usedAt(known, limit, nowMs);
-    const excess = used + 1 - limit.requests;
-    const waitMs = excess > rounding ? Math.ceil((excess * limit.perMs) / limit.requests) : 0;
-    if (waitMs > 0 || heldMs > 0) return Math.max(waitMs, heldMs);
-    known.used = used + 1;
+    known.used = usedAt(known, limit, nowMs) + 1;
     known.atMs = nowMs;
     return 0;
+  }
+
+  /** How long to wait before one can be taken, in whole ms; takes none. */
+  waitMs(peerId: string, method: string): number {
+    const known = this.isIdle ? undefined : this.#usages.get(keyOf(peerId, method));
+    return known === undefined ? 0 : waitOf(known, this.#clock.elapsed());
+  }
+
+  /** How much of that is because the peer has said so, see {@link hold}. */
+  heldMs(peerId: string, method: string): number {
+    const known = this.isIdle ? undefined : this.#usages.get(keyOf(peerId, method));
+    return known === undefined ? 0 : Math.max(0, Math.ceil(known.heldUntilMs - this.#clock.elapsed()));
   }
 
   /**
@@ -100,6 +109,14 @@ export class RateLimiter {
     }
     if (soonest !== undefined && this.#usages.size >= maxUsages) this.#usages.delete(soonest);
   }
+}
+
+function waitOf(usage: Usage, nowMs: number): number {
+  const { limit, heldUntilMs } = usage;
+  const heldMs = Math.max(0, Math.ceil(heldUntilMs - nowMs));
+  if (limit === undefined) return heldMs;
+  const excess = usedAt(usage, limit, nowMs) + 1 - limit.requests;
+  return Math.max(heldMs, excess > rounding ? Math.ceil((excess * limit.perMs) / limit.requests) : 0);
 }
 
 /** A peer id has no space in it. */

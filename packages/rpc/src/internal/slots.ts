@@ -77,6 +77,11 @@ export class Slots {
     return 'queued';
   }
 
+  /** Whether it has a slot: also one that has ended and whose work has not. */
+  holds(waiter: SlotWaiter): boolean {
+    return this.#holders.has(waiter);
+  }
+
   /** What a request of that peer would be told now when there is no room for it; `undefined` when there is. */
   full(peerId: string): NoSlot | undefined {
     if (this.#hasFreeSlot || !this.#isFull(this.#queues.get(peerId))) return undefined;

@@ -104,3 +104,19 @@ export const executionMachine = setup({
     interrupted: { type: 'final', description: 'The node stops while it runs.' },
   },
 });
+
+/** Whether a question whose execution ended so must not be run again. */
+export function isKnownAfter(state: ExecutionState, hasOutput: boolean): boolean {
+  switch (state) {
+    case 'answered':
+    case 'lost':
+    case 'interrupted':
+      return true;
+    case 'failed':
+    case 'omitted':
+    case 'cancelled':
+      return hasOutput;
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,26 @@
+import type { TimeLimits } from '../config.ts';
+import type { CallConfig } from '../types.ts';
+
+/** Between whom the time of a call is shared. */
+export interface TimeShares {
+  /** What it says itself of its limits, which counts. */
+  readonly call: CallConfig;
+  readonly maxAttempts: number;
+  readonly isStreamed: boolean;
+}
+
+/**
+ * The limits of an attempt behind which others may follow: a peer that says nothing must not use up the time of those who would
+ * be asked after it. An answer in one piece says nothing before its end: only its dial has a share.
+ */
+export function sharedOut(limits: TimeLimits, { call, maxAttempts, isStreamed }: TimeShares): TimeLimits {
+  const shareMs = Math.ceil(limits.timeoutMs / maxAttempts);
+  const dialTimeoutMs = call.dialTimeoutMs ?? Math.min(limits.dialTimeoutMs || shareMs, shareMs);
+  if (!isStreamed) return { ...limits, dialTimeoutMs };
+  return {
+    ...limits,
+    dialTimeoutMs,
+    firstByteTimeoutMs: call.firstByteTimeoutMs ?? (limits.firstByteTimeoutMs || shareMs),
+    idleTimeoutMs: call.idleTimeoutMs ?? (limits.idleTimeoutMs || shareMs),
+  };
+}
