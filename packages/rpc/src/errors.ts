@@ -15,7 +15,7 @@ interface Said extends RequestRef {
 
 /** The data of each {@link RpcError} code. */
 export interface RpcErrorData {
-  /** The whole request took too long. The peer may have run it when the stage is beyond `sending`. */
+  /** The whole request took too long. The peer may have run it unless the stage is `dialing`. */
   TIMEOUT: RequestRef & { readonly stage: RequestStage; readonly waitedMs: number; readonly limitMs: number };
   /** No connection in time; nothing was sent. */
   DIAL_TIMEOUT: RequestRef & { readonly limitMs: number };
