@@ -28,12 +28,14 @@ export function row(
     readonly unit: string;
     readonly against: string;
     readonly cpuUs?: Row['cpuUs'];
+    /** @default that of value and baseline */
+    readonly ratio?: number;
   },
   goal: number | null = null,
 ): Row {
   const { value, baseline, unit, against, cpuUs } = measured;
   const lessIsBetter = ['us', 'ms', 's', 'CPU s', 'bodies'].includes(unit);
-  const ratio = lessIsBetter ? baseline / value : value / baseline;
+  const { ratio = lessIsBetter ? baseline / value : value / baseline } = measured;
   const round = (n: number): number => Number(n.toPrecision(4));
   const met = goal === null ? null : ratio >= goal;
   return {

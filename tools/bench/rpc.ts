@@ -1,11 +1,15 @@
 import type { Row } from './report.ts';
+import { failoverRows, overloadRows } from './rpc/failureRows.ts';
 import { machineRows } from './rpc/machineCost.ts';
-import { bodyRows, pingRows, signedRows, tokenRows, unaryRows } from './rpc/networkRows.ts';
+import { bodyRows, cryptoRows, pingRows, signedRows, tokenRows, unaryRows } from './rpc/networkRows.ts';
 import { signatureRows } from './rpc/signatures.ts';
 
 const parts: readonly (() => Row[] | Promise<Row[]>)[] = [
   unaryRows,
   signedRows,
+  cryptoRows,
+  overloadRows,
+  failoverRows,
   tokenRows,
   bodyRows,
   pingRows,

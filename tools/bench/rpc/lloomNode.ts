@@ -15,6 +15,8 @@ export async function createLloomNode(config: RpcConfig & RpcPorts = {}) {
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     ...createStack(),
     connectionMonitor: { enabled: false },
+    // All clients have one address, of which libp2p takes five connections a second.
+    connectionManager: { inboundConnectionThreshold: 1_024 },
     services: {
       identify: identify(),
       ping: ping(),
@@ -24,6 +26,8 @@ export async function createLloomNode(config: RpcConfig & RpcPorts = {}) {
         meter: createMeter(),
         maxInboundRequests: 1_024,
         maxInboundRequestsPerPeer: 1_024,
+        maxPendingRequestsPerPeer: 1_024,
+        capacity: 1_024,
         maxRequestSizeBytes: 16 * 1024 * 1024,
         ...config,
       }),

@@ -1,11 +1,13 @@
 // A question and its answer through the whole service: signed by who says it, verified by who hears it.
+import { CryptoWatch } from './cryptoWatch.ts';
 import { connectLloomNode, createLloomNode, serverOf } from './lloomNode.ts';
 import { answer, type Stack } from './stack.ts';
 
 const decoder = new TextDecoder();
 
-export const lloomSigned: Stack = {
+const signedWith = (createWatch: () => CryptoWatch | undefined): Stack => ({
   async startServer() {
+    const watch = createWatch();
     const created = await createLloomNode();
     const content = decoder.decode(answer);
     created.rpc.serve(({ request }) => ({
@@ -19,9 +21,10 @@ export const lloomSigned: Stack = {
         modelUsed: request.payload.model,
       },
     }));
-    return serverOf(created);
+    return { ...serverOf(created), ...(watch && { blocked: () => watch.take() }) };
   },
   async connect(address) {
+    const watch = createWatch();
     const { rpc, identity, peerId, close } = await connectLloomNode(address);
     return {
       async unary(body) {
@@ -30,7 +33,13 @@ export const lloomSigned: Stack = {
         const { response } = await rpc.request(peerId, { type: 'llmRequest', request });
         return response.payload.content;
       },
+      ...(watch && { blocked: () => watch.take() }),
       close,
     };
   },
-};
+});
+
+export const lloomSigned = signedWith(() => undefined);
+
+/** The same, and measures for how long signatures keep the event loop. */
+export const lloomWatched = signedWith(() => new CryptoWatch());

@@ -1,5 +1,6 @@
 // A streamed answer of the service, with signatures that cost nothing: the rows are about what carries the tokens.
 import { toHex, type Signer } from '@lloom/core';
+import type { LlmRequestMessage } from '@lloom/rpc';
 import { connectLloomNode, createLloomNode, serverOf } from './lloomNode.ts';
 import { readPlan, tokensOf, type Stack } from './stack.ts';
 
@@ -25,6 +26,17 @@ const constantSigner: Signer = {
   },
 };
 
+type Request = LlmRequestMessage['request'];
+
+/** The same request under another idempotency key: one that was asked before is answered from memory. */
+function withKey(request: Request, key: string): Request {
+  const { idempotencyKey: old } = request.payload;
+  const idempotencyKey = key.padStart(old.length, '0');
+  const payloadBytes = Buffer.from(request.payloadBytes);
+  payloadBytes.write(idempotencyKey, payloadBytes.indexOf(old), 'latin1');
+  return { ...request, payloadBytes, payload: { ...request.payload, idempotencyKey } };
+}
+
 export const lloomTokens: Stack = {
   async startServer() {
     const created = await createLloomNode({ signatures: 'ignore', signer: constantSigner });
@@ -33,13 +45,15 @@ export const lloomTokens: Stack = {
   },
   async connect(address) {
     const { rpc, identity, peerId, close } = await connectLloomNode(address, { signatures: 'ignore' });
-    const signed = new Map<string, Awaited<ReturnType<typeof sign>>>();
-    const sign = (prompt: string) => identity.sign({ model: 'demo-small', prompt }, { to: peerId });
+    const signed = new Map<string, Request>();
+    let last = 0;
     return {
       async stream(plan, onToken) {
         const prompt = JSON.stringify(plan);
-        const request = signed.get(prompt) ?? (await sign(prompt));
-        signed.set(prompt, request);
+        const first =
+          signed.get(prompt) ?? (await identity.sign({ model: 'demo-small', prompt }, { to: peerId }));
+        signed.set(prompt, first);
+        const request = withKey(first, `${++last}`);
         const stream = rpc.stream(peerId, { type: 'llmRequest', request });
         for await (const { text } of stream) {
           // A chunk without text brings a signature alone.

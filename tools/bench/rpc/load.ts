@@ -20,7 +20,8 @@ export interface Done {
   readonly p99Ms: number;
 }
 
-const percentile = (sorted: Float64Array, share: number): number =>
+/** The value that such a share of them does not exceed. */
+export const percentile = (sorted: Float64Array, share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 
 /** Keeps so many requests under way, and counts. */

@@ -1,9 +1,9 @@
-import { row, type Row } from '../report.ts';
+import { median, row, type Row } from '../report.ts';
 import { Field } from './compare.ts';
 import type { Load } from './load.ts';
 import type { Pair } from './pair.ts';
 import { p50Row, p99Row, rateRow, volumeRow } from './rows.ts';
-import { requestBytes } from './stack.ts';
+import { requestBytes, type Blocked } from './stack.ts';
 
 const rounds = 5;
 const small = { bodyBytes: requestBytes };
@@ -62,7 +62,7 @@ export function unaryRows(): Promise<Row[]> {
 /** Requests and answers that are signed and verified. */
 export function signedRows(): Promise<Row[]> {
   const ours = 'lloom-signed';
-  return Field.with([ours, 'naive', 'grpc-insecure'], async (field) => {
+  return Field.with([ours, 'naive', 'grpc-insecure', 'lloom-unary'], async (field) => {
     const at64 = await field.measure({ ...full, ms: 1_000 }, { rounds });
     return [
       ...rateRow(at64, {
@@ -79,6 +79,53 @@ export function signedRows(): Promise<Row[]> {
         against: 'gRPC, unsigned, insecure',
         goal: 0.4,
       }),
+      ...rateRow(at64, {
+        metric: 'rpc.signed.vs-unsigned',
+        ours,
+        theirs: 'lloom-unary',
+        against: 'the same service, unsigned',
+      }),
+    ];
+  });
+}
+
+/** How long others may have to wait for signatures, in ms. */
+const goalBlockedMs = 5;
+
+/** For how long signatures keep the event loop of the worse process. */
+export function cryptoRows(): Promise<Row[]> {
+  return Field.with(['lloom-watched'], async ({ pairs: [pair] }) => {
+    const all: Blocked[] = [];
+    for (let round = 0; round <= rounds; round++) {
+      await pair.run({ ...full, ms: 1_000 });
+      const [client, server] = await pair.blocked();
+      const worse = (of: (blocked: Blocked) => number): number => Math.max(of(client), of(server));
+      if (round === 0) continue;
+      all.push({
+        longestTurnMs: worse(({ longestTurnMs }) => longestTurnMs),
+        longestCallMs: worse(({ longestCallMs }) => longestCallMs),
+        delayP999Ms: worse(({ delayP999Ms }) => delayP999Ms),
+      });
+    }
+    const figure = (of: (blocked: Blocked) => number) => {
+      const [value, baseline] = [median(all.map(of)), goalBlockedMs];
+      return { value, baseline, unit: 'ms', against: 'goal' };
+    };
+    const metric = 'rpc.crypto.loop-block';
+    return [
+      row(
+        metric,
+        figure(({ longestTurnMs }) => longestTurnMs),
+        1,
+      ),
+      row(
+        `${metric}.call`,
+        figure(({ longestCallMs }) => longestCallMs),
+      ),
+      row(
+        `${metric}.delay-p999`,
+        figure(({ delayP999Ms }) => delayP999Ms),
+      ),
     ];
   });
 }

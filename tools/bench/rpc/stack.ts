@@ -17,15 +17,24 @@ export interface Stack {
 export interface Server {
   /** Whatever a client needs to find it. */
   readonly address: string;
+  /** What kept its process from everything else since it was asked last. */
+  blocked?(): Promise<Blocked>;
   close(): Promise<void>;
 }
 
 /** A client that is connected. A stack has the kinds of requests that its rows need. */
 export interface Client {
-  /** Sends a request and gives its whole answer, which has a length. */
+  /**
+   * Sends a request and gives its whole answer, which has a length.
+   * @throws {Refused} when the server has no room for it
+   */
   unary?(body: Uint8Array): Promise<{ readonly length: number }>;
   /** Asks for an answer in tokens, and tells of each one as it arrives. */
   stream?(plan: AnswerPlan, onToken: (text: string) => void): Promise<void>;
+  /** Asks for an answer whose server may be killed on the way, and gives how long that took, in ms. */
+  failOver?(round: FailoverRound): Promise<number>;
+  /** What kept its process from everything else since it was asked last. */
+  blocked?(): Promise<Blocked>;
   close(): Promise<void>;
 }
 
@@ -36,8 +45,44 @@ export interface AnswerPlan {
   readonly everyMs: number;
 }
 
+/** One answer for which a server stands by. */
+export interface FailoverRound {
+  /** The address of the server that is asked. */
+  readonly executor: string;
+  readonly plan: AnswerPlan;
+  /** After how many tokens that server is killed. @default it is not */
+  readonly killAfter?: number;
+}
+
+/** What kept the event loop of a process from its turns, in ms. */
+export interface Blocked {
+  /**
+   * What the signatures of one turn take together, made and checked, in the turn that has most of them. Each counts as what one
+   * takes alone: who else had the core meanwhile does not count.
+   */
+  readonly longestTurnMs: number;
+  /** What making one takes alone, or checking one when that is more. */
+  readonly longestCallMs: number;
+  /** By how much all but one in a thousand turns were late at most, whatever the reason. */
+  readonly delayP999Ms: number;
+}
+
+/** Says that a server had no room for a request, which it did not run. */
+export class Refused extends Error {}
+
 /** Says that a stack cannot run on this machine. Its rows are left out. */
 export class Missing extends Error {}
+
+/**
+ * The executor of the overload rows: how many requests it works on at the same time, how long on each, in ms, and how many
+ * wait. A queue of half the slots makes who waits wait for about half of the work at most.
+ */
+export const smallExecutor = {
+  capacity: 16,
+  workMs: 40,
+  maxQueuedRequests: 8,
+  maxQueuedRequestsPerPeer: 4,
+} as const;
 
 /** What answers a unary request. */
 export const answer: Uint8Array = new Uint8Array(answerBytes).fill(0x61);

@@ -1,6 +1,7 @@
 // One end of one stack, in a process of its own: `worker.ts <stack> [address]`. Does what its parent asks.
 import { runLoad, type Done, type Load } from './load.ts';
-import { Missing, type Client, type Server } from './stack.ts';
+import { runOpenLoad, type OpenDone, type OpenLoad } from './openLoad.ts';
+import { Missing, type Blocked, type Client, type FailoverRound, type Server } from './stack.ts';
 import { stacks, type StackName } from './stacks.ts';
 
 /** What a process used so far. */
@@ -14,6 +15,9 @@ export interface Usage {
 /** What a parent asks. */
 export interface Questions {
   readonly load: { readonly asked: Load; readonly told: Done };
+  readonly open: { readonly asked: OpenLoad; readonly told: OpenDone };
+  readonly failOver: { readonly asked: FailoverRound; readonly told: number };
+  readonly blocked: { readonly asked: undefined; readonly told: Blocked };
   readonly usage: { readonly asked: undefined; readonly told: Usage };
   readonly stop: { readonly asked: undefined; readonly told: undefined };
 }
@@ -32,9 +36,20 @@ function usage(): Usage {
 }
 
 async function answer(question: keyof Questions, asked: unknown): Promise<unknown> {
-  if (question === 'load') return runLoad(end as Client, asked as Load);
-  if (question === 'usage') return usage();
-  return end.close();
+  switch (question) {
+    case 'load':
+      return runLoad(end as Client, asked as Load);
+    case 'open':
+      return runOpenLoad(end as Client, asked as OpenLoad);
+    case 'failOver':
+      return (end as Client).failOver!(asked as FailoverRound);
+    case 'blocked':
+      return end.blocked!();
+    case 'usage':
+      return usage();
+    case 'stop':
+      return end.close();
+  }
 }
 
 async function say(act: () => Promise<unknown>): Promise<void> {
