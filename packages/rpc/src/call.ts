@@ -202,7 +202,7 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     const { signal: _, ...rest } = this.#call;
     const { maxAttempts } = this.#strategy;
     const shares = { call: this.#call, maxAttempts, isStreamed: this.#plan.stream };
-    const limits = this.#moves.mayMoveOn ? sharedOut(this.#limits, shares) : this.#limits;
+    const limits = sharedOut(this.#limits, { ...shares, behind: this.#moves.behind(peerId) });
     const call = { ...rest, ...limits, timeoutMs: Math.max(1, Math.ceil(this.#leftMs)) };
     const { first } = this.#plan;
     if (this.#begun === 0 && first?.peerId === peerId) return Promise.resolve({ ...first, call });

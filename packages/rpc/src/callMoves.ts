@@ -110,11 +110,17 @@ export class CallMoves {
     return this.#search !== undefined;
   }
 
-  /** Whether one more attempt may follow, of somebody else: then nobody need be waited for to the end. */
-  get mayMoveOn(): boolean {
+  /**
+   * Whether somebody else is known who would be asked when that peer does not answer: `resume` also when it stands still in
+   * its answer. Where there is nobody, it is waited for to the end.
+   */
+  behind(peerId: string): 'nobody' | 'beforeOutput' | 'resume' {
     const { strategy, plan, peers } = this.#config;
     const isLast = this.#failures + 1 >= strategy.maxAttempts;
-    return !isLast && strategy.failover !== 'none' && plan.canMove && peers.hasAlternatives;
+    if (isLast || strategy.failover === 'none' || !plan.canMove) return 'nobody';
+    const query = this.#query();
+    if (peers.find({ ...query, exclude: [...query.exclude, peerId] }) === undefined) return 'nobody';
+    return plan.canContinue ? strategy.failover : 'beforeOutput';
   }
 
   /** Another one to ask beside those that are asked, as long as requests pay for it. */

@@ -96,12 +96,12 @@ export class CallPeers {
   }
 
   /** Another provider that is known, does not fail, and need not be waited for. */
-  find(query: AlternativeQuery, method = 'llmRequest'): string | undefined {
+  find(query: AlternativeQuery): string | undefined {
     const exclude = [...query.exclude];
     for (let tries = 0; tries < maxTries; tries++) {
       const found = this.#named({ ...query, exclude });
       if (found === undefined) return undefined;
-      if (!this.#breakers.isAvoided(found) && this.hasRoom(found, method)) return found;
+      if (!this.#breakers.isAvoided(found) && this.hasRoom(found, 'llmRequest')) return found;
       exclude.push(found);
     }
     return undefined;

@@ -35,19 +35,14 @@ export interface CallPlan<Result> {
 
 /** A request whose answer comes in one piece. */
 export function planUnary(runtime: RpcRuntime, asked: Asked, message: RequestMessage): CallPlan<unknown> {
-  return {
-    stream: false,
-    first: unary(runtime, asked, message),
-    ...planUnsigned(runtime, message),
-  };
+  return { ...planUnsigned(runtime, message), first: unary(runtime, asked, message) };
 }
 
 /** The same, of a question that was signed for another peer. */
-export function planUnsigned(
-  runtime: RpcRuntime,
-  message: RequestMessage,
-): Omit<CallPlan<unknown>, 'stream' | 'first'> {
+export function planUnsigned(runtime: RpcRuntime, message: RequestMessage): CallPlan<unknown> {
   return {
+    stream: false,
+    first: undefined,
     ...movesOf(runtime, message),
     again: async (to, prefix) => unary(runtime, to, await messageFor(runtime, to, { message, prefix })),
   };

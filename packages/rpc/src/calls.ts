@@ -124,8 +124,7 @@ export class Calls {
     const peerId = to === undefined ? sent.peerId : to;
     const asked = this.#asked(peerId, sent.call);
     const { message, call } = sent;
-    const plan = { ...planUnsigned(this.#runtime, message), stream: false, first: undefined };
-    const request = this.#call(asked, plan);
+    const request = this.#call(asked, planUnsigned(this.#runtime, message));
     this.#kept.take(requestId);
     const former = this.#underWay.get(requestId);
     if (former !== undefined) void this.#replace(former, request);

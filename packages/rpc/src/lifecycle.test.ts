@@ -1,8 +1,8 @@
-import type { Clock } from '@lloom/core';
 import { test } from '@lloom/inspector/vitest';
 import { VirtualClock } from '@lloom/simkit';
 import { describe, expect, vi } from 'vitest';
 import { assign, setup, type AnyStateMachine } from 'xstate';
+import { StepClock } from '../test/stepClock.ts';
 import { lifecycles, type Lifecycle, type LifecyclePorts } from './lifecycle.ts';
 import { retryDefaults } from './config.ts';
 import { breakerMachine } from './machines/breaker.machine.ts';
@@ -13,48 +13,6 @@ import { retryMachine } from './machines/retry.machine.ts';
 import { neverMs } from './machines/transitionTable.ts';
 
 const watched = { inspect: () => undefined };
-
-/** Time that moves at once, and knows how many timers are alive. */
-class StepClock implements Clock {
-  #timers: { readonly id: number; readonly at: number; readonly fn: () => void }[] = [];
-  #elapsedMs = 0;
-  #ids = 0;
-
-  now = (): number => this.#elapsedMs;
-  elapsed = (): number => this.#elapsedMs;
-
-  get live(): number {
-    return this.#timers.length;
-  }
-
-  setTimeout(fn: () => void, ms: number): number {
-    const at = this.#elapsedMs + ms;
-    const after = this.#timers.findIndex((timer) => timer.at > at);
-    this.#timers.splice(after === -1 ? this.live : after, 0, { id: ++this.#ids, at, fn });
-    return this.#ids;
-  }
-
-  clearTimeout(id: unknown): void {
-    this.#timers = this.#timers.filter((timer) => timer.id !== id);
-  }
-
-  advance(ms: number): void {
-    const until = this.#elapsedMs + ms;
-    for (;;) {
-      const [first] = this.#timers;
-      if (first === undefined || first.at > until) break;
-      this.#timers.shift();
-      this.#elapsedMs = first.at;
-      first.fn();
-    }
-    this.#elapsedMs = until;
-  }
-
-  reset(): void {
-    this.#timers = [];
-    this.#elapsedMs = 0;
-  }
-}
 
 /** An event, or a time in ms that passes. */
 type Step = { readonly type: string } | number;

@@ -34,7 +34,7 @@ export interface CallConfig {
   readonly idleTimeoutMs?: number;
   /**
    * Asks again when it fails, here or elsewhere. `timeoutMs` is for all attempts together. Where another
-   * provider may be asked, a streamed answer that does not begin, or stands still, is given up after its share of that, unless
+   * provider is known, a streamed answer that does not begin, or stands still, is given up after its share of that, unless
    * the call's own limits say otherwise; one in one piece only by limits of its own. @default it is asked once
    */
   readonly retry?: RetryStrategy;

@@ -36,10 +36,20 @@ describe('an executor that takes its time', () => {
     };
     const world = await createWorld(createNetwork, { executors: { a: { serve: late } } });
     const { network, asker, id } = world;
-    asker.rpc.use({ outbound: async (call, next) => void (await next(call.metadata)) });
-    const call = { timeoutMs: 25_000, retry: { maxAttempts: 3, failover: 'none' } } as const;
+    const call = { timeoutMs: 25_000, retry: { maxAttempts: 3 } };
     const answer = asker.rpc.stream(id('a'), await world.question('a'), call);
     expect(await network.run(readAll(answer))).toBe(textOf(3));
+    await world.end();
+  });
+
+  test('between its words is waited for when nobody may go on behind them', async ({ createNetwork }) => {
+    const executors = { a: { serve: words(2, 10_000) }, b: { serve: words(2, 0) } };
+    const world = await createWorld(createNetwork, { executors });
+    const { network, asker, id } = world;
+    const call = { timeoutMs: 25_000, firstByteTimeoutMs: 0, retry: { failover: 'beforeOutput' } } as const;
+    const answer = asker.rpc.stream(id('a'), await world.question('a'), call);
+    expect(await network.run(readAll(answer))).toBe(textOf(2));
+    expect((await answer.result).peerId).toBe(id('a'));
     await world.end();
   });
 
