@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 import { MachineCoverage } from './packages/inspector/src/reporter.ts';
@@ -8,6 +9,8 @@ import { Tally } from './tools/vitest/tally.ts';
 // Tests run on the sources: no build is needed, and a failure points at the line that was written.
 const conditions = ['@lloom/source', 'module', 'node', 'development|production'];
 const seconds = 1_000;
+// Their files leave nothing behind in a worker, which loads libp2p once for all of them.
+const sharesWorkers = new Set(['codec', 'identity', 'peers', 'rpc']);
 
 /** `vitest --mode long` runs the `*.long.test.ts` files, every other mode all the rest. */
 export default defineConfig(({ mode }) => {
@@ -20,7 +23,7 @@ export default defineConfig(({ mode }) => {
   const packages = readdirSync('packages').map((name) => ({
     extends: true as const,
     root: `packages/${name}`,
-    test: { name, ...files },
+    test: { name, ...files, isolate: !sharesWorkers.has(name) },
   }));
   const tools = {
     extends: true as const,
@@ -48,6 +51,9 @@ export default defineConfig(({ mode }) => {
       projects: [...packages, tools],
       reporters: ['default', machineCoverage, new Tally()],
       passWithNoTests: long,
+      // Many tests start a program many times: from the second time on Node has compiled it.
+      env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'node') },
+      execArgv: ['--import', join(import.meta.dirname, 'tools', 'vitest', 'rememberKeys.mjs')],
       // By default a machine with two processors runs one file at a time, and many of ours wait for processes.
       maxWorkers: Math.max(2, availableParallelism() - 1),
       // Simulations compute all the time: on a busy machine one takes as long as it takes.

@@ -1,12 +1,14 @@
 // npm run bench -- <suite> [--json FILE]: measures against a peer in the same run and prints the ratios.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { discoverySuite } from './discovery.ts';
 import { inspectorSuite } from './inspector.ts';
 import { printTable, type Row } from './report.ts';
 import { rpcSuite } from './rpc.ts';
 import { simulatorSuite } from './simulator.ts';
 
 const suites: Readonly<Record<string, () => Promise<Row[]>>> = {
+  discovery: discoverySuite,
   inspector: inspectorSuite,
   rpc: rpcSuite,
   simulator: simulatorSuite,

@@ -1,10 +1,13 @@
 import { createActor, fromPromise, waitFor, type ActorRefFrom } from 'xstate';
-import type { Libp2p } from '@libp2p/interface';
+import type { Libp2p, PeerDiscovery } from '@libp2p/interface';
 import { errorText, EventHub, LloomError, systemClock, type EventSource } from '@lloom/core';
+import type { LocalDiscovery } from '@lloom/discovery';
 import { createReplayGuard, type Identity, type OpenReplayGuard } from '@lloom/identity';
 import type { Rpc } from '@lloom/rpc';
 import { openDatastore, type OpenDatastore } from './adapters/datastore.ts';
 import { startLibp2p, type NodeServices } from './adapters/libp2p.ts';
+import { routingTableOf } from './adapters/kad.ts';
+import { hasOnlyLoopback, localDiscoveryOf } from './adapters/mdns.ts';
 import {
   resolveNetworkConfig,
   type NetworkConfig,
@@ -37,6 +40,11 @@ export interface LloomBehaviour extends PeersSurface, RpcSurface, DiscoverySurfa
   /** The rpc service underneath. */
   readonly requestResponse: Rpc;
   /**
+   * What sights peers on the local network; its `peer` event repeats with every announcement. `undefined` when it is
+   * disabled.
+   */
+  readonly mdns: PeerDiscovery | undefined;
+  /**
    * Stops the node for good: withdraws its offers, refuses new requests with `BUSY`, lets those under way end for
    * `drainMs`, and closes everything. May be called again, and by several callers.
    *
@@ -63,6 +71,7 @@ class Node extends EventHub<LloomEvents> {
   #datastore: OpenDatastore | undefined;
   #replayGuard: OpenReplayGuard | undefined;
   #libp2p: Libp2p<NodeServices> | undefined;
+  #mdns: PeerDiscovery | undefined;
   #error: unknown;
 
   constructor(identity: Identity, config: ResolvedNetworkConfig, ports: NodePorts) {
@@ -100,6 +109,7 @@ class Node extends EventHub<LloomEvents> {
       libp2p,
       kad: dht,
       requestResponse: rpc,
+      mdns: this.#mdns,
     });
   }
 
@@ -113,7 +123,7 @@ class Node extends EventHub<LloomEvents> {
 
   async #start(): Promise<void> {
     const { datastorePath, chainId } = this.#config;
-    const { stack, datastore: given, ...common } = this.#ports;
+    const { stack, datastore: given, localDiscovery: _, ...common } = this.#ports;
     const clock = common.clock && { clock: common.clock };
     this.#datastore = await openDatastore(datastorePath, given);
     const { datastore } = this.#datastore;
@@ -126,8 +136,14 @@ class Node extends EventHub<LloomEvents> {
         signer: this.#identity.signer({ chainId }, common),
         verifier: this.#identity.verifier({ chainId }, { ...clock, replayGuard: this.#replayGuard }),
       };
-      const ports = wire(signing, () => this.#services(), { ...common, ...kept });
-      const parts = { privateKey: this.#identity.libp2pKey, config: this.#config, ports, datastore, stack };
+      const sight = localDiscoveryOf(this.#config, this.#ports);
+      const localDiscovery: LocalDiscovery | undefined =
+        sight && ((components) => (this.#mdns = sight(components)));
+      const routingTable = routingTableOf(() => this.#services().dht);
+      const own = { ...common, ...kept, localDiscovery, routingTable };
+      const ports = wire(signing, () => this.#services(), own);
+      const { peerId, libp2pKey: privateKey } = this.#identity;
+      const parts = { peerId, privateKey, config: this.#config, ports, datastore, stack };
       this.#libp2p = await startLibp2p(parts);
       const { peers, rpc, discovery } = this.#services();
       peers.forwardTo(this);
@@ -202,9 +218,10 @@ export const LloomBehaviour = {
    */
   async create(identity: Identity, config: NetworkConfig & NodePorts = {}): Promise<LloomBehaviour> {
     checkRuntime(process.versions.node);
-    const { inspect, clock, random, stack, datastore, ...network } = config;
-    const given = Object.entries({ inspect, clock, random, stack, datastore });
+    const { inspect, clock, random, stack, datastore, localDiscovery, ...network } = config;
+    const given = Object.entries({ inspect, clock, random, stack, datastore, localDiscovery });
     const ports: NodePorts = Object.fromEntries(given.filter(([, port]) => port !== undefined));
-    return new Node(identity, resolveNetworkConfig(network), ports).start();
+    const isConfined = (): boolean => localDiscovery !== undefined || hasOnlyLoopback();
+    return new Node(identity, resolveNetworkConfig(network, isConfined), ports).start();
   },
 };

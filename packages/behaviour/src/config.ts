@@ -1,6 +1,7 @@
 import type { Datastore } from 'interface-datastore';
 import type { Libp2pOptions } from 'libp2p';
 import {
+  boolean,
   integer,
   listOf,
   oneOf,
@@ -11,7 +12,7 @@ import {
   type Checks,
   type CommonPorts,
 } from '@lloom/core';
-import type { DiscoveryConfig } from '@lloom/discovery';
+import type { DiscoveryConfig, LocalDiscovery } from '@lloom/discovery';
 import type { PeersConfig } from '@lloom/peers';
 import type { RpcConfig } from '@lloom/rpc';
 
@@ -87,6 +88,13 @@ export interface NetworkConfig {
    */
   readonly maxConnectionsPerPeer?: number;
   /**
+   * Whether this node announces itself on the local network, with its private addresses, and joins the peers that it hears
+   * there. mDNS reaches every interface of the machine: under the policy `loopback` it is only admitted where there is none
+   * but loopback.
+   * @default true - the specification's `enable_mdns`; false under the policy `loopback`
+   */
+  readonly enableMdns?: boolean;
+  /**
    * How often services are looked for again, in ms, give or take a tenth.
    * @default 300_000 - the specification's continuous discovery
    */
@@ -109,7 +117,8 @@ export type NetworkStack = Required<
 /** What a node may be given beside its configuration. */
 export interface NodePorts extends CommonPorts {
   /**
-   * What carries the bytes. The node dials and listens through it alone, and without a logger in it has libp2p's.
+   * What carries the bytes. The node dials and listens through it alone, and without a logger in it has libp2p's. Beside
+   * it there is no mDNS, unless `localDiscovery` is given.
    * @default TCP, Noise and Yamux, as `createStack` of `@lloom/transport` sets them up
    */
   readonly stack?: NetworkStack;
@@ -118,6 +127,12 @@ export interface NodePorts extends CommonPorts {
    * this node alone.
    */
   readonly datastore?: Datastore;
+  /**
+   * What sights peers on the local network in place of mDNS, such as `localDiscovery` of a simulated host. Started and
+   * stopped with the node, when `enableMdns` holds.
+   * @default mDNS
+   */
+  readonly localDiscovery?: LocalDiscovery;
 }
 
 /** A complete configuration. */
@@ -137,6 +152,7 @@ export const networkDefaults: ResolvedNetworkConfig = Object.freeze({
   maxRequestSizeBytes: 10 * 1024 * 1024,
   maxConnections: 200,
   maxConnectionsPerPeer: 3,
+  enableMdns: true,
   discoveryIntervalMs: 300_000,
   chainId: 1,
   packages: {},
@@ -168,6 +184,7 @@ const checks: Checks<Required<NetworkConfig>> = {
   maxRequestSizeBytes: integer(1, 2 ** 28 - 1),
   maxConnections: integer(1, 100_000),
   maxConnectionsPerPeer: integer(1, 1_000),
+  enableMdns: boolean,
   discoveryIntervalMs: integer(1, dayMs),
   chainId: integer(1),
   packages: packagesObject,
@@ -175,14 +192,29 @@ const checks: Checks<Required<NetworkConfig>> = {
 
 /**
  * A complete configuration from a partial one.
+ *
+ * @param isConfined whether mDNS would stay on this machine
  * @throws {ConfigError} listing every problem
  */
-export function resolveNetworkConfig(input: NetworkConfig = {}): ResolvedNetworkConfig {
+export function resolveNetworkConfig(
+  input: NetworkConfig = {},
+  isConfined: () => boolean = () => false,
+): ResolvedNetworkConfig {
   const isLoopback = input.addressPolicy === 'loopback';
-  const rules = isLoopback ? { ...checks, listenAddresses: listOf(loopbackAddress, 64) } : checks;
+  const confinedMdns: Check = (value) =>
+    value === true && !isConfined()
+      ? 'false under the policy "loopback": mDNS reaches every interface, and this machine has others'
+      : boolean(value);
+  const loopbackChecks = {
+    ...checks,
+    listenAddresses: listOf(loopbackAddress, 64),
+    enableMdns: confinedMdns,
+  };
+  const rules = isLoopback ? loopbackChecks : checks;
   const defaults = {
     ...networkDefaults,
     listenAddresses: [`/ip4/${isLoopback ? '127.0.0.1' : '0.0.0.0'}/tcp/0`],
+    enableMdns: !isLoopback,
   };
   return resolveConfig<Required<NetworkConfig>>('network', { checks: rules, defaults }, input);
 }
@@ -205,6 +237,7 @@ export function packageConfigs(config: ResolvedNetworkConfig): Required<Packages
     discovery: {
       bootstrapPeers: config.bootstrapPeers,
       kadProtocol: config.kadProtocol,
+      kadReplicationFactor: config.kadReplicationFactor,
       queryTimeoutMs: config.kadQueryTimeoutMs,
       discoveryIntervalMs: config.discoveryIntervalMs,
       ...packages.discovery,

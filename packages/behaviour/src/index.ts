@@ -39,7 +39,13 @@ export {
   type SignedMessage,
 } from '@lloom/codec';
 export { evmAddressOf, Identity, IdentityError, signMessage, verifySignedMessage } from '@lloom/identity';
-export { DiscoveryError, type FindConfig, type Provider, type ServiceQuery } from '@lloom/discovery';
+export {
+  DiscoveryError,
+  type FindConfig,
+  type LocalDiscovery,
+  type Provider,
+  type ServiceQuery,
+} from '@lloom/discovery';
 export { PeersError, type ConnectionInfo, type ConnectionLimits, type PeerInfo } from '@lloom/peers';
 export {
   Refusal,

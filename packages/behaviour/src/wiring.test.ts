@@ -30,6 +30,33 @@ test('an offer says how busy the node is with requests when it is asked, not whe
   expect(ports.discovery.load?.load).toEqual({ capacity: 4, freeSlots: 0, queueDepth: 2 });
 });
 
+test('a choice goes by what requests have told, and by round trips while they have told nothing', () => {
+  const told = { fast: { latencyMs: 90, tokensPerSecond: 30 }, slow: { tokensPerSecond: 5 } };
+  const rpc = { performanceOf: (peerId: string) => told[peerId as keyof typeof told] };
+  const connections = [{ rttMs: 12 }, {}, { rttMs: 7 }];
+  const peerInfo = vi.fn<(peerId: string) => object>((peerId) => ({
+    connections: peerId === 'new' ? [{}] : connections,
+  }));
+  const peers = { connectedPeers: () => ['fast', 'slow', 'met', 'new'], peerInfo };
+  const { experience } = portsOf({ rpc, peers }).discovery;
+  expect(experience?.performanceOf('fast')).toEqual(told.fast);
+  expect(experience?.performanceOf('slow')).toEqual({ tokensPerSecond: 5, roundTripMs: 7 });
+  expect(experience?.performanceOf('met')).toEqual({ roundTripMs: 7 });
+  expect(experience?.performanceOf('new')).toBeUndefined();
+  expect(experience?.performanceOf('away')).toBeUndefined();
+  expect(peerInfo.mock.calls.flat()).toEqual(['slow', 'met', 'new']);
+});
+
+test('a connection that is open by now counts', async () => {
+  const open: string[] = [];
+  const peers = { connectedPeers: () => open, peerInfo: () => ({ connections: [{ rttMs: 3 }] }) };
+  const { experience } = portsOf({ rpc: { performanceOf: () => undefined }, peers }).discovery;
+  expect(experience?.performanceOf('peer-1')).toBeUndefined();
+  open.push('peer-1');
+  await Promise.resolve();
+  expect(experience?.performanceOf('peer-1')).toEqual({ roundTripMs: 3 });
+});
+
 test('a request that fails goes to whom discovery knows or finds', async () => {
   const alternativeTo = vi.fn<Services['discovery']['alternativeTo']>(() => 'known');
   const findAlternative = vi.fn<Services['discovery']['findAlternative']>(async () => 'found');
@@ -40,6 +67,13 @@ test('a request that fails goes to whom discovery knows or finds', async () => {
   expect(await alternatives?.search(query, { signal })).toBe('found');
   expect(alternativeTo).toHaveBeenCalledWith(query);
   expect(findAlternative).toHaveBeenCalledWith(query, { signal });
+});
+
+test('the local network is watched by discovery, and only when there is something to watch it with', () => {
+  const localDiscovery = (() => undefined) as unknown as NonNullable<OwnPorts['localDiscovery']>;
+  expect(portsOf({}, { localDiscovery }).discovery.localDiscovery).toBe(localDiscovery);
+  expect(portsOf({}, { localDiscovery }).rpc).not.toHaveProperty('localDiscovery');
+  expect(portsOf({}, { localDiscovery: undefined }).discovery).not.toHaveProperty('localDiscovery');
 });
 
 test('requests are kept where nonces are kept, and only then', () => {

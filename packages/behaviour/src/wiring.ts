@@ -1,9 +1,16 @@
 import type { CommonPorts, Signer, Verifier } from '@lloom/core';
-import { discovery, type Discovery, type DiscoveryPorts } from '@lloom/discovery';
+import {
+  discovery,
+  type Discovery,
+  type DiscoveryPorts,
+  type LocalDiscovery,
+  type RoutingTable,
+} from '@lloom/discovery';
 import { peers, type Peers, type PeersPorts } from '@lloom/peers';
 import { rpc, type Rpc, type RpcPorts } from '@lloom/rpc';
 import type { Datastore } from 'interface-datastore';
 import type { PackagesConfig } from './config.ts';
+import { performanceOf } from './internal/performance.ts';
 
 /** The services of a node that is being built: there when they are called, not when they are wired. */
 export type Services = {
@@ -16,7 +23,7 @@ export type Services = {
 export interface Ports {
   readonly peers: PeersPorts;
   readonly rpc: RpcPorts;
-  readonly discovery: DiscoveryPorts;
+  readonly discovery: DiscoveryPorts & Signing;
 }
 
 /** What signing takes. */
@@ -29,10 +36,15 @@ export interface Signing {
 export interface OwnPorts extends CommonPorts {
   /** Where things are kept over a restart. @default nowhere */
   readonly datastore?: Datastore;
+  /** Sights peers on the local network. @default nobody is sighted */
+  readonly localDiscovery?: LocalDiscovery | undefined;
+  /** The peers that the DHT asks. @default dead ones stay there */
+  readonly routingTable?: RoutingTable;
 }
 
 /** Who serves whom: the packages meet here and nowhere else, one line a wire. */
-export function wire(signing: Signing, services: () => Services, { datastore, ...common }: OwnPorts): Ports {
+export function wire(signing: Signing, services: () => Services, own: OwnPorts): Ports {
+  const { datastore, localDiscovery, routingTable, ...common } = own;
   return {
     rpc: {
       ...common,
@@ -61,6 +73,12 @@ export function wire(signing: Signing, services: () => Services, { datastore, ..
           return services().rpc.load;
         },
       },
+      // rpc, peers -> discovery: PerformanceSource
+      experience: performanceOf(services),
+      // the node -> discovery: LocalDiscovery, RoutingTable, Datastore
+      ...(localDiscovery !== undefined && { localDiscovery }),
+      ...(routingTable !== undefined && { routingTable }),
+      ...(datastore !== undefined && { datastore }),
     },
     peers: {
       ...common,

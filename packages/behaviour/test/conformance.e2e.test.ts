@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { evmAddressOf, Identity, signMessage, verifySignedMessage } from '../src/index.ts';
+import { canIsolate, localStory } from './localNetwork.ts';
 import { advertise, createNode, failure, next, offer, pair, question } from './nodes.ts';
 
 describe('identity', () => {
@@ -48,7 +49,12 @@ describe('node', () => {
     });
   });
 
-  test.todo('fields gossipsub, mdns');
+  test.skipIf(!canIsolate)('field mdns: announcements of another node', async () => {
+    const { announced, peerIds } = await localStory();
+    expect(announced).toContain(peerIds[1]);
+  });
+
+  test.todo('field gossipsub');
 });
 
 describe('service discovery', () => {
@@ -206,7 +212,10 @@ describe('events', () => {
   });
 
   test.todo('MessageReceived');
-  test.todo('PeerDiscovered, PeerExpired');
+  test.skipIf(!canIsolate)('PeerDiscovered, PeerExpired', async () => {
+    const { expired, found, peerIds } = await localStory();
+    expect([found[0], expired]).toEqual([peerIds[1], peerIds[1]]);
+  });
 });
 
 describe('gossipsub', () => {

@@ -42,6 +42,12 @@ export {
   openEnvelope,
   payloadTypeOf,
 } from './payloads.ts';
+export {
+  decodeRegistryQuery,
+  decodeRegistryResult,
+  encodeRegistryQuery,
+  encodeRegistryResult,
+} from './registry.ts';
 export { SessionDecoder } from './sessionDecoder.ts';
 export {
   encodeCredit,
@@ -78,6 +84,12 @@ export type {
   PayloadType,
   PayloadTypes,
   PricingInfo,
+  RegistryExecutor,
+  RegistryFilters,
+  RegistryModel,
+  RegistryQuery,
+  RegistryResult,
+  RegistryStatistics,
   RequestFrame,
   RequestHead,
   RequestMessage,

@@ -12,6 +12,16 @@ export const limits = Object.freeze({
   gossipBytes: 64 * 1024,
   /** One service descriptor, also in its envelope. */
   descriptorBytes: 64 * 1024,
+  /** One answer of a registry. */
+  registryBytes: 512 * 1024,
+  /** One question to a registry. */
+  registryQueryBytes: 20 * 1024,
+  /** Executors or models in one answer of a registry. */
+  registryEntries: 100,
+  /** Executors that a registry names of one model. */
+  registryModelExecutors: 16,
+  /** Features that a registry is asked for, or names of one model. */
+  registryFeatures: 64,
   /** The JSON text of `LlmRequest.extra`. */
   extraBytes: 64 * 1024,
   /** Objects and lists within one another in `LlmRequest.extra`, itself included. */

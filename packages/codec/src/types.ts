@@ -151,6 +151,88 @@ export interface ServiceDescriptor {
   readonly addresses: readonly string[];
 }
 
+/** Which executors a registry is asked for. What is absent admits any. */
+export interface RegistryFilters {
+  /** Tokens of question and answer together, at least. */
+  readonly minContextLength?: number;
+  /** What they must be able to do beyond chat; at most 64. */
+  readonly requiredFeatures?: readonly string[];
+  /** The most that a token of either kind may cost, in wei, as a decimal text. */
+  readonly maxPrice?: string;
+  /** Only those that have a free slot, or do not say. @default false */
+  readonly onlyAvailable?: boolean;
+  /** In how many of the registry's sweeps they were heard, at least: a share from 0 to 1. */
+  readonly minSuccessRate?: number;
+}
+
+/** Which part of a list. */
+interface RegistryPage {
+  readonly filters?: RegistryFilters;
+  /** At most so many, 1 to 100. @default 50 */
+  readonly limit?: number;
+  /** After so many. @default 0 */
+  readonly offset?: number;
+}
+
+/** A question to the registry of a validator. */
+export type RegistryQuery =
+  | ({ readonly type: 'listAllModels' } & RegistryPage)
+  | ({ readonly type: 'findModel'; readonly model: string } & RegistryPage)
+  | { readonly type: 'executorInfo'; readonly peerId: string }
+  | ({ readonly type: 'searchByCapabilities' } & RegistryPage)
+  | { readonly type: 'getStatistics' };
+
+/** A model of the network, by the word of a registry. */
+export interface RegistryModel {
+  readonly model: string;
+  /** How many executors serve it. */
+  readonly executorCount: number;
+  /** Some of them, at most 16. */
+  readonly executors: readonly string[];
+  /** The longest context that one of them offers. */
+  readonly contextLength?: number;
+  /** What at least one of its first 32 executors can do beyond chat; at most 64. */
+  readonly features: readonly string[];
+  /** The mean over those of its first 32 executors that name a price, rounded down. */
+  readonly averagePricing?: PricingInfo;
+}
+
+/** An executor in a registry. */
+export interface RegistryExecutor {
+  /** What the executor signed. Says nothing until it is verified. */
+  readonly descriptor: SignedMessage<ServiceDescriptor>;
+  readonly isConnected: boolean;
+  /** When the registry heard of it last, in ms since 1970. */
+  readonly lastSeenAt: number;
+  /** In how many of the registry's sweeps it was heard: a share from 0 to 1. */
+  readonly successRate?: number;
+}
+
+/** A registry in numbers, by its own word. */
+export interface RegistryStatistics {
+  readonly totalExecutors: number;
+  readonly totalModels: number;
+  /** Executors to which the validator is connected. */
+  readonly connectedExecutors: number;
+  /** Questions that this registry has answered since it started. */
+  readonly totalRequests: number;
+  /** How long the registry runs, in ms. */
+  readonly uptimeMs: number;
+}
+
+/** What a registry answers. */
+export type RegistryResult =
+  | { readonly type: 'modelList'; readonly models: readonly RegistryModel[]; readonly totalCount: number }
+  | {
+      readonly type: 'executorList';
+      readonly executors: readonly RegistryExecutor[];
+      readonly totalCount: number;
+    }
+  | { readonly type: 'executorDetails'; readonly executor?: RegistryExecutor }
+  | ({ readonly type: 'statistics' } & RegistryStatistics)
+  /** `code` is `NO_REGISTRY` or `INVALID_QUERY`; others may follow. */
+  | { readonly type: 'error'; readonly code: string; readonly message: string };
+
 /** The payloads that can be signed, by the name that the signature covers. */
 export interface PayloadTypes {
   LlmRequest: LlmRequest;

@@ -37,7 +37,7 @@ export class Advertising {
 
   /** Publishes the keys of an offer that is new, or has changed. */
   advertise(offer: ServiceType): void {
-    const keys = keysOf(offer);
+    const keys = keysOf(offer, this.#ports.network.peerId);
     const present = this.#advertisements.get(offer.kind);
     if (present !== undefined) return present.send({ type: 'advertisement.update', keys });
     const advertisement = this.#create(offer.kind, keys);

@@ -17,6 +17,11 @@ export interface DiscoveryConfig {
    */
   readonly kadProtocol?: string;
   /**
+   * How many providers the DHT names for one key, and on how many peers it puts one. Give the DHT service the same.
+   * @default 20 - the specification's `kad_replication_factor`
+   */
+  readonly kadReplicationFactor?: number;
+  /**
    * How long one query of the DHT may take, in ms.
    * @default 60_000 - the specification's `kad_query_timeout`
    */
@@ -31,6 +36,23 @@ export interface DiscoveryConfig {
    * @default 5_000 - a dial and three round trips over a slow link
    */
   readonly descriptorTimeoutMs?: number;
+  /**
+   * How often this node announces its offers, in ms, or up to a fifth sooner. Of whom nothing was heard for twice as long,
+   * nothing is believed. Nodes of one network have the same.
+   * @default 30_000 - a dead executor is forgotten within a minute
+   */
+  readonly announcementIntervalMs?: number;
+  /**
+   * How long a peer on the local network counts as there after it was sighted, in ms.
+   * @default 120_000 - the lifetime of what mDNS announces
+   */
+  readonly localPeerTtlMs?: number;
+  /**
+   * How long a peer may be disconnected before it is dialled, and, when that fails, taken out of the routing table of the
+   * DHT, in ms.
+   * @default 30_000 - longer than a restart
+   */
+  readonly deadPeerGraceMs?: number;
   /**
    * How long a descriptor of this node stays valid after it was signed, in ms.
    * @default 90_000 - three announcements of 30 s
@@ -82,9 +104,13 @@ export type ResolvedConfig = Readonly<Required<DiscoveryConfig>>;
 export const discoveryDefaults: ResolvedConfig = Object.freeze({
   bootstrapPeers: [],
   kadProtocol: '/lloom/kad/1.0.0',
+  kadReplicationFactor: 20,
   queryTimeoutMs: 60_000,
   discoveryIntervalMs: 300_000,
   descriptorTimeoutMs: 5_000,
+  announcementIntervalMs: 30_000,
+  localPeerTtlMs: 120_000,
+  deadPeerGraceMs: 30_000,
   descriptorTtlMs: 90_000,
   dialTimeoutMs: 10_000,
   republishIntervalMs: 1_200_000,
@@ -101,9 +127,13 @@ const duration = integer(1, dayMs);
 const checks: Checks<Required<DiscoveryConfig>> = {
   bootstrapPeers: listOf(text(/^\//, 'an address that begins with "/"'), 256),
   kadProtocol: text(/^\/.{1,255}$/, 'a protocol name that begins with "/"'),
+  kadReplicationFactor: integer(1, 100),
   queryTimeoutMs: duration,
   discoveryIntervalMs: duration,
   descriptorTimeoutMs: duration,
+  announcementIntervalMs: integer(1_000, 300_000),
+  localPeerTtlMs: duration,
+  deadPeerGraceMs: duration,
   // Others refuse a descriptor that is valid for longer than ten minutes.
   descriptorTtlMs: integer(1_000, 600_000),
   dialTimeoutMs: duration,
@@ -112,7 +142,7 @@ const checks: Checks<Required<DiscoveryConfig>> = {
   retryDelayMs: duration,
   maxRetryDelayMs: duration,
   settleMs: integer(0, dayMs),
-  concurrency: integer(1, maxProviders),
+  concurrency: integer(1, 64),
 };
 
 /**
@@ -123,10 +153,13 @@ export function resolveDiscoveryConfig(input: DiscoveryConfig & DiscoveryPorts =
   readonly config: ResolvedConfig;
   readonly ports: ResolvedPorts;
 } {
-  const { inspect, clock = systemClock, random = systemRandom, ...rest } = input;
-  const { signer, verifier, dialer, load, ...given } = rest;
+  const { inspect, clock = systemClock, random = systemRandom, meter, ...rest } = input;
+  const { signer, verifier, dialer, load, channel, experience, ...others } = rest;
+  const { routingTable, localDiscovery, datastore, ...given } = others;
   const config = resolveConfig('discovery', { checks, defaults: discoveryDefaults }, given);
-  return { config, ports: { inspect, clock, random, signer, verifier, dialer, load } };
+  const common = { inspect, clock, random, meter };
+  const wired = { signer, verifier, dialer, load, channel, experience };
+  return { config, ports: { ...common, ...wired, routingTable, localDiscovery, datastore } };
 }
 
 /**
@@ -136,8 +169,9 @@ export function resolveDiscoveryConfig(input: DiscoveryConfig & DiscoveryPorts =
 export function resolveFindConfig(
   { signal: _, ...given }: FindConfig,
   { queryTimeoutMs }: ResolvedConfig,
-): { readonly limit: number; readonly timeoutMs: number } {
-  const defaults = { limit: maxProviders, timeoutMs: queryTimeoutMs };
-  const find = { limit: integer(1, maxProviders), timeoutMs: duration };
+  maxAgeMs: number,
+): Required<Omit<FindConfig, 'signal'>> {
+  const defaults = { limit: maxProviders, timeoutMs: queryTimeoutMs, maxAgeMs };
+  const find = { limit: integer(1, maxProviders), timeoutMs: duration, maxAgeMs: integer(0, dayMs) };
   return resolveConfig('find', { checks: find, defaults }, given);
 }

@@ -3,12 +3,13 @@ import type { AddressFailure, Rejection, ServiceKind } from './types.ts';
 
 /** The data of each {@link DiscoveryError} code. */
 export interface DiscoveryErrorData {
-  /** The search ended and nobody confirmed the service. Providers that nobody told the DHT about are not known. */
+  /** The search ended and nobody confirmed the service, or nobody suits. Providers that nobody named are not known. */
   NO_PROVIDERS: {
     readonly kind: ServiceKind;
     readonly model?: string;
-    /** How many peers the DHT named. */
+    /** How many peers were named. */
     readonly asked: number;
+    /** How many offer it; above 0 when one was to be selected and nobody suits. */
     readonly confirmed: number;
     readonly rejected: readonly Rejection[];
   };
@@ -30,6 +31,12 @@ export interface DiscoveryErrorData {
   DESCRIPTOR_REFUSED: { readonly peerId: string; readonly reason: string };
   /** The peer did not answer. It may offer the service all the same. */
   DESCRIPTOR_UNREACHABLE: { readonly peerId: string; readonly reason: string };
+  /** The query cannot be used. Nobody was asked. */
+  INVALID_QUERY: { readonly path: string; readonly got: string; readonly wanted: string };
+  /** The validator did not answer. */
+  REGISTRY_UNREACHABLE: { readonly peerId: string; readonly reason: string };
+  /** The validator answered with something that cannot be used, or that it does not answer. */
+  REGISTRY_REFUSED: { readonly peerId: string; readonly reason: string };
   /** The caller's signal fired. */
   CANCELLED: { readonly act: string };
   /** The service is not started, or stopped meanwhile. */
@@ -62,11 +69,11 @@ const problems: Readonly<Record<PublishProblem, string>> = {
 
 const table: CodeTable<DiscoveryErrorData> = {
   NO_PROVIDERS: {
-    message: ({ kind, model, asked, rejected }) =>
-      `Cannot find ${model === undefined ? `any ${kind}` : `a provider of model "${model}"`}: ` +
-      `${asked} asked, ${rejected.length} rejected, none confirmed`,
+    message: ({ kind, model, asked, confirmed, rejected }) =>
+      `Cannot find ${model === undefined ? `any ${kind}` : `a provider of model "${model}"`}` +
+      `${confirmed > 0 ? ' that suits' : ''}: ${asked} asked, ${confirmed} confirmed, ${rejected.length} rejected`,
     retryable: true,
-    hint: 'Check the name of the model, and that this node has joined the network; a new provider needs a moment.',
+    hint: 'Check the name of the model and what is demanded, and that this node has joined; a new provider needs a moment.',
   },
   QUERY_TIMEOUT: {
     message: ({ key, waitedMs, asked }) =>
@@ -115,6 +122,21 @@ const table: CodeTable<DiscoveryErrorData> = {
     message: ({ peerId, reason }) => `Cannot ask peer "${peerId}" for its descriptor: ${reason}`,
     retryable: true,
     hint: 'The peer may be gone; use another one or try later.',
+  },
+  INVALID_QUERY: {
+    message: ({ path, got, wanted }) => `Cannot use query: "${path}" is ${got}, want ${wanted}`,
+    retryable: false,
+    hint: 'Correct the field.',
+  },
+  REGISTRY_UNREACHABLE: {
+    message: ({ peerId, reason }) => `Cannot ask the registry of peer "${peerId}": ${reason}`,
+    retryable: true,
+    hint: 'Ask another validator, or search for yourself: a registry is a convenience.',
+  },
+  REGISTRY_REFUSED: {
+    message: ({ peerId, reason }) => `Cannot use the answer of the registry of peer "${peerId}": ${reason}`,
+    retryable: false,
+    hint: 'Ask another validator; only peers that offer the validator service answer.',
   },
   CANCELLED: {
     message: ({ act }) => `Cannot finish ${act}: the caller cancelled it`,

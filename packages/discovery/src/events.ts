@@ -27,8 +27,8 @@ export type DiscoveryEvents = {
   };
   /** No bootstrap peer answered; it is tried again after `delayMs`. */
   'bootstrap:retrying': { readonly delayMs: number; readonly error: DiscoveryError<'BOOTSTRAP_FAILED'> };
-  /** A peer on the local network announced itself. */
-  'peer:discovered': { readonly peerId: string };
-  /** A peer on the local network has not announced itself for too long. */
+  /** A peer on the local network was sighted, and takes part in this network. */
+  'peer:discovered': { readonly peerId: string; readonly addresses: readonly string[] };
+  /** A peer on the local network was not sighted for `localPeerTtlMs`. */
   'peer:expired': { readonly peerId: string };
 };

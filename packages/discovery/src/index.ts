@@ -14,10 +14,11 @@
  * @packageDocumentation
  */
 import { Libp2pNetwork, type DiscoveryComponents } from './adapters/libp2p.ts';
+import { openStore } from './adapters/store.ts';
 import { resolveDiscoveryConfig, type DiscoveryConfig } from './config.ts';
 import { DiscoveryService } from './discovery.ts';
 import type { DiscoveryPorts } from './ports.ts';
-import type { Discovery } from './types.ts';
+import type { Discovery } from './api.ts';
 
 /**
  * The discovery service, for libp2p's `services`.
@@ -30,13 +31,47 @@ export const discovery = (
   config: DiscoveryConfig & DiscoveryPorts = {},
 ): ((components: DiscoveryComponents) => Discovery) => {
   const resolved = resolveDiscoveryConfig(config);
-  return (components) =>
-    new DiscoveryService(resolved, new Libp2pNetwork(components, resolved.config, resolved.ports.clock));
+  return (components) => {
+    const { clock, datastore } = resolved.ports;
+    const network = new Libp2pNetwork(components, resolved.config, resolved.ports);
+    const onError = (text: string, error: unknown): void => network.logError(text, error);
+    return new DiscoveryService(resolved, network, openStore(datastore, { clock, onError }));
+  };
 };
 
+export { boundedDhtDatastore, type BoundedDhtDatastore } from './adapters/dhtDatastore.ts';
+export { guardedDht, type DhtComponents } from './adapters/dhtGuard.ts';
+export { dhtRecords, type DhtRecords, type DhtRecordsPorts } from './adapters/dhtRecords.ts';
 export type { DiscoveryComponents } from './adapters/libp2p.ts';
 export type { DiscoveryConfig } from './config.ts';
 export { DiscoveryError, type DiscoveryErrorCode } from './errors.ts';
 export type { DiscoveryEvents } from './events.ts';
-export type { Dialer, DiscoveryPorts, LoadSource } from './ports.ts';
-export type { AlternativeQuery, Discovery, FindConfig, Provider, ServiceQuery } from './types.ts';
+export type { Discovery } from './api.ts';
+export type {
+  ChannelVerdict,
+  DescriptorChannel,
+  Dialer,
+  DiscoveryPorts,
+  LoadSource,
+  LocalDiscovery,
+  PeerPerformance,
+  PerformanceSource,
+  RoutingTable,
+} from './ports.ts';
+export type {
+  AlternativeQuery,
+  DiscoverySnapshot,
+  DropReason,
+  FindConfig,
+  Preference,
+  PreferenceWeights,
+  Provider,
+  RankedCandidate,
+  RegisteredExecutor,
+  RegistryAnswer,
+  Selection,
+  SelectionExplanation,
+  SelectionQuery,
+  ServiceQuery,
+  Unsuitable,
+} from './types.ts';

@@ -14,6 +14,8 @@ export interface JoiningPorts extends Shared {
   readonly finder: Pick<Finder, 'findSelf'>;
   /** Called when a look-up has found peers. */
   readonly onFound: () => void;
+  /** Called when this node has joined again after it was cut off. */
+  readonly onRejoined: () => void;
 }
 
 /** Joins the network and keeps this node in it, from one start of the service to its stop. */
@@ -21,6 +23,8 @@ export class Joining {
   readonly #ports: JoiningPorts;
   readonly #waiters = new Waiters('bootstrap');
   readonly #actor: ActorRefFrom<typeof bootstrapMachine>;
+  #hasJoined = false;
+  #isCutOff = false;
 
   constructor(ports: JoiningPorts) {
     this.#ports = ports;
@@ -35,7 +39,7 @@ export class Joining {
   /** Joins when there is anybody through whom. */
   start(): void {
     this.#actor.start();
-    if (!this.#ports.peers.isEmpty) this.#actor.send({ type: 'bootstrap.run' });
+    if (!this.#ports.peers.isAlone) this.#actor.send({ type: 'bootstrap.run' });
   }
 
   /** Resolves when a bootstrap peer answered. */
@@ -49,7 +53,9 @@ export class Joining {
 
   /** The last connection to a peer is closed. */
   onDisconnect(peerId: string): void {
-    if (this.#ports.peers.hasLostLast(peerId)) this.#actor.send({ type: 'bootstrap.lost' });
+    if (!this.#ports.peers.hasLostLast(peerId)) return;
+    this.#isCutOff = true;
+    this.#actor.send({ type: 'bootstrap.lost' });
   }
 
   stop(): void {
@@ -58,7 +64,7 @@ export class Joining {
   }
 
   #create(): ActorRefFrom<typeof bootstrapMachine> {
-    const { config, events, finder, network, onFound, peers } = this.#ports;
+    const { config, events, finder, network, onFound, onRejoined, peers } = this.#ports;
     const machine = bootstrapMachine.provide({
       actors: {
         dial: fromPromise(({ signal }) => peers.dialAll(signal)),
@@ -72,12 +78,15 @@ export class Joining {
     });
     actor.on('bootstrap.joined', ({ peerIds, foundPeers }) => {
       if (foundPeers > 0) onFound();
+      if (this.#hasJoined && this.#isCutOff) onRejoined();
+      [this.#hasJoined, this.#isCutOff] = [true, false];
       network.log('joined', { answered: peerIds.length, foundPeers });
       events.emit('bootstrap:joined', { peerIds, foundPeers });
       this.#waiters.settle();
     });
     actor.on('bootstrap.failed', ({ failures, delayMs }) => {
       const error = new DiscoveryError('BOOTSTRAP_FAILED', { failures });
+      this.#isCutOff = true;
       network.log('could not join', { failures: failures.length, delayMs });
       events.emit('bootstrap:retrying', { delayMs, error });
       this.#waiters.settle(error);

@@ -1,4 +1,8 @@
-import type { Clock, CommonPorts, Inspector, Random, Signer, Verifier } from '@lloom/core';
+import type { ComponentLogger, Libp2pEvents, PeerDiscovery, PeerId } from '@libp2p/interface';
+import type { AddressManager } from '@libp2p/interface-internal';
+import type { Clock, CommonPorts, Inspector, Meter, Random, Signer, Verifier } from '@lloom/core';
+import type { Datastore } from 'interface-datastore';
+import type { TypedEventTarget } from 'main-event';
 import type { FoundPeer } from './types.ts';
 
 /** What the discovery service may be given from outside. */
@@ -11,6 +15,66 @@ export interface DiscoveryPorts extends CommonPorts {
   readonly dialer?: Dialer;
   /** Tells how busy this node is, for its offer as an executor. @default the offer says what it was advertised with */
   readonly load?: LoadSource;
+  /** Carries descriptors to everybody, and brings those of others. @default only connected peers are told, and asked */
+  readonly channel?: DescriptorChannel;
+  /** Tells how well peers have served this node, for the choice among them. @default nothing is known */
+  readonly experience?: PerformanceSource;
+  /** The routing table of the DHT, from which dead peers are taken. @default they stay there */
+  readonly routingTable?: RoutingTable;
+  /** Sights peers on the local network, such as `mdns()` of `@libp2p/mdns`. @default nobody is sighted */
+  readonly localDiscovery?: LocalDiscovery;
+  /**
+   * Where known peers, their descriptors and the own sequence number are kept over a restart. Whoever opened it closes it
+   * after the service has stopped. @default in memory
+   */
+  readonly datastore?: Datastore;
+}
+
+/** What a receiver of a message from others makes of it: pass it on, drop it, or drop it and blame the sender. */
+export type ChannelVerdict = 'accept' | 'ignore' | 'reject';
+
+/** Carries signed descriptors to everybody. Filled by `@lloom/gossip`. */
+export interface DescriptorChannel {
+  /** Sends a descriptor frame to everybody who listens. */
+  publish(frame: Uint8Array): Promise<void>;
+  /**
+   * Calls `receive` with each frame of others, and passes it on as the verdict says. `receive` never rejects. The returned
+   * function ends it.
+   */
+  subscribe(receive: (frame: Uint8Array) => Promise<ChannelVerdict>): () => void;
+}
+
+/** How well a peer has served this node. What is not known is absent. */
+export interface PeerPerformance {
+  /** From a request to the first byte of its answer, in ms. */
+  readonly latencyMs?: number;
+  /** A round trip over an open connection, in ms. Counts only where no candidate has a `latencyMs`. */
+  readonly roundTripMs?: number;
+  /** How fast its answers come. */
+  readonly tokensPerSecond?: number;
+}
+
+/** Tells how well peers have served this node. Filled by `@lloom/rpc` and `@lloom/peers`. */
+export interface PerformanceSource {
+  performanceOf(peerId: string): PeerPerformance | undefined;
+}
+
+/** The peers that the DHT asks. */
+export interface RoutingTable {
+  has(peerId: string): Promise<boolean>;
+  /** Takes a peer out; it comes back by itself when it connects again. */
+  remove(peerId: string): Promise<void>;
+}
+
+/** Makes what sights peers on the local network; the service starts and stops it. */
+export type LocalDiscovery = (components: LocalDiscoveryComponents) => PeerDiscovery;
+
+/** What the node lends to it. */
+export interface LocalDiscoveryComponents {
+  readonly peerId: PeerId;
+  readonly addressManager: AddressManager;
+  readonly events: TypedEventTarget<Libp2pEvents>;
+  readonly logger: ComponentLogger;
 }
 
 /** How busy this node is with requests of others. Filled by `@lloom/rpc`. */
@@ -50,6 +114,12 @@ export interface ResolvedPorts {
   readonly verifier: Verifier | undefined;
   readonly dialer: Dialer | undefined;
   readonly load: LoadSource | undefined;
+  readonly meter: Meter | undefined;
+  readonly channel: DescriptorChannel | undefined;
+  readonly experience: PerformanceSource | undefined;
+  readonly routingTable: RoutingTable | undefined;
+  readonly localDiscovery: LocalDiscovery | undefined;
+  readonly datastore: Datastore | undefined;
 }
 
 /** The DHT, by the names of keys. */
@@ -73,10 +143,24 @@ export interface Directory {
   findSelf(config: { readonly signal: AbortSignal }): Promise<number>;
 }
 
+/** The exchanges of one frame for one frame that a node answers. */
+export type Exchange = 'descriptor' | 'announce' | 'registry';
+
+/** The answer to a frame of a peer. */
+export type ExchangeHandler = (peerId: string, request: Uint8Array) => Promise<Uint8Array>;
+
+/** Told of peers on the local network. */
+export interface LocalWatcher {
+  /** A peer announced itself, perhaps not for the first time. */
+  onSighting(peer: FoundPeer): void;
+}
+
 /** What the network reports while the service runs. */
 export interface Watcher {
   /** A peer that takes part in the DHT was identified. */
   onPeer(peer: FoundPeer): void;
+  /** A connected peer says that it wants to be told what this node offers. */
+  onListener(peerId: string): void;
   /** The last connection to a peer is closed. */
   onDisconnect(peerId: string): void;
   /** The own addresses may have changed. */
@@ -94,14 +178,23 @@ export interface Network extends Directory, Dialer {
   isConnected(peerId: string): boolean;
   /** Keeps the addresses of a bootstrap peer in the peer store, fresh from now on. */
   remember(peerId: string, addresses: readonly string[]): Promise<void>;
-  /** The bytes of a peer's descriptor frame, over a connection that exists. */
-  ask(peerId: string, config: { readonly signal: AbortSignal }): Promise<Uint8Array>;
-  /** Answers peers that ask for a descriptor frame. */
-  serve(answer: () => Promise<Uint8Array>): Promise<void>;
+  /** Whether a peer says to take part in the DHT of this network; asks it, over a connection that exists. */
+  isMember(peerId: string, config: { readonly signal: AbortSignal }): Promise<boolean>;
+  /** The frame that a peer answers, over a connection that exists. */
+  ask(
+    peerId: string,
+    request: { readonly exchange: Exchange; readonly frame: Uint8Array; readonly signal: AbortSignal },
+  ): Promise<Uint8Array>;
+  /** The connected peers that say to answer an exchange. */
+  listeners(exchange: Exchange): Promise<readonly string[]>;
+  /** Answers peers from now on. */
+  serve(exchange: Exchange, answer: ExchangeHandler): Promise<void>;
   /** Answers nobody any more, and ends what is under way. */
   unserve(): Promise<void>;
   /** Reports until the returned function is called. */
   watch(watcher: Watcher): () => void;
+  /** Sights peers on the local network until the returned function is called. */
+  watchLocal(watcher: LocalWatcher): Promise<() => Promise<void>>;
   log(text: string, fields: Readonly<Record<string, string | number>>): void;
   logError(text: string, error: unknown): void;
 }

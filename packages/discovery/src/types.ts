@@ -1,8 +1,10 @@
-import type { PeerId } from '@libp2p/interface';
-import type { ServiceDescriptor, ServiceType } from '@lloom/codec';
-import type { EventSource } from '@lloom/core';
-import type { Multiaddr } from '@multiformats/multiaddr';
-import type { DiscoveryEvents } from './events.ts';
+import type {
+  PricingInfo,
+  RegistryModel,
+  RegistryStatistics,
+  ServiceDescriptor,
+  ServiceType,
+} from '@lloom/codec';
 
 /** What one looks for: executors, executors of one model, or validators. */
 export type ServiceQuery =
@@ -12,25 +14,33 @@ export type ServiceQuery =
 /** The two kinds of service. */
 export type ServiceKind = ServiceType['kind'];
 
-/** A peer that said, signed and just now, that it offers what was asked for. */
+/** A peer that said, signed and lately, that it offers what was asked for. */
 export interface Provider {
   readonly peerId: string;
   /** Where it can be reached, in its own words; what others say when it names nothing that can be used. */
   readonly addresses: readonly string[];
   /** Its offer. */
   readonly info: ServiceType;
+  /** When this node heard it say so, in ms since 1970. */
+  readonly heardAt: number;
   /** What it runs, in its own words. */
   readonly agentVersion?: string;
 }
 
 /** How one search is made. */
 export interface FindConfig {
-  /** Ends the search as soon as so many providers are confirmed, 1 to 64. @default 64 */
+  /** Ends the search as soon as so many providers are confirmed, 1 to 1,024. @default 1,024 */
   readonly limit?: number;
   /** Gives up. */
   readonly signal?: AbortSignal;
   /** How long it may take, in ms. @default the service's `queryTimeoutMs` */
   readonly timeoutMs?: number;
+  /**
+   * How old a peer's word may be to count without the peer being asked again, in ms. When the same was looked for within
+   * that time, the network is not asked at all. 0 asks everybody.
+   * @default the service's `announcementIntervalMs` for lists, 0 for what is iterated
+   */
+  readonly maxAgeMs?: number;
 }
 
 /** How to wait for something that goes on without the one who waits. */
@@ -42,7 +52,10 @@ export interface WaitConfig {
 /** A provider that did not count, and why. */
 export interface Rejection {
   readonly peerId: string;
-  /** `NOT_OFFERED`, the reason of a `DESCRIPTOR_REFUSED`, or `UNREACHABLE`. */
+  /**
+   * `NOT_OFFERED`; `UNREACHABLE`; the reason of a `DESCRIPTOR_REFUSED`; an {@link Unsuitable} when one was to be selected;
+   * `DUPLICATE`, `WRONG_PEER`, `NOT_AVAILABLE` or `TOO_MANY` in the answer of a registry.
+   */
   readonly reason: string;
 }
 
@@ -68,145 +81,156 @@ export interface AlternativeQuery {
   readonly exclude?: readonly string[];
 }
 
+/** What counts when one executor of several is chosen. */
+export type Preference = 'price' | 'latency' | 'throughput';
+
+/** How much each counts, from 0; only their ratios matter. What is absent counts nothing. */
+export type PreferenceWeights = { readonly [P in Preference]?: number };
+
+/** What the chosen executor must be like. */
+export interface SelectionQuery {
+  readonly model: string;
+  /**
+   * The most that a token may cost, in wei as a decimal text: one bound for both prices, or one for each. Executors that
+   * name no price do not suit then.
+   * @default any price
+   */
+  readonly maxPrice?: string | PricingInfo;
+  /** How many tokens question and answer have together, at least. Who does not say does not suit. @default any */
+  readonly minContext?: number;
+  /** What it must be able to do beyond chat. @default nothing */
+  readonly features?: readonly string[];
+  /** What counts most. @default all three alike */
+  readonly prefer?: Preference | PreferenceWeights;
+  /** Peers that are not wanted. @default nobody */
+  readonly exclude?: readonly string[];
+}
+
+/** Why a provider of the model was not selected from. */
+export type Unsuitable =
+  | 'EXCLUDED'
+  | 'PRICE_UNKNOWN'
+  | 'PRICE_TOO_HIGH'
+  | 'CONTEXT_UNKNOWN'
+  | 'CONTEXT_TOO_SHORT'
+  | 'FEATURE_MISSING';
+
+/** One figure of a candidate. */
+export interface RankedFigure {
+  /** As it is known. What is not counts like the middle of the others; a price that is not named, like the highest. */
+  readonly value?: number;
+  /** From 0, the worst of all candidates, to 1, the best. */
+  readonly score: number;
+}
+
+/** One who could have been selected. */
+export interface RankedCandidate {
+  readonly provider: Provider;
+  /** From 0 to 1; among those that are equally free, the highest is selected. */
+  readonly score: number;
+  /** Whether it would begin at once: it has free slots, or does not say. Those that would not come last. */
+  readonly isFree: boolean;
+  /** The price in wei of a token of the question and three of the answer, latency in ms, tokens per second. */
+  readonly figures: Readonly<Record<Preference, RankedFigure>>;
+}
+
+/** Why one was selected. */
+export interface SelectionExplanation {
+  readonly query: SelectionQuery;
+  /** What counted, as shares of 1. */
+  readonly weights: Readonly<Record<Preference, number>>;
+  /** All who suited, the selected one first. */
+  readonly candidates: readonly RankedCandidate[];
+  /** All others of whom it is known why not. */
+  readonly rejected: readonly Rejection[];
+  /** The same for people: a line for the choice, and one for each candidate and each reason. */
+  readonly text: string;
+}
+
+/** The executor that was selected. */
+export interface Selection extends Provider {
+  /** Why this one, and why not the others. */
+  explain(): SelectionExplanation;
+}
+
+/** Why a descriptor that arrived was dropped. */
+export type DropReason =
+  /** It cannot be read, or is valid for too long. */
+  | 'MALFORMED'
+  /** Its signature proves nothing. */
+  | 'FORGED'
+  /** It is signed by somebody else than the peer that it is about, or told by a peer that may tell only its own. */
+  | 'FOREIGN'
+  /** It has expired, or a newer one is known. */
+  | 'STALE'
+  /** It is known already, and told by somebody else than its peer: it proves no life. */
+  | 'REPLAYED'
+  /** Its peer announces too often. */
+  | 'TOO_MANY';
+
+/** What is known of others, in numbers. */
+export interface DescriptorCounts {
+  /** Peers whose offer is known and believed now. */
+  readonly live: number;
+  /** Peers of whom anything is kept. */
+  readonly kept: number;
+  /** Descriptors that were believed, since the service was created. */
+  readonly accepted: number;
+  /** Descriptors that were not, by reason. */
+  readonly dropped: Readonly<Record<DropReason, number>>;
+}
+
 /** Everything that is under way, as plain JSON. */
 export interface DiscoverySnapshot {
   /** Whether the service is started. */
   readonly running: boolean;
   /** Every recorded offer with the state of its machine. */
   readonly advertisements: readonly { readonly service: ServiceType; readonly state: string }[];
+  readonly announcement: { readonly state: string };
   readonly bootstrap: { readonly state: string; readonly peers: readonly string[] };
   readonly refresh: { readonly state: string; readonly interests: readonly ServiceQuery[] };
+  readonly registry: { readonly state: string };
+  readonly descriptors: DescriptorCounts;
+  /** Peers that were sighted on the local network and have not expired. */
+  readonly localPeers: readonly string[];
+}
+
+/** An executor in the registry of a validator: proven by its own signature, the rest is the validator's word. */
+export interface RegisteredExecutor {
+  /** Proven: what the executor itself signed. The validator can leave it out, but not change it. */
+  readonly descriptor: ServiceDescriptor;
+  /** When the executor signed it, by its own clock, in ms since 1970. */
+  readonly signedAt: number;
+  /** Whether the validator says to be connected to it. */
+  readonly isConnected: boolean;
+  /** When the validator says to have heard of it last, in ms since 1970. */
+  readonly lastSeenAt: number;
+  /** In how many of the validator's sweeps the executor was heard, as it says: a share from 0 to 1. */
+  readonly successRate?: number;
 }
 
 /**
- * Advertises services of this node and finds those of others.
- *
- * Every call that queries or waits rejects with `STOPPED` when the service is not started or stops meanwhile, and with
- * `CANCELLED` when its signal fires.
+ * What a validator says of the network: a convenience, never an authority. Executors are proven one by one; models and
+ * statistics are its word.
  */
-export interface Discovery extends EventSource<DiscoveryEvents> {
-  /**
-   * Offers a service: signed to whoever asks this node from now on, and in the DHT when `service:advertised` tells so.
-   * Resolves when it is recorded. Replaces an earlier offer of the same kind. Before the start it is recorded only;
-   * across `stop()` it is kept.
-   *
-   * @throws {DiscoveryError} `INVALID_SERVICE`, `MISSING_SIGNER`, `SIGNER_MISMATCH`; nothing was changed then
-   */
-  advertiseService(service: ServiceType): Promise<void>;
-  /**
-   * Replaces the offer of a kind: new models are published, gone ones are not renewed. The same as advertising again.
-   *
-   * @throws {DiscoveryError} as {@link Discovery.advertiseService}
-   */
-  updateServiceInfo(service: ServiceType): Promise<void>;
-  /**
-   * Takes an offer back: whoever asks this node is told at once. Resolves when it is not renewed any more. Other peers
-   * may name this node for it until their records expire. Does nothing when there is no such offer.
-   */
-  withdrawService(kind: ServiceType['kind']): Promise<void>;
-  /**
-   * Finds executors. Resolves at `limit`, or `settleMs` after the first confirmed one, or when everybody was asked. The
-   * list may be empty.
-   *
-   * @throws {DiscoveryError} `MISSING_VERIFIER`, `NO_DHT`; `QUERY_TIMEOUT` or `QUERY_FAILED` when nothing was confirmed
-   * @throws {ConfigError} when `config` cannot be used
-   * @example
-   * ```ts
-   * for (const { peerId, info } of await discovery.discoverExecutors({ limit: 5 })) console.log(peerId, info);
-   * ```
-   */
-  discoverExecutors(config?: FindConfig): Promise<Provider[]>;
-  /**
-   * Finds executors of one model.
-   *
-   * @throws {DiscoveryError} as {@link Discovery.discoverExecutors}, and `INVALID_SERVICE` when the name cannot be used
-   */
-  findModelProviders(model: string, config?: FindConfig): Promise<Provider[]>;
-  /**
-   * Finds executors of one model, at least one.
-   *
-   * @throws {DiscoveryError} as {@link Discovery.findModelProviders}, and `NO_PROVIDERS` when nobody confirmed it
-   */
-  requireModelProviders(model: string, config?: FindConfig): Promise<Provider[]>;
-  /**
-   * Finds validators.
-   *
-   * @throws {DiscoveryError} as {@link Discovery.discoverExecutors}
-   */
-  discoverValidators(config?: FindConfig): Promise<Provider[]>;
-  /**
-   * Executors as they are confirmed, until everybody was asked. Leaving the loop ends the search.
-   *
-   * @throws {DiscoveryError} `MISSING_VERIFIER` at the call; the loop throws as {@link Discovery.discoverExecutors}
-   */
-  executors(config?: FindConfig): AsyncIterableIterator<Provider>;
-  /**
-   * Executors of one model as they are confirmed.
-   *
-   * @throws {DiscoveryError} as {@link Discovery.executors}, and `INVALID_SERVICE` at the call
-   */
-  modelProviders(model: string, config?: FindConfig): AsyncIterableIterator<Provider>;
-  /**
-   * Validators as they are confirmed.
-   *
-   * @throws {DiscoveryError} as {@link Discovery.executors}
-   */
-  validators(config?: FindConfig): AsyncIterableIterator<Provider>;
-  /**
-   * Asks one peer what it offers; proven. `undefined` when it never offered anything, no services when it has withdrawn
-   * them all. The own peer id gives the own descriptor.
-   *
-   * @throws {DiscoveryError} `DESCRIPTOR_REFUSED`, `DESCRIPTOR_UNREACHABLE`, `MISSING_VERIFIER`
-   * @throws {AddressError} `INVALID_PEER_ID`
-   */
-  describeService(peerId: PeerId | string, config?: WaitConfig): Promise<ServiceDescriptor | undefined>;
-  /**
-   * Looks again for everything that was looked for lately, at most 32 questions; each ends in `service:discovered`.
-   * Happens by itself every `discoveryIntervalMs`; whoever asks while it happens shares it.
-   *
-   * @throws {DiscoveryError} `QUERY_FAILED` when not one search worked
-   */
-  refreshServices(config?: WaitConfig): Promise<void>;
-  /**
-   * Notes a peer through which the network can be joined. Nothing is dialled.
-   *
-   * @throws {AddressError} `INVALID_MULTIADDR`, with the nearest valid form when there is one, or `MISSING_PEER_ID`
-   */
-  addBootstrapPeer(address: Multiaddr | string): void;
-  /** The addresses of all bootstrap peers. */
-  bootstrapPeers(): readonly string[];
-  /**
-   * Joins the network: dials every bootstrap peer, then looks up the own id. Resolves when one answered. From then on
-   * the node stays joined by itself; when nobody answered it keeps trying.
-   *
-   * @throws {DiscoveryError} `BOOTSTRAP_FAILED` with a reason for each address, `NO_BOOTSTRAP_PEERS`
-   */
-  bootstrap(config?: WaitConfig): Promise<void>;
-  /**
-   * Looks up the own id in the DHT, which fills the routing tables here and at others. Dials no bootstrap peer.
-   *
-   * @throws {DiscoveryError} `NO_DHT`, `QUERY_TIMEOUT`, `QUERY_FAILED`
-   */
-  kadBootstrap(config?: WaitConfig): Promise<void>;
-  /**
-   * What a peer offered when it was asked last, proven then; empty when it was not asked within `descriptorTtlMs`, or
-   * offers nothing. Asks nobody.
-   */
-  servicesOf(peerId: string): readonly ServiceType[];
-  /**
-   * Another executor of a model, of those that {@link Discovery.servicesOf} knows and that are connected or have named
-   * an address: first who has free slots, then whose queue is shorter, then who is cheaper. Among equals each node has
-   * an order of its own, so that not all turn to the same one. `undefined` when nobody is known. Asks nobody.
-   */
-  alternativeTo(query: AlternativeQuery): string | undefined;
-  /**
-   * The same; when nobody is known, looks for somebody for at most five seconds, and resolves with the first who
-   * confirms. libp2p then knows an address of it. `undefined` when nobody is found, for whatever reason, and also when the
-   * service is not started. Calls for one model share a search; beyond 16 models at a time nobody is looked for.
-   *
-   * @throws {DiscoveryError} `CANCELLED` when the signal fires; nothing else
-   */
-  findAlternative(query: AlternativeQuery, config?: WaitConfig): Promise<string | undefined>;
-  /** Everything that is under way, as plain JSON. */
-  snapshot(): DiscoverySnapshot;
-}
+export type RegistryAnswer =
+  | {
+      readonly type: 'modelList';
+      readonly models: readonly RegistryModel[];
+      /** How many there are on all pages. */
+      readonly totalCount: number;
+    }
+  | {
+      readonly type: 'executorList';
+      readonly executors: readonly RegisteredExecutor[];
+      /** Those whose descriptor proves nothing, or does not match the question. */
+      readonly refused: readonly Rejection[];
+      readonly totalCount: number;
+    }
+  | {
+      readonly type: 'executorDetails';
+      /** `undefined` when the validator does not know it, or shows nothing that proves it. */
+      readonly executor: RegisteredExecutor | undefined;
+      readonly refused: readonly Rejection[];
+    }
+  | ({ readonly type: 'statistics' } & RegistryStatistics);

@@ -65,7 +65,7 @@ describe('another executor of a model', () => {
     ['has free slots, before one that does not say', { freeSlots: 1 }, {}],
     ['does not say, before one that has none', {}, { freeSlots: 0 }],
     ['has the shorter queue', { freeSlots: 0, queueDepth: 1 }, { freeSlots: 0, queueDepth: 2 }],
-    ['asks less for the answer', { pricing: price('9', '10') }, { pricing: price('10', '1') }],
+    ['asks less for the answer', { pricing: price('9', '3') }, { pricing: price('10', '1') }],
     ['asks less for the question', { pricing: price('9', '1') }, { pricing: price('9', '2') }],
     ['names a price', { pricing: price('1000') }, {}],
     [
@@ -100,6 +100,40 @@ describe('another executor of a model', () => {
       await service.stop();
     }
     expect(chosen).toEqual(new Set([bob, carol, dave]));
+  });
+
+  test('has no lost connection, unless nobody else is known', async () => {
+    const { service, network } = await knowing({
+      [bob]: offer({ pricing: price('1') }),
+      [carol]: offer({ pricing: price('2') }),
+    });
+    expect(service.alternativeTo({ peerId: dave, model })).toBe(bob);
+    network.watcher?.onDisconnect(bob);
+    expect(service.alternativeTo({ peerId: dave, model })).toBe(carol);
+    expect(service.alternativeTo({ peerId: carol, model })).toBe(bob);
+    await service.stop();
+  });
+
+  test('is one of whom others say so, when nobody has proven it', async () => {
+    const { service, network } = await knowing({ [bob]: offer(), [dave]: [validator] });
+    service.updateExecutorInfo(carol, [model]);
+    service.updateExecutorInfo(dave, [model]);
+    expect(service.alternativeTo({ peerId: alice, model })).toBe(bob);
+    expect(service.alternativeTo({ peerId: bob, model })).toBe(carol);
+    expect(await service.findAlternative({ peerId: bob })).toBe(carol);
+    expect(network.asked).toHaveLength(2);
+    expect(service.alternativeTo({ peerId: bob, model, exclude: [carol] })).toBeUndefined();
+    service.updateExecutorInfo(carol, []);
+    expect(service.alternativeTo({ peerId: bob, model })).toBeUndefined();
+    await service.stop();
+  });
+
+  test('is fast, when prices are equal', async () => {
+    const latency: Readonly<Record<string, number>> = { [bob]: 500, [carol]: 50 };
+    const experience = { performanceOf: (peerId: string) => ({ latencyMs: latency[peerId]! }) };
+    const { service } = await knowing({ [bob]: offer(), [carol]: offer() }, { experience });
+    expect(service.alternativeTo({ peerId: dave, model })).toBe(carol);
+    await service.stop();
   });
 
   test('is connected, or has named an address', async () => {

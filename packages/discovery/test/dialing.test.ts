@@ -17,7 +17,11 @@ function createNetwork(openConnection: () => Promise<never>): Libp2pNetwork {
     peerStore: { get: () => Promise.reject(Object.assign(new Error('nobody'), { name: 'NotFoundError' })) },
     logger: { forComponent: () => log },
   } as unknown as DiscoveryComponents;
-  return new Libp2pNetwork(components, { kadProtocol: '/kad', descriptorTimeoutMs: 1_000 }, systemClock);
+  return new Libp2pNetwork(
+    components,
+    { kadProtocol: '/kad', descriptorTimeoutMs: 1_000 },
+    { clock: systemClock },
+  );
 }
 
 test('a limit of libp2p itself is told as silence, for each address', async () => {

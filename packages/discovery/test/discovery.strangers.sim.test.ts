@@ -119,7 +119,7 @@ describe('a peer that answers badly', () => {
     );
     expect((await timed(network, () => search(network, 'c1'))).result).toEqual(['e1', 'x1']);
     expect(serviceOf(network, 'c1').servicesOf(peerIdOf(network, 'x1'))).toEqual([offer]);
-    await network.runFor(60_000);
+    await network.runFor(50_000);
     expect(serviceOf(network, 'c1').servicesOf(peerIdOf(network, 'x1'))).toEqual([offer]);
   });
 

@@ -1,12 +1,27 @@
 import { createHash } from 'node:crypto';
-import { decodeDescriptorFrame, encodeDescriptorFrame, encodePayload, openEnvelope } from '@lloom/codec';
-import type { ServiceDescriptor, ServiceType } from '@lloom/codec';
+import {
+  decodeDescriptorFrame,
+  encodeDescriptorFrame,
+  encodeDescriptorRequest,
+  encodePayload,
+  openEnvelope,
+  type ServiceDescriptor,
+  type ServiceType,
+} from '@lloom/codec';
 import { LloomError, zeroAddress, zeroDigest } from '@lloom/core';
 import type { Clock, EnvelopeDraft, EvmAddress, Hex, SignedEnvelope, Signer, Verifier } from '@lloom/core';
+import { openStore } from '../src/adapters/store.ts';
 import { resolveDiscoveryConfig, type DiscoveryConfig } from '../src/config.ts';
 import { DiscoveryService } from '../src/discovery.ts';
 import { DiscoveryError } from '../src/errors.ts';
-import type { DiscoveryPorts, Network, Watcher } from '../src/ports.ts';
+import type {
+  DiscoveryPorts,
+  Exchange,
+  ExchangeHandler,
+  LocalWatcher,
+  Network,
+  Watcher,
+} from '../src/ports.ts';
 import type { FoundPeer } from '../src/types.ts';
 import { settled } from './machines.ts';
 
@@ -28,6 +43,7 @@ export const validator: ServiceType = { kind: 'validator', stake: '1000000000000
 /** Time that moves when a test says so, for services and machines. Counts what still waits. */
 export class FakeClock implements Clock {
   #now = 1_700_000_000_000;
+  #aheadMs = 0;
   #nextId = 1;
   readonly #timers = new Map<number, { readonly at: number; readonly fn: () => void }>();
 
@@ -37,7 +53,12 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.#now;
+    return this.#now + this.#aheadMs;
+  }
+
+  /** Sets the wall clock this much ahead, or back. */
+  set(aheadMs: number): void {
+    this.#aheadMs = aheadMs;
   }
 
   elapsed(): number {
@@ -179,8 +200,12 @@ export class FakeNetwork implements Network {
   readonly provided = new Set<string>();
   readonly errors: unknown[] = [];
   readonly asked: string[] = [];
-  serving: (() => Promise<Uint8Array>) | undefined;
+  readonly handlers = new Map<Exchange, ExchangeHandler>();
+  /** Connected peers that want to be told, and what they were told. */
+  readonly audience: string[] = [];
+  readonly told: { readonly peerId: string; readonly frame: Uint8Array }[] = [];
   watcher: Watcher | undefined;
+  localWatcher: LocalWatcher | undefined;
   /** How many peers take a record. */
   taken = 1;
   onProvide: (key: string, signal: AbortSignal) => Promise<number> = () => Promise.resolve(this.taken);
@@ -188,6 +213,10 @@ export class FakeNetwork implements Network {
   onFindSelf: (signal: AbortSignal) => Promise<number> = () => Promise.resolve(3);
   onAsk: (peerId: string, signal: AbortSignal) => Promise<Uint8Array> = () =>
     Promise.reject(new Error('nobody'));
+  /** What a peer answers on any other exchange. */
+  onAskExchange: (peerId: string, frame: Uint8Array, signal: AbortSignal) => Promise<Uint8Array> = () =>
+    Promise.resolve(new Uint8Array());
+  onIsMember: (peerId: string) => Promise<boolean> = () => Promise.resolve(true);
   onDial: (peerId: string, signal: AbortSignal) => Promise<void> = () => Promise.resolve();
   onRetire: (key: string) => Promise<void> = () => Promise.resolve();
 
@@ -236,19 +265,45 @@ export class FakeNetwork implements Network {
     return this.onFindSelf(signal);
   }
 
-  ask(peerId: string, { signal }: { readonly signal: AbortSignal }): Promise<Uint8Array> {
-    this.asked.push(peerId);
-    return this.onAsk(peerId, signal);
+  /** Answers whoever asks for the own descriptor; `undefined` when nobody answers. */
+  get serving(): (() => Promise<Uint8Array>) | undefined {
+    const handler = this.handlers.get('descriptor');
+    return handler && (() => handler(peerIds.dave, encodeDescriptorRequest()));
   }
 
-  serve(answer: () => Promise<Uint8Array>): Promise<void> {
-    if (this.serving !== undefined) return Promise.reject(new Error('somebody serves already'));
-    this.serving = answer;
+  ask(peerId: string, { exchange, frame, signal }: Parameters<Network['ask']>[1]): Promise<Uint8Array> {
+    if (exchange === 'descriptor') {
+      this.asked.push(peerId);
+      return this.onAsk(peerId, signal);
+    }
+    if (exchange === 'announce') this.told.push({ peerId, frame });
+    return this.onAskExchange(peerId, frame, signal);
+  }
+
+  listeners(): Promise<readonly string[]> {
+    return Promise.resolve(this.audience);
+  }
+
+  isMember(peerId: string): Promise<boolean> {
+    return this.onIsMember(peerId);
+  }
+
+  watchLocal(watcher: LocalWatcher): Promise<() => Promise<void>> {
+    this.localWatcher = watcher;
+    return Promise.resolve(() => {
+      this.localWatcher = undefined;
+      return Promise.resolve();
+    });
+  }
+
+  serve(exchange: Exchange, answer: ExchangeHandler): Promise<void> {
+    if (this.handlers.has(exchange)) return Promise.reject(new Error('somebody serves already'));
+    this.handlers.set(exchange, answer);
     return Promise.resolve();
   }
 
   unserve(): Promise<void> {
-    this.serving = undefined;
+    this.handlers.clear();
     return Promise.resolve();
   }
 
@@ -283,7 +338,11 @@ export class FakeNetwork implements Network {
 
 /** A service over a fake network. Started unless a test wants otherwise. */
 export async function createService(
-  given: DiscoveryConfig & DiscoveryPorts & { readonly peerId?: string; readonly started?: boolean } = {},
+  given: DiscoveryConfig &
+    DiscoveryPorts & {
+      readonly peerId?: string;
+      readonly started?: boolean;
+    } = {},
 ) {
   const { peerId = peerIds.alice, started = true, ...config } = given;
   const clock = new FakeClock();
@@ -291,9 +350,11 @@ export async function createService(
   const signer = new FakeSigner(peerId, clock);
   const random = { bytes: (length: number) => new Uint8Array(length), float: () => 0.5 };
   const verifier = createVerifier(clock);
+  const onError = (text: string, error: unknown): void => network.logError(text, error);
   const service = new DiscoveryService(
     resolveDiscoveryConfig({ clock, random, signer, verifier, ...config }),
     network,
+    openStore(config.datastore, { clock, onError }),
   );
   if (started) {
     await service.start();

@@ -52,7 +52,7 @@ describe('the offer of an executor', () => {
     const first = await ask();
     set({ freeSlots: 0 });
     set({ freeSlots: 4 });
-    await clock.advance(30_000);
+    await clock.advance(29_999);
     expect(await ask()).toEqual(first);
     expect(signer.signed).toBe(1);
     await service.stop();
@@ -105,7 +105,9 @@ describe('the offer of an executor', () => {
 test('the offer of a validator says nothing of a load, and is not signed again for it', async () => {
   const { service, clock, network, signer, set } = await createBusyNode();
   await service.advertiseService(validator);
-  await service.withdrawService('executor');
+  const withdrawal = service.withdrawService('executor');
+  await clock.advance(1_000);
+  await withdrawal;
   expect(readFrame(await network.serving!())?.services).toEqual([validator]);
   set({ freeSlots: 0 });
   await clock.advance(10_000);

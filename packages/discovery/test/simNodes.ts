@@ -5,6 +5,7 @@ import type { ServiceType } from '@lloom/codec';
 import type { Hex } from '@lloom/core';
 import { Identity } from '@lloom/identity';
 import type { SimHost, TestNetwork } from '@lloom/simkit';
+import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { createLibp2p } from 'libp2p';
 import { CID } from 'multiformats/cid';
 import * as raw from 'multiformats/codecs/raw';
@@ -29,10 +30,10 @@ const base = (host: SimHost, identity: Identity) => ({
   connectionMonitor: { pingInterval: 30_000, pingTimeout: { minTimeout: 25_000, maxTimeout: 25_000 } },
 });
 
-const createDht = () =>
+const createDht = (clientMode = false) =>
   kadDHT({
     protocol: '/lloom/kad/1.0.0',
-    clientMode: false,
+    clientMode,
     peerInfoMapper: passthroughMapper,
     allowQueryWithZeroPeers: true,
     initialQuerySelfInterval: 1,
@@ -55,6 +56,49 @@ export async function createSimNode(host: SimHost, config: DiscoveryConfig & Dis
       discovery: discovery({ ...ports, ...config }),
     },
   });
+}
+
+/** What a node of a crowd is: who only asks has a key that is cheap to read, and who is no server is asked by nobody. */
+export interface Cheapness {
+  /** An Ed25519 key: it cannot advertise. */
+  readonly onlyAsks?: boolean;
+  /** Not a server of the DHT. */
+  readonly isClient?: boolean;
+}
+
+/** A node of a crowd: as {@link createSimNode}, and cheap to simulate. */
+export async function createCrowdNode(
+  host: SimHost,
+  { onlyAsks = false, isClient = false }: Cheapness,
+  config: DiscoveryConfig & DiscoveryPorts,
+) {
+  const { clock, random } = host;
+  const identity = identityOf(host);
+  const common = { clock, random };
+  const verifier = identity.verifier({}, common);
+  const ports = { ...common, verifier, ...(!onlyAsks && { signer: identity.signer({}, common) }) };
+  return createLibp2p({
+    ...base(host, identity),
+    ...(onlyAsks && { privateKey: host.privateKey }),
+    services: {
+      identify: identify(),
+      ping: ping({ maxInboundStreams: 8, maxOutboundStreams: 8 }),
+      dht: createDht(isClient),
+      discovery: discovery({ ...ports, datastore: host.datastore, ...config }),
+    },
+  });
+}
+
+/** Builds nodes that all know the address of the first one, which is a server of the DHT that only asks. */
+export function crowd(kind: (name: string) => Cheapness) {
+  let hub: string | undefined;
+  return async (host: SimHost): Promise<SimNode | SimStranger> => {
+    const isHub = hub === undefined || hub.startsWith(`${host.address}/`);
+    hub ??= `${host.address}/p2p/${peerIdFromPrivateKey(host.privateKey).toString()}`;
+    return createCrowdNode(host, isHub ? { onlyAsks: true } : kind(host.name), {
+      bootstrapPeers: isHub ? [] : [hub],
+    });
+  };
 }
 
 /** A node that takes part in the DHT, and does whatever else a test wants. */
@@ -163,4 +207,16 @@ export async function advertiseAll(network: SimNetwork, names: readonly string[]
   }
   await network.runUntil(() => left.size === 0, { what: 'every offer to be in the DHT' });
   return network.clock.elapsed() - startedAt;
+}
+
+/** Whom the DHT itself names to a node for a key. */
+export async function stockProviders(network: SimNetwork, name: string, key: string): Promise<string[]> {
+  const cid = CID.createV1(raw.code, await sha256.digest(new TextEncoder().encode(key)));
+  return network.run(async () => {
+    const named = new Set<string>();
+    for await (const event of network.node(name).services.dht.findProviders(cid)) {
+      if (event.name === 'PROVIDER') for (const { id } of event.providers) named.add(id.toString());
+    }
+    return [...named];
+  });
 }

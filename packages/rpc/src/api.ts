@@ -158,6 +158,16 @@ export interface Rpc extends EventSource<RpcEvents> {
     request: Request,
     call?: CallConfig,
   ): Promise<Response>;
+  /**
+   * How well a peer has served this node: the means of its answers that came well and were proven, the latest counting a
+   * fifth. `latencyMs` is from sending a question to the first byte of the answer, with or without chunks.
+   * `tokensPerSecond` is of answers in chunks, after the first one, of at least 8 tokens and 50 ms; the peer counts its
+   * tokens itself, and looks slow to a reader that is slower. `undefined` when it has answered no question; of 1,024 peers at
+   * most, those known longest are forgotten first. Pings and other protocols do not count.
+   */
+  performanceOf(
+    peerId: string,
+  ): { readonly latencyMs?: number; readonly tokensPerSecond?: number } | undefined;
   /** The requests of this node that are under way. */
   pendingRequests(): PendingRequest[];
   /** How busy this node is with requests of others. */

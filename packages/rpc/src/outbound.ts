@@ -10,26 +10,15 @@ import type {
   SentRequest,
 } from './internal/exchange.ts';
 import { endError, exchangeError, saidError, unsendable, type FailureContext } from './internal/failures.ts';
+import { PaceWatch } from './internal/pace.ts';
 import { hasEnded, type OutboundEnd } from './internal/requestEnds.ts';
 import { StallWatch } from './internal/stallWatch.ts';
 import { UnreadQueue, type Unread } from './internal/unread.ts';
 import type { Lifecycle, LifecycleOwner } from './lifecycle.ts';
-import type { RequestEvent, RequestState } from './machines/request.machine.ts';
+import { requestEvents as events, type RequestEvent, type RequestState } from './machines/request.machine.ts';
 import { headOf, type Outgoing } from './outgoing.ts';
 import type { RpcRuntime } from './runtime.ts';
 import type { AnswerChunk, PartialAnswer, PendingRequest, RequestId } from './types.ts';
-
-const events = {
-  opened: { type: 'session.opened' },
-  sent: { type: 'request.sent' },
-  began: { type: 'answer.began' },
-  ended: { type: 'answer.ended' },
-  stalled: { type: 'answer.stalled' },
-  verified: { type: 'answer.verified' },
-  failed: { type: 'exchange.failed' },
-  cancel: { type: 'request.cancel' },
-  stop: { type: 'request.stop' },
-} as const satisfies Record<string, RequestEvent>;
 
 const nothing = new Uint8Array(0);
 
@@ -54,6 +43,8 @@ export class OutboundRequest<Result = unknown>
   readonly #limits: TimeLimits;
   readonly #unread = new UnreadQueue();
   readonly #end: OutboundEnd;
+  /** Pings and protocols of one's own take other times than models do. */
+  readonly #pace: PaceWatch | undefined;
   #readThisTurn = 0;
   /** Set once it is listened to. */
   #signal: AbortSignal | undefined;
@@ -71,6 +62,7 @@ export class OutboundRequest<Result = unknown>
     this.#runtime = runtime;
     this.#outgoing = outgoing;
     this.#end = end;
+    this.#pace = outgoing.method === 'llmRequest' ? new PaceWatch(clock) : undefined;
     this.startedAt = clock.now();
     this.#startedElapsedMs = clock.elapsed();
     this.outcome = this.#settled.promise;
@@ -167,6 +159,7 @@ export class OutboundRequest<Result = unknown>
         const chunk = taken instanceof Promise ? await taken : taken;
         // A signature that came by itself shows nothing.
         if (chunk?.text === '' && chunk.tokens === 0) continue;
+        if (chunk !== undefined) this.#pace?.read(chunk.tokens);
         return chunk;
       }
       if (!this.#life.isActive) {
@@ -193,10 +186,12 @@ export class OutboundRequest<Result = unknown>
   }
 
   onSent(): void {
+    this.#pace?.sent();
     this.#life.send(events.sent);
   }
 
   onProgress(): void {
+    this.#pace?.began();
     this.#life.send(events.began);
     const { idleTimeoutMs } = this.#limits;
     if (idleTimeoutMs === 0 || !this.#life.isActive) return;
@@ -210,6 +205,7 @@ export class OutboundRequest<Result = unknown>
 
   onMessage(kind: AnswerKind, message: Uint8Array): void {
     if (!this.#life.isActive) return;
+    if (kind === 'end') this.#pace?.ended();
     if (this.#outgoing.stream) {
       this.onProgress();
       this.#unread.push({ kind, message });
@@ -241,6 +237,7 @@ export class OutboundRequest<Result = unknown>
     this.#controller?.abort(hasEnded);
     if (state === 'succeeded' && this.#result !== undefined) {
       this.#count('answered');
+      if (this.#pace !== undefined) this.#runtime.paces.note(this.peerId, this.#pace, this.#result.value);
       this.#settled.resolve(this.#result.value);
       this.#end.onAnswered(this, this.#result.value);
     } else {

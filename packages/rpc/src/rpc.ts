@@ -10,6 +10,7 @@ import type { RpcEvents } from './events.ts';
 import { ExecutionService } from './executionService.ts';
 import type { ExecutionJournal } from './internal/executionJournal.ts';
 import { checkTime, peerText, shown } from './internal/given.ts';
+import { Paces } from './internal/pace.ts';
 import { lingerMs } from './internal/partWith.ts';
 import { reqRespProtocol } from './internal/protocolIds.ts';
 import { RequestMeter } from './internal/requestMeter.ts';
@@ -77,7 +78,8 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
     };
     const lifecycles = createLifecycles({ clock, inspect });
     const peers = new CallPeers(config, { clock, random, inspect, alternatives });
-    const shared = { config, network, carriers, peers, clock, signer, verifier, relayBudget, meters };
+    const paces = new Paces();
+    const shared = { config, network, carriers, peers, paces, clock, signer, verifier, relayBudget, meters };
     const middleware = (): readonly Middleware[] => this.#middleware;
     this.#runtime = {
       ...shared,
@@ -164,6 +166,10 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
 
   findAlternativePeer(...[peerId, about]: Parameters<Rpc['findAlternativePeer']>): string | undefined {
     return this.#calls.findAlternative(peerId, about ?? {});
+  }
+
+  performanceOf(peerId: string): ReturnType<Rpc['performanceOf']> {
+    return this.#runtime.paces.of(peerId);
   }
 
   pendingRequests(): PendingRequest[] {

@@ -3,6 +3,7 @@ import type { CallPeers } from './callPeers.ts';
 import type { Carriers } from './carriers.ts';
 import type { RpcConfig } from './config.ts';
 import type { RpcEvents } from './events.ts';
+import type { Paces } from './internal/pace.ts';
 import type { RequestMeter } from './internal/requestMeter.ts';
 import { lifecycles, type Lifecycles } from './lifecycle.ts';
 import {
@@ -40,6 +41,8 @@ export interface RpcRuntime {
   readonly meters: { readonly outbound: RequestMeter; readonly inbound: RequestMeter } | undefined;
   /** Whom this node may ask. */
   readonly peers: CallPeers;
+  /** How fast they have answered. */
+  readonly paces: Paces;
   /** What stands around every request, the outermost first; replaced as a whole. */
   readonly middleware: readonly Middleware[];
   readonly relayBudget: RelayBudget | undefined;

@@ -3,6 +3,7 @@ import { test, type NetworkFixture } from '@lloom/simkit/vitest';
 import { encodeFrame } from '@lloom/codec';
 import { describe, expect } from 'vitest';
 import { rpcDefaults } from '../src/config.ts';
+import { heldBufferBytes } from './memory.ts';
 import { readFrames } from './misbehaviour.ts';
 import { protocol, question } from './nodes.ts';
 import {
@@ -136,7 +137,7 @@ describe.for(fidelities)('over %s links', (fidelity) => {
       executor: { maxInboundRequestsPerPeer: 64 },
     });
     await network.run(asker.rpc.request(executor.peerId, { type: 'ping' }));
-    const before = process.memoryUsage().arrayBuffers;
+    const before = heldBufferBytes();
     const config = { maxOutboundStreams: 100 };
     const open = () => asker.node.dialProtocol(executor.node.peerId, protocol, config);
     const streams = await network.run(Promise.all(Array.from({ length: 64 }, open)));

@@ -5,6 +5,7 @@ import { rpcDefaults } from '../src/config.ts';
 import type { Codec, CustomProtocol, RpcConfig } from '../src/index.ts';
 import { sessionProtocol } from '../src/internal/protocolIds.ts';
 import { HandSession, openBytes, sessionBytes } from './handSession.ts';
+import { heldBufferBytes } from './memory.ts';
 import { failure } from './nodes.ts';
 import { createPair, fidelities, ways, type Way } from './simulation.ts';
 
@@ -148,7 +149,7 @@ for (const fidelity of fidelities)
       await network.run(asker.node.dialProtocol(executor.node.peerId, sessionProtocol)),
     );
     const ids = Array.from({ length: 64 }, (_, index) => index + 1);
-    const before = process.memoryUsage().arrayBuffers;
+    const before = heldBufferBytes();
     session.write(...ids.map((id) => openBytes(id, { piece: nothing, more: true, sizeBytes: limitBytes })));
     const byte = new Uint8Array([1]);
     for (let second = 0; second < rpcDefaults.requestReadTimeoutMs / 1_000; second++) {

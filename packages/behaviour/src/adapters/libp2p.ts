@@ -1,11 +1,13 @@
 import { identify, identifyPush, type Identify, type IdentifyPush } from '@libp2p/identify';
-import { kadDHT, passthroughMapper, removePrivateAddressesMapper, type KadDHT } from '@libp2p/kad-dht';
+import type { KadDHT } from '@libp2p/kad-dht';
 import { ping, type Ping } from '@libp2p/ping';
 import { createLibp2p } from 'libp2p';
 import type { Libp2p, PrivateKey } from '@libp2p/interface';
 import type { Datastore } from 'interface-datastore';
+import { boundedDhtDatastore } from '@lloom/discovery';
 import { createStack } from '@lloom/transport';
 import { packageConfigs, type NetworkStack, type ResolvedNetworkConfig } from '../config.ts';
+import { createKad } from './kad.ts';
 import { version } from '../internal/version.ts';
 import { packageServices, type Ports, type Services } from '../wiring.ts';
 
@@ -19,6 +21,7 @@ export type NodeServices = Services & {
 
 /** What a node is built from. */
 export interface NodeParts {
+  readonly peerId: string;
   readonly privateKey: PrivateKey;
   readonly config: ResolvedNetworkConfig;
   readonly ports: Ports;
@@ -43,6 +46,7 @@ const pingStreams = 8;
 
 /** A libp2p node with all packages; it listens when the promise resolves. */
 export function startLibp2p({
+  peerId,
   privateKey,
   config,
   ports,
@@ -50,9 +54,11 @@ export function startLibp2p({
   stack = createStack(),
 }: NodeParts): Promise<Libp2p<NodeServices>> {
   const isLocal = config.addressPolicy !== 'public';
+  const bounded = boundedDhtDatastore(datastore, { ownPeerId: peerId });
+  const { verifier, clock } = ports.discovery;
   return createLibp2p<NodeServices>({
     privateKey,
-    datastore,
+    datastore: bounded,
     nodeInfo: { name: 'lloom', version, userAgent: `lloom/${version}` },
     addresses: { listen: [...config.listenAddresses], announce: [...config.announceAddresses] },
     ...stack,
@@ -75,20 +81,7 @@ export function startLibp2p({
       identifyPush: identifyPush({ debounce: pushDelayMs }),
       // The DHT pings beside the monitor; a ping too many would end a good connection.
       ping: ping({ maxInboundStreams: pingStreams, maxOutboundStreams: pingStreams }),
-      dht: kadDHT({
-        protocol: config.kadProtocol,
-        kBucketSize: config.kadReplicationFactor,
-        // In client mode, the default without a public address, a local network would have no DHT at all.
-        clientMode: false,
-        peerInfoMapper: isLocal ? passthroughMapper : removePrivateAddressesMapper,
-        alpha: 3,
-        disjointPaths: 3,
-        initialQuerySelfInterval: 1,
-        // Without this a query on an empty routing table waits for three minutes.
-        allowQueryWithZeroPeers: true,
-        // Holders forget an address after an hour, so provide three times within it.
-        reprovide: { validity: 40 * 60_000, threshold: 20 * 60_000, interval: 5 * 60_000 },
-      }),
+      dht: createKad({ config, verifier, datastore: bounded, ...(clock && { clock }) }),
       ...packageServices(packageConfigs(config), ports),
     },
   });

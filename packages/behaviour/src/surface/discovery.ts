@@ -14,6 +14,9 @@ export type DiscoverySurface = Pick<
   | 'modelProviders'
   | 'validators'
   | 'describeService'
+  | 'selectExecutor'
+  | 'queryRegistry'
+  | 'updateExecutorInfo'
   | 'addBootstrapPeer'
   | 'bootstrapPeers'
   | 'bootstrap'
@@ -35,6 +38,9 @@ export function discoverySurface(discovery: Discovery): DiscoverySurface {
     modelProviders: discovery.modelProviders.bind(discovery),
     validators: discovery.validators.bind(discovery),
     describeService: discovery.describeService.bind(discovery),
+    selectExecutor: discovery.selectExecutor.bind(discovery),
+    queryRegistry: discovery.queryRegistry.bind(discovery),
+    updateExecutorInfo: discovery.updateExecutorInfo.bind(discovery),
     addBootstrapPeer: discovery.addBootstrapPeer.bind(discovery),
     bootstrapPeers: discovery.bootstrapPeers.bind(discovery),
     bootstrap: discovery.bootstrap.bind(discovery),

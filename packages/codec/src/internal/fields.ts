@@ -85,12 +85,24 @@ export const flag: Field<boolean> = plain('true or false', (value) => typeof val
 /** A finite number. */
 export const double: Field<number> = plain('a finite number', (value) => Number.isFinite(value), 0);
 
-/** A whole number below 2^32. */
-export const uint32: Field<number> = plain(
-  'a whole number from 0 to 4294967295',
-  (value) => isUint(value, 0xffff_ffff),
+/** A number from 0 to 1. */
+export const ratio: Field<number> = plain(
+  'a number from 0 to 1',
+  (value) => typeof value === 'number' && value >= 0 && value <= 1,
   0,
 );
+
+/** A whole number of a range. */
+export function whole(min: number, max: number): Field<number> {
+  return plain(
+    `a whole number from ${min} to ${max}`,
+    (value) => isUint(value, max) && (value as number) >= min,
+    0,
+  );
+}
+
+/** A whole number below 2^32. */
+export const uint32: Field<number> = whole(0, 0xffff_ffff);
 
 /** A whole number below 2^53. A larger one on the wire is refused, never rounded. */
 export const uint64: Field<number> = {

@@ -239,7 +239,8 @@ function unwrap<V extends { readonly kind: string }>(
   };
 }
 
-function absentWhenEmpty<V>(field: Field<readonly V[]>): Field<readonly V[] | undefined> {
+/** A list of which an empty one says that there is none. */
+export function absentWhenEmpty<V>(field: Field<readonly V[]>): Field<readonly V[] | undefined> {
   return mapped(field, {
     to: (value) => value ?? [],
     from: (value) => (value.length === 0 ? undefined : value),

@@ -18,6 +18,11 @@ import type {
   Payload,
   PayloadType,
   PricingInfo,
+  RegistryExecutor,
+  RegistryFilters,
+  RegistryModel,
+  RegistryQuery,
+  RegistryResult,
   RequestFrame,
   RequestMessage,
   ResponseMessage,
@@ -264,3 +269,75 @@ export const descriptorFrame: fc.Arbitrary<SignedMessage<ServiceDescriptor> | un
   signed('ServiceDescriptor', serviceDescriptor),
   { nil: undefined, freq: 20 },
 );
+
+const ratio = fc.double({ min: 0, max: 1, noNaN: true });
+
+/** What may be left out, and is left out when there is nothing in it. */
+const filters: fc.Arbitrary<RegistryFilters> = partial(
+  {},
+  {
+    minContextLength: uint32,
+    requiredFeatures: fc.array(name, { minLength: 1, maxLength: 4 }),
+    maxPrice: wei,
+    onlyAvailable: fc.constant(true),
+    minSuccessRate: ratio,
+  },
+);
+
+const page = {
+  filters,
+  limit: fc.integer({ min: 1, max: limits.registryEntries }),
+  offset: uint64.filter((value) => value > 0),
+};
+
+const registryModel: fc.Arbitrary<RegistryModel> = partial(
+  {
+    model: name,
+    executorCount: uint32,
+    executors: fc.array(name, { maxLength: 4 }),
+    features: fc.array(name, { maxLength: 4 }),
+  },
+  { contextLength: uint32, averagePricing: pricing },
+);
+
+const registryExecutor: fc.Arbitrary<RegistryExecutor> = partial(
+  {
+    descriptor: signed('ServiceDescriptor', serviceDescriptor),
+    isConnected: fc.boolean(),
+    lastSeenAt: uint64,
+  },
+  { successRate: ratio },
+);
+
+/** Questions to a registry, by kind. */
+export const registryQuery: Readonly<Record<RegistryQuery['type'], fc.Arbitrary<RegistryQuery>>> = {
+  listAllModels: partial({ type: fc.constant('listAllModels' as const) }, page),
+  findModel: partial({ type: fc.constant('findModel' as const), model: name }, page),
+  executorInfo: fc.record({ type: fc.constant('executorInfo'), peerId: name }),
+  searchByCapabilities: partial({ type: fc.constant('searchByCapabilities' as const) }, page),
+  getStatistics: fc.constant({ type: 'getStatistics' }),
+};
+
+/** Answers of a registry, by kind. */
+export const registryResult: Readonly<Record<RegistryResult['type'], fc.Arbitrary<RegistryResult>>> = {
+  modelList: fc.record({
+    type: fc.constant('modelList'),
+    models: fc.array(registryModel, { maxLength: 4 }),
+    totalCount: uint64,
+  }),
+  executorList: fc.record({
+    type: fc.constant('executorList'),
+    executors: fc.array(registryExecutor, { maxLength: 3 }),
+    totalCount: uint64,
+  }),
+  executorDetails: partial({ type: fc.constant('executorDetails' as const) }, { executor: registryExecutor }),
+  statistics: fc.record({
+    type: fc.constant('statistics'),
+    totalExecutors: uint64,
+    totalModels: uint64,
+    connectedExecutors: uint64,
+    totalRequests: uint64,
+    uptimeMs: uint64,
+  }),
+  error: fc.record({ type: fc.constant('error'), code: name, message: reason }),
+};

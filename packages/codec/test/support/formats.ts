@@ -9,6 +9,8 @@ import {
   decodeGossipMessage,
   decodeOpenHead,
   decodePayload,
+  decodeRegistryQuery,
+  decodeRegistryResult,
   decodeRequestFrame,
   decodeRequestMessage,
   decodeResponseFrame,
@@ -20,6 +22,8 @@ import {
   encodeGossipMessage,
   encodeOpenHead,
   encodePayload,
+  encodeRegistryQuery,
+  encodeRegistryResult,
   encodeRequestFrame,
   encodeRequestMessage,
   encodeResponseFrame,
@@ -59,16 +63,20 @@ export const formats = {
   GossipMessage: format(encodeGossipMessage, decodeGossipMessage),
   DescriptorRequest: format<void>(encodeDescriptorRequest, decodeDescriptorRequest),
   DescriptorFrame: format(encodeDescriptorFrame, decodeDescriptorFrame),
+  RegistryRequest: format(encodeRegistryQuery, decodeRegistryQuery),
+  RegistryAnswer: format(encodeRegistryResult, decodeRegistryResult),
 };
 
 export type FormatName = keyof typeof formats;
 
-/** Values of every message type and of each kind that it comes in. */
-export const kinds: readonly {
+interface Kind {
   readonly title: string;
   readonly name: FormatName;
   readonly values: fc.Arbitrary<unknown>;
-}[] = [
+}
+
+/** Values of every message type and of each kind that it comes in. */
+export const kinds: readonly Kind[] = [
   { title: 'LlmRequest', name: 'LlmRequest', values: any.llmRequest },
   { title: 'LlmResponse', name: 'LlmResponse', values: any.llmResponse },
   { title: 'AnswerSegment', name: 'AnswerSegment', values: any.answerSegment },
@@ -84,12 +92,14 @@ export const kinds: readonly {
   { title: 'AnswerEnd', name: 'AnswerEnd', values: any.endFrame },
   { title: 'ErrorFrame', name: 'ErrorFrame', values: any.errorFrame },
   { title: 'DescriptorFrame', name: 'DescriptorFrame', values: any.descriptorFrame },
-  ...Object.entries(any.gossip).map(([type, values]) => ({
-    title: `GossipMessage ${type}`,
-    name: 'GossipMessage' as const,
-    values,
-  })),
+  ...kindsOf('GossipMessage', any.gossip),
+  ...kindsOf('RegistryRequest', any.registryQuery),
+  ...kindsOf('RegistryAnswer', any.registryResult),
 ];
+
+function kindsOf(name: FormatName, values: Readonly<Record<string, fc.Arbitrary<unknown>>>): Kind[] {
+  return Object.entries(values).map(([type, value]) => ({ title: `${name} ${type}`, name, values: value }));
+}
 
 /** A name from a table of vectors. */
 export function formatOf(name: string): Format {

@@ -10,6 +10,8 @@ interface Shape {
 const leaf: Shape = {};
 const end: Shape = { 1: { 1: leaf, 2: leaf, 3: leaf }, 2: leaf };
 const executor: Shape = { 3: leaf, 8: { 2: leaf } };
+const page: Shape = { 1: leaf };
+const registered: Shape = { 1: leaf };
 
 const shapes: Readonly<Record<FormatName, Shape>> = {
   LlmRequest: { 2: leaf },
@@ -26,6 +28,14 @@ const shapes: Readonly<Record<FormatName, Shape>> = {
   GossipMessage: { 3: { 4: leaf }, 4: leaf, 5: leaf, 6: { 3: leaf } },
   DescriptorRequest: leaf,
   DescriptorFrame: { 1: leaf },
+  RegistryRequest: { 2: page, 3: page, 4: leaf, 5: page, 6: leaf },
+  RegistryAnswer: {
+    1: { 1: { 6: leaf } },
+    2: { 1: registered },
+    3: { 1: registered },
+    4: leaf,
+    5: leaf,
+  },
 };
 
 /** A field that a newer version may have added, of any wire type. */

@@ -1,5 +1,3 @@
-import { lpStream } from '@libp2p/utils';
-import type { LengthPrefixedStream } from '@libp2p/utils';
 import type {
   ComponentLogger,
   ContentRouting,
@@ -11,30 +9,26 @@ import type {
   PeerRouting,
   PeerStore,
   RoutingOptions,
-  Stream,
 } from '@libp2p/interface';
 import type { AddressManager, ConnectionManager, Registrar } from '@libp2p/interface-internal';
-import { decodeDescriptorRequest, encodeDescriptorRequest, limits } from '@lloom/codec';
-import { safe, toMultiaddr, toPeerId, withPeerId, type Clock, orAbort } from '@lloom/core';
+import { safe, toMultiaddr, toPeerId, withPeerId, type Clock } from '@lloom/core';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { TypedEventTarget } from 'main-event';
 import { CID } from 'multiformats/cid';
 import * as raw from 'multiformats/codecs/raw';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { DiscoveryError } from '../errors.ts';
-import { startDeadline } from '../internal/deadline.ts';
-import type { Network, Watcher } from '../ports.ts';
+import type { Exchange, ExchangeHandler, LocalDiscovery, LocalWatcher, Network, Watcher } from '../ports.ts';
 import type { FoundPeer } from '../types.ts';
-
-/** The protocol: one request and one answer a stream. */
-export const descriptorProtocol = '/lloom/descriptor/1.0.0';
+import { Exchanges, protocols } from './exchanges.ts';
+import { isMember, watchLocal } from './local.ts';
 
 /** What the node lends to the service. */
 export interface DiscoveryComponents {
   readonly peerId: PeerId;
   readonly registrar: Pick<Registrar, 'handle' | 'unhandle' | 'getTopologies'>;
   readonly connectionManager: Pick<ConnectionManager, 'openConnection' | 'openStream' | 'getConnections'>;
-  readonly addressManager: Pick<AddressManager, 'getAddresses'>;
+  readonly addressManager: AddressManager;
   readonly peerStore: Pick<PeerStore, 'get' | 'merge'>;
   readonly contentRouting: Pick<ContentRouting, 'provide' | 'cancelReprovide' | 'findProviders'>;
   readonly peerRouting: Pick<PeerRouting, 'getClosestPeers'>;
@@ -50,18 +44,16 @@ export interface Libp2pConfig {
   readonly descriptorTimeoutMs: number;
 }
 
-/** Streams of one connection. A peer asks one descriptor at a time; a few more may be closing. */
-const maxStreamsPerConnection = 8;
-/** Inbound streams of all connections; beyond, streams are reset. */
-const maxInboundStreams = 64;
-/** The request is a version number; more is not read. */
-const maxRequestBytes = 64;
-/** Room for the length prefix and for what a muxer delivers in one piece. */
-const slackBytes = 1_024;
 /** Addresses of one peer that are dialled, or passed on: others may name any number. */
 const maxAddresses = 16;
 /** Connected peers that are shown to the DHT again at once. */
 const maxIntroductions = 16;
+
+/** What the adapter is given beside its configuration. */
+export interface Libp2pPorts {
+  readonly clock: Clock;
+  readonly localDiscovery?: LocalDiscovery | undefined;
+}
 
 /** The network through libp2p. */
 export class Libp2pNetwork implements Network {
@@ -69,15 +61,22 @@ export class Libp2pNetwork implements Network {
   readonly agentVersion: string | undefined;
   readonly #components: DiscoveryComponents;
   readonly #config: Libp2pConfig;
-  readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #streams = new Set<Stream>();
-  #inbound = 0;
+  readonly #exchanges: Exchanges;
+  readonly #localDiscovery: LocalDiscovery | undefined;
 
-  constructor(components: DiscoveryComponents, config: Libp2pConfig, clock: Clock) {
+  constructor(components: DiscoveryComponents, config: Libp2pConfig, ports: Libp2pPorts) {
+    const { registrar, connectionManager } = components;
     this.#components = components;
     this.#config = config;
-    this.#clock = clock;
+    this.#localDiscovery = ports.localDiscovery;
+    this.#exchanges = new Exchanges({
+      registrar,
+      connectionManager,
+      clock: ports.clock,
+      timeoutMs: config.descriptorTimeoutMs,
+      onError: (text, error) => this.logError(text, error),
+    });
     this.#logger = components.logger.forComponent('lloom:discovery');
     this.peerId = components.peerId.toString();
     this.agentVersion = components.nodeInfo?.userAgent;
@@ -117,6 +116,16 @@ export class Libp2pNetwork implements Network {
       // A caller that gave up has not met silence.
       throw signal.aborted ? error : explainSilence(error);
     }
+  }
+
+  isMember(peerId: string, config: { readonly signal: AbortSignal }): Promise<boolean> {
+    return isMember(this.#components, { peerId, kadProtocol: this.#config.kadProtocol }, config);
+  }
+
+  async watchLocal(watcher: LocalWatcher): Promise<() => Promise<void>> {
+    const module = this.#localDiscovery?.(this.#components);
+    if (module === undefined) return () => Promise.resolve();
+    return watchLocal(module, watcher, (error) => this.logError('a listener failed', error));
   }
 
   async provide(key: string, { signal }: { readonly signal: AbortSignal }): Promise<number> {
@@ -171,56 +180,36 @@ export class Libp2pNetwork implements Network {
     return found;
   }
 
-  async ask(peerId: string, { signal }: { readonly signal: AbortSignal }): Promise<Uint8Array> {
-    const stream = await this.#components.connectionManager.openStream(toPeerId(peerId), descriptorProtocol, {
-      signal,
-      maxOutboundStreams: maxStreamsPerConnection,
-      runOnLimitedConnection: true,
-    });
-    // A stream may be given that the peer has reset already; its `close` event is past.
-    if (stream.status !== 'open') throw new Error(`the peer ${stream.status} the stream at once`);
-    return this.#exchange(stream, limits.descriptorBytes, async (frames) => {
-      await frames.write(encodeDescriptorRequest(), { signal });
-      await stream.close({ signal });
-      return (await frames.read({ signal })).subarray();
-    });
+  ask(peerId: string, request: Parameters<Network['ask']>[1]): Promise<Uint8Array> {
+    return this.#exchanges.ask(toPeerId(peerId), request);
   }
 
-  async serve(answer: () => Promise<Uint8Array>): Promise<void> {
-    const handler = async (stream: Stream): Promise<void> => {
-      if (this.#inbound >= maxInboundStreams) return stream.abort(new Error('too many streams at once'));
-      this.#inbound++;
-      const deadline = startDeadline(this.#clock, this.#config.descriptorTimeoutMs);
-      const { signal } = deadline;
-      try {
-        await this.#exchange(stream, maxRequestBytes, async (frames) => {
-          decodeDescriptorRequest((await frames.read({ signal })).subarray());
-          await frames.write(await orAbort(answer(), signal), { signal });
-          await stream.close({ signal });
-        });
-      } catch (error) {
-        this.logError('could not answer a peer that asked for the descriptor', error);
-      } finally {
-        deadline.clear();
-        this.#inbound--;
-      }
-    };
-    await this.#components.registrar.handle(descriptorProtocol, handler, {
-      maxInboundStreams: maxStreamsPerConnection,
-      maxOutboundStreams: maxStreamsPerConnection,
-      runOnLimitedConnection: true,
-    });
+  serve(exchange: Exchange, answer: ExchangeHandler): Promise<void> {
+    return this.#exchanges.serve(exchange, answer);
   }
 
-  async unserve(): Promise<void> {
-    for (const stream of [...this.#streams]) stream.abort(new Error('the discovery service stops'));
-    await this.#components.registrar.unhandle(descriptorProtocol);
+  unserve(): Promise<void> {
+    return this.#exchanges.stop();
+  }
+
+  async listeners(exchange: Exchange): Promise<readonly string[]> {
+    const { connectionManager } = this.#components;
+    const peers = new Map(
+      connectionManager.getConnections().map(({ remotePeer }) => [remotePeer.toString(), remotePeer]),
+    );
+    const speaks = async (peer: PeerId): Promise<boolean> =>
+      (await this.#knownPeer(peer))?.protocols.includes(protocols[exchange].name) === true;
+    const answers = await Promise.all(
+      [...peers].map(async ([id, peer]) => ((await speaks(peer)) ? [id] : [])),
+    );
+    return answers.flat();
   }
 
   watch(watcher: Watcher): () => void {
     const { events } = this.#components;
     const fail = (error: unknown): void => this.logError('a listener failed', error);
     const onIdentify = safe(({ detail }: CustomEvent<IdentifyResult>) => {
+      if (detail.protocols.includes(protocols.announce.name)) watcher.onListener(detail.peerId.toString());
       if (!detail.protocols.includes(this.#config.kadProtocol)) return;
       watcher.onPeer(toFoundPeer(detail.peerId, detail.listenAddrs));
     }, fail);
@@ -247,43 +236,6 @@ export class Libp2pNetwork implements Network {
 
   logError(text: string, error: unknown): void {
     this.#logger.error(`${text} - %e`, error);
-  }
-
-  /**
-   * Runs an exchange of frames over a stream; resets the stream when it fails. One that went well is reset later, when
-   * the peer leaves its end open for too long.
-   */
-  async #exchange<T>(
-    stream: Stream,
-    maxFrameBytes: number,
-    exchange: (frames: LengthPrefixedStream) => Promise<T>,
-  ): Promise<T> {
-    // Nothing may be awaited before the stream has its reader: bytes that arrive earlier could be lost.
-    const frames = lpStream(stream, {
-      maxDataLength: maxFrameBytes,
-      maxBufferSize: maxFrameBytes + slackBytes,
-    });
-    this.#streams.add(stream);
-    try {
-      const result = await exchange(frames);
-      this.#linger(stream);
-      return result;
-    } catch (error) {
-      this.#streams.delete(stream);
-      stream.abort(error instanceof Error ? error : new Error(String(error)));
-      throw error;
-    }
-  }
-
-  #linger(stream: Stream): void {
-    const end = (): void => {
-      this.#clock.clearTimeout(timer);
-      this.#streams.delete(stream);
-    };
-    const abort = (): void => stream.abort(new Error('the peer left its end of the stream open'));
-    const timer = this.#clock.setTimeout(abort, this.#config.descriptorTimeoutMs);
-    if (stream.status === 'open') stream.addEventListener('close', end, { once: true });
-    else end();
   }
 
   /**

@@ -1,8 +1,11 @@
-import type { PricingInfo, ServiceType } from '@lloom/codec';
+import type { ServiceType } from '@lloom/codec';
 import { orAbort } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
 import type { AlternativeQuery, ServiceQuery, WaitConfig } from '../types.ts';
 import type { Finder } from './finder.ts';
+import type { KnownPeer } from './knownPeers.ts';
+import { toFoundPeer } from './providers.ts';
+import { alike, rank, Turns, type Offerer } from './ranking.ts';
 import { keyOf } from './services.ts';
 import type { Shared } from './shared.ts';
 
@@ -11,31 +14,30 @@ const searchMs = 5_000;
 /** Searches at the same time, each for another model. Beyond, only those that are known are found. */
 const maxSearches = 16;
 
-type ExecutorOffer = Extract<ServiceType, { readonly kind: 'executor' }>;
+/** Models of the one to stand in for that others are asked about by name: it may have named a thousand. */
+const maxHintedModels = 16;
 
 /** What choosing takes. */
-export interface AlternativesPorts extends Pick<Shared, 'network' | 'random'> {
-  readonly finder: Pick<Finder, 'iterate' | 'known'>;
+export interface AlternativesPorts extends Pick<Shared, 'network' | 'experience' | 'random'> {
+  readonly finder: Pick<Finder, 'hints' | 'iterate' | 'known'>;
+  /** The order of equals. @default one of its own */
+  readonly turns?: Turns;
 }
 
-/** One who could stand in, and how good a choice it would be: less is better. */
-interface Candidate {
-  readonly peerId: string;
-  /** 0: it would begin at once; 1: it does not say; 2 and so many as wait already: it has no free slot. */
-  readonly wait: number;
-  /** What tokens of the answer and of the question cost; `undefined` when it does not say. */
-  readonly price: readonly [outbound: bigint, inbound: bigint] | undefined;
-  readonly turn: number;
+/** One who has proven that it could stand in. */
+interface Candidate extends Offerer {
+  readonly peer: KnownPeer;
 }
 
 /** Names other executors of a model: those that are known, or those that a search finds. */
 export class Alternatives {
   readonly #ports: AlternativesPorts;
+  readonly #turns: Turns;
   readonly #searches = new Map<string, SharedSearch>();
-  #seed: number | undefined;
 
   constructor(ports: AlternativesPorts) {
     this.#ports = ports;
+    this.#turns = ports.turns ?? new Turns(ports.random);
   }
 
   /** The best one that is known; asks nobody. */
@@ -50,7 +52,7 @@ export class Alternatives {
   async search(query: AlternativeQuery, { signal }: WaitConfig = {}): Promise<string | undefined> {
     const models = this.#modelsOf(query);
     const known = this.#best(query, models);
-    if (known !== undefined || models.length === 0) return known;
+    if (known !== undefined || models.size === 0) return known;
     const { model } = query;
     const search = this.#join(model === undefined ? { kind: 'executor' } : { kind: 'executor', model });
     if (search === undefined) return undefined;
@@ -70,48 +72,53 @@ export class Alternatives {
   }
 
   /** Any of which somebody must serve. Empty when nothing is known of the one who is to be stood in for. */
-  #modelsOf({ peerId, model }: AlternativeQuery): readonly string[] {
-    if (model !== undefined) return [model];
-    return this.#ports.finder.known
-      .of(peerId)
-      .flatMap((service) => (service.kind === 'executor' ? service.models : []));
+  #modelsOf({ peerId, model }: AlternativeQuery): ReadonlySet<string> {
+    if (model !== undefined) return new Set([model]);
+    const services = this.#ports.finder.known.services(peerId);
+    return new Set(services.flatMap((service) => (service.kind === 'executor' ? service.models : [])));
   }
 
-  #best({ peerId, exclude = [] }: AlternativeQuery, models: readonly string[]): string | undefined {
+  #best({ peerId, exclude = [] }: AlternativeQuery, models: ReadonlySet<string>): string | undefined {
+    if (models.size === 0) return undefined;
     const { finder, network } = this.#ports;
-    if (models.length === 0) return undefined;
     const unwanted = new Set([peerId, network.peerId, ...exclude]);
-    let best: Candidate | undefined;
-    for (const known of finder.known.all()) {
-      if (unwanted.has(known.peerId)) continue;
-      const candidate = this.#candidate(known.peerId, known.services, models);
-      if (candidate === undefined || (best !== undefined && compare(best, candidate) <= 0)) continue;
-      if (known.hasAddress || network.isConnected(known.peerId)) best = candidate;
-    }
-    return best?.peerId;
+    const candidates = finder.known.live().flatMap((peer) => {
+      const info = unwanted.has(peer.peerId) ? undefined : offerOf(peer, models);
+      return info === undefined ? [] : { peerId: peer.peerId, info, peer };
+    });
+    const isDoubtful = ({ peer }: Candidate): boolean => peer.isDoubtful;
+    return (
+      this.#bestOf(
+        candidates.filter((each) => !isDoubtful(each)),
+        models,
+      ) ??
+      this.#bestOf(candidates.filter(isDoubtful), models) ??
+      this.#hinted(models, unwanted)
+    );
   }
 
-  #candidate(
-    peerId: string,
-    services: readonly ServiceType[],
-    models: readonly string[],
-  ): Candidate | undefined {
-    for (const service of services) {
-      if (service.kind !== 'executor') continue;
-      const model = models.find((each) => service.models.includes(each));
-      if (model === undefined) continue;
-      const price = service.modelPricing?.[model] ?? service.pricing;
-      return { peerId, wait: waitOf(service), price: price && amountsOf(price), turn: this.#turnOf(peerId) };
-    }
-    return undefined;
+  /** The first one that can be reached. */
+  #bestOf(candidates: readonly Candidate[], models: ReadonlySet<string>): string | undefined {
+    const { network } = this.#ports;
+    const ranking = rank({ models, weights: alike }, candidates, {
+      performanceOf: (peerId) => this.#ports.experience?.performanceOf(peerId),
+      turnOf: this.#turns.of,
+    });
+    const isReachable = ({ peer }: Candidate): boolean =>
+      network.isConnected(peer.peerId) || toFoundPeer(peer).addresses.length > 0;
+    return ranking.candidates.find(({ provider }) => isReachable(provider))?.provider.peerId;
   }
 
-  /** Puts equals into an order that stays the same here, and is another one at every node: FNV-1a from a seed. */
-  #turnOf(peerId: string): number {
-    this.#seed ??= Math.floor(this.#ports.random.float() * 2 ** 32);
-    let turn = this.#seed;
-    for (let at = 0; at < peerId.length; at++) turn = Math.imul(turn ^ peerId.charCodeAt(at), 0x0100_0193);
-    return turn >>> 0;
+  /** One of whom others say that it serves a model: connected ones first. */
+  #hinted(models: ReadonlySet<string>, unwanted: ReadonlySet<string>): string | undefined {
+    const { finder, network } = this.#ports;
+    const hinted = [...models]
+      .slice(0, maxHintedModels)
+      .flatMap((model) => finder.hints.peersFor(model))
+      .filter((peerId) => !unwanted.has(peerId) && finder.known.get(peerId) === undefined);
+    const connected = hinted.filter((peerId) => network.isConnected(peerId));
+    const among = connected.length > 0 ? connected : hinted;
+    return among.toSorted((a, b) => this.#turns.of(a) - this.#turns.of(b))[0];
   }
 
   #join(query: ServiceQuery): SharedSearch | undefined {
@@ -169,22 +176,8 @@ class SharedSearch {
   }
 }
 
-function waitOf({ freeSlots, queueDepth = 0 }: ExecutorOffer): number {
-  if (freeSlots === undefined) return 1;
-  return freeSlots > 0 ? 0 : 2 + queueDepth;
-}
-
-function amountsOf({ outboundPrice, inboundPrice }: PricingInfo): Candidate['price'] {
-  return [BigInt(outboundPrice), BigInt(inboundPrice)];
-}
-
-/** Below 0 when `a` is the better choice. */
-function compare(a: Candidate, b: Candidate): number {
-  return a.wait - b.wait || comparePrices(a.price, b.price) || a.turn - b.turn;
-}
-
-function comparePrices(a: Candidate['price'], b: Candidate['price']): number {
-  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
-  const difference = a[0] - b[0] || a[1] - b[1];
-  return difference === 0n ? 0 : difference < 0n ? -1 : 1;
+function offerOf({ message }: KnownPeer, models: ReadonlySet<string>): ServiceType | undefined {
+  return message.payload.services.find(
+    (service) => service.kind === 'executor' && service.models.some((model) => models.has(model)),
+  );
 }

@@ -1,12 +1,21 @@
 import { explainError, toPeerAddress, orAbort } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
-import type { AddressFailure } from '../types.ts';
+import type { AddressFailure, FoundPeer } from '../types.ts';
 import { startDeadline } from './deadline.ts';
 import { Gate } from './gate.ts';
 import type { Shared } from './shared.ts';
 
 /** Bootstrap peers that are dialled at the same time. */
 const concurrency = 8;
+
+/** Other peers that are dialled when no bootstrap peer answers. */
+const maxOthers = 16;
+
+/** What dialling takes beside what is shared. */
+export interface BootstrapPorts extends Pick<Shared, 'clock' | 'config' | 'dialer' | 'network'> {
+  /** Peers that were met before: through them the network is joined when no bootstrap peer answers. */
+  readonly others: () => readonly FoundPeer[];
+}
 
 /** What one round of dials came to. */
 export interface DialResult {
@@ -18,12 +27,12 @@ export interface DialResult {
 
 /** The peers through which the network is joined. They are kept here, so nothing that expires elsewhere loses them. */
 export class BootstrapPeers {
-  readonly #shared: Shared;
+  readonly #shared: BootstrapPorts;
   readonly #addresses = new Map<string, Set<string>>();
   #hasNew = false;
 
   /** Begins with the configured peers. */
-  constructor(shared: Shared) {
+  constructor(shared: BootstrapPorts) {
     this.#shared = shared;
     for (const address of shared.config.bootstrapPeers) this.add(address);
   }
@@ -36,6 +45,11 @@ export class BootstrapPeers {
   /** Whether an address was added after the last round of dials began. */
   get hasNew(): boolean {
     return this.#hasNew;
+  }
+
+  /** Whether there is nobody through whom the network could be joined. */
+  get isAlone(): boolean {
+    return this.isEmpty && this.#shared.others().length === 0;
   }
 
   /** Whether there is no peer other than this node. */
@@ -68,7 +82,7 @@ export class BootstrapPeers {
     return this.#addresses.has(peerId) && !this.#others().some(([other]) => network.isConnected(other));
   }
 
-  /** Dials every peer, this node excepted. Never rejects. */
+  /** Dials every peer, this node excepted; when none answers, some of those that were met before. Never rejects. */
   async dialAll(signal: AbortSignal): Promise<DialResult> {
     this.#hasNew = false;
     const gate = new Gate(concurrency);
@@ -76,12 +90,33 @@ export class BootstrapPeers {
       gate.run(async () => ({ peerId, addresses, reason: await this.#dial(peerId, [...addresses], signal) })),
     );
     const results = await Promise.all(rounds);
+    const answered = results.filter(({ reason }) => reason === undefined).map(({ peerId }) => peerId);
     return {
-      answered: results.filter(({ reason }) => reason === undefined).map(({ peerId }) => peerId),
+      answered: answered.length > 0 ? answered : await this.#dialOthers(signal),
       failures: results.flatMap(({ addresses, reason }) =>
         reason === undefined ? [] : [...addresses].map((address) => ({ address, reason })),
       ),
     };
+  }
+
+  async #dialOthers(signal: AbortSignal): Promise<string[]> {
+    const { clock, config, dialer, network, others } = this.#shared;
+    const gate = new Gate(concurrency);
+    const dial = async ({ peerId, addresses }: FoundPeer): Promise<string[]> => {
+      const deadline = startDeadline(clock, config.dialTimeoutMs, [signal]);
+      try {
+        const dialled = dialer.dial(peerId, addresses, { signal: deadline.signal, toldBy: 'peers' });
+        await orAbort(dialled, deadline.signal);
+        return [peerId];
+      } catch {
+        return [];
+      } finally {
+        deadline.clear();
+      }
+    };
+    const met = others().filter(({ peerId }) => peerId !== network.peerId && !this.#addresses.has(peerId));
+    const results = await Promise.all(met.slice(0, maxOthers).map((peer) => gate.run(() => dial(peer))));
+    return results.flat();
   }
 
   /** Why it did not work; `undefined` when it did. */

@@ -1,12 +1,15 @@
-import { decodeDescriptorFrame, type ServiceDescriptor } from '@lloom/codec';
-import { explainError, LloomError, type Verifier, orAbort } from '@lloom/core';
+import {
+  decodeDescriptorFrame,
+  encodeDescriptorRequest,
+  type ServiceDescriptor,
+  type SignedMessage,
+} from '@lloom/codec';
+import { explainError, type Verifier, orAbort } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
 import type { FoundPeer } from '../types.ts';
 import { startDeadline, type Signals } from './deadline.ts';
+import { asRefusal, prove, refused } from './proof.ts';
 import type { Shared } from './shared.ts';
-
-/** A descriptor that is valid for longer could be shown to others long after it was withdrawn. */
-const maxLifetimeMs = 600_000;
 
 /**
  * What a peer says of itself, proven; `undefined` when it never offered anything.
@@ -17,20 +20,20 @@ export async function describe(
   shared: Pick<Shared, 'clock' | 'config' | 'dialer' | 'network'> & { readonly verifier: Verifier },
   peer: FoundPeer,
   signals: Signals,
-): Promise<ServiceDescriptor | undefined> {
+): Promise<SignedMessage<ServiceDescriptor> | undefined> {
   const { clock, verifier, dialer, network } = shared;
   const { descriptorTimeoutMs: timeoutMs } = shared.config;
   const { peerId } = peer;
   // Asked first: a peer whose key cannot sign descriptors need not be dialled.
   if (verifier.addressOf(peerId) === undefined) throw refused(peerId, 'KEY_TYPE');
   const deadline = startDeadline(clock, timeoutMs, signals);
+  const { signal } = deadline;
   try {
     const exchange = async (): Promise<Uint8Array> => {
-      await dialer.dial(peerId, peer.addresses, { signal: deadline.signal, toldBy: 'peers' });
-      return network.ask(peerId, { signal: deadline.signal });
+      await dialer.dial(peerId, peer.addresses, { signal, toldBy: 'peers' });
+      return network.ask(peerId, { exchange: 'descriptor', frame: encodeDescriptorRequest(), signal });
     };
-    const frame = await orAbort(exchange(), deadline.signal);
-    return await openDescriptor(verifier, peerId, frame);
+    return await openDescriptor(verifier, peerId, await orAbort(exchange(), signal));
   } catch (error) {
     if (DiscoveryError.is(error)) throw error;
     const reason = deadline.expired ? `no answer within ${timeoutMs} ms` : explainError(error);
@@ -49,23 +52,12 @@ export async function openDescriptor(
   verifier: Verifier,
   peerId: string,
   frame: Uint8Array,
-): Promise<ServiceDescriptor | undefined> {
+): Promise<SignedMessage<ServiceDescriptor> | undefined> {
+  let message: SignedMessage<ServiceDescriptor> | undefined;
   try {
-    const message = decodeDescriptorFrame(frame);
-    if (message === undefined) return undefined;
-    const signer = verifier.addressOf(peerId);
-    if (signer === undefined) throw refused(peerId, 'KEY_TYPE');
-    if (message.expiresMs - message.timestampMs > maxLifetimeMs) throw refused(peerId, 'LIFETIME_TOO_LONG');
-    const proven = await verifier.verify(message, { payloadType: 'ServiceDescriptor', signer });
-    if (proven.signer.toLowerCase() !== signer.toLowerCase()) throw refused(peerId, 'WRONG_SIGNER');
-    if (message.payload.peerId !== peerId) throw refused(peerId, 'WRONG_PEER');
-    return message.payload;
+    message = decodeDescriptorFrame(frame);
   } catch (error) {
-    if (DiscoveryError.is(error)) throw error;
-    throw refused(peerId, LloomError.isLloomError(error) ? error.code : 'UNVERIFIED', error);
+    throw asRefusal(peerId, error);
   }
-}
-
-function refused(peerId: string, reason: string, cause?: unknown): DiscoveryError<'DESCRIPTOR_REFUSED'> {
-  return new DiscoveryError('DESCRIPTOR_REFUSED', { peerId, reason }, { cause });
+  return message && prove(verifier, peerId, message);
 }

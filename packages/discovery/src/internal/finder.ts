@@ -1,16 +1,21 @@
-import type { ServiceDescriptor } from '@lloom/codec';
+import type { ServiceDescriptor, SignedMessage } from '@lloom/codec';
 import { explainError, type Verifier, orAbort } from '@lloom/core';
 import { resolveFindConfig } from '../config.ts';
 import { DiscoveryError } from '../errors.ts';
-import type { FindConfig, FoundPeer, Provider, ServiceQuery, WaitConfig } from '../types.ts';
+import type { FindConfig, FoundPeer, Provider, Rejection, ServiceQuery, WaitConfig } from '../types.ts';
 import { interruption, startDeadline, type Signals } from './deadline.ts';
 import { describe } from './describe.ts';
 import { Gate } from './gate.ts';
+import { Hints } from './hints.ts';
+import { Intake } from './intake.ts';
 import { Interests } from './interests.ts';
-import { KnownServices } from './knownServices.ts';
+import { KnownPeers } from './knownPeers.ts';
+import { names } from './names.ts';
+import { toFoundPeer, toProvider } from './providers.ts';
 import { actOf, Search } from './search.ts';
 import { checkQuery } from './services.ts';
 import type { Shared } from './shared.ts';
+import { SilentPeers } from './silentPeers.ts';
 
 /** Searches that one refresh runs at the same time. */
 const refreshConcurrency = 4;
@@ -21,38 +26,71 @@ export interface FinderPorts extends Shared {
   readonly stop: () => AbortSignal | undefined;
   /** Told of every search that ended well. */
   readonly onDiscovered: (service: ServiceQuery, providers: readonly Provider[]) => void;
+  /** Told of every descriptor that is believed. */
+  readonly onTaken: (message: SignedMessage<ServiceDescriptor>) => void;
 }
 
-/** Finds providers, and remembers what was looked for. */
+/** What a search came to. */
+export interface SearchResult {
+  readonly providers: readonly Provider[];
+  /** Everybody who was asked and did not count. */
+  readonly rejected: readonly Rejection[];
+  /** How many peers were named. */
+  readonly asked: number;
+}
+
+/** Finds providers, and remembers what was looked for and found. */
 export class Finder {
-  readonly interests = new Interests();
-  /** What peers said when they were asked last. */
-  readonly known: KnownServices;
+  readonly interests: Interests;
+  /** What peers have proven of themselves. */
+  readonly known: KnownPeers;
+  /** What others say of peers. */
+  readonly hints: Hints;
+  /** Through here comes every descriptor. */
+  readonly intake: Intake;
+  readonly #silent: SilentPeers;
   readonly #ports: FinderPorts;
 
   constructor(ports: FinderPorts) {
+    const { clock, config, meter, network, onTaken, verifier } = ports;
     this.#ports = ports;
-    this.known = new KnownServices(ports.clock, ports.config.descriptorTtlMs);
+    this.interests = new Interests(clock);
+    this.known = new KnownPeers(clock, 2 * config.announcementIntervalMs);
+    this.hints = new Hints(clock, config.descriptorTtlMs);
+    this.#silent = new SilentPeers(clock);
+    const memory = { known: this.known, hints: this.hints, silent: this.#silent };
+    const { peerId } = network;
+    this.intake = new Intake({ peerId, clock, meter, verifier, onTaken, ...memory });
   }
 
-  /** Everybody who confirms until the search has settled. */
-  async find(query: ServiceQuery, config: FindConfig = {}): Promise<Provider[]> {
-    return (await this.#finish(this.#prepare(query, config, true))).providers;
+  /** One search, as lists are made: everybody who confirms until it has settled, or who is known when that is enough. */
+  async search(query: ServiceQuery, config: FindConfig = {}): Promise<SearchResult> {
+    const search = this.#prepare(query, config, { isList: true });
+    const { known, limit, maxAgeMs } = search.plan;
+    const isEnough = known.length > 0 && this.interests.isAnswered(query, maxAgeMs);
+    if (isEnough && config.signal?.aborted !== true)
+      return { providers: known.slice(0, limit), rejected: [], asked: 0 };
+    return this.#finish(search);
+  }
+
+  /** Everybody who is found. */
+  async find(query: ServiceQuery, config?: FindConfig): Promise<Provider[]> {
+    return [...(await this.search(query, config)).providers];
   }
 
   /**
    * The same, at least one.
    * @throws {DiscoveryError} `NO_PROVIDERS`
    */
-  async require(query: ServiceQuery, config: FindConfig = {}): Promise<Provider[]> {
-    const { providers, rejected, asked } = await this.#finish(this.#prepare(query, config, true));
-    if (providers.length > 0) return providers;
+  async require(query: ServiceQuery, config?: FindConfig): Promise<Provider[]> {
+    const { providers, rejected, asked } = await this.search(query, config);
+    if (providers.length > 0) return [...providers];
     throw new DiscoveryError('NO_PROVIDERS', { ...query, asked, confirmed: 0, rejected });
   }
 
   /** Everybody who confirms, as they do. Checks everything at once, and searches when it is iterated. */
   iterate(query: ServiceQuery, config: FindConfig = {}): AsyncGenerator<Provider, void, undefined> {
-    return this.#results(this.#prepare(query, config, false));
+    return this.#results(this.#prepare(query, config, { isList: false }));
   }
 
   /** Asks one peer. */
@@ -63,10 +101,21 @@ export class Finder {
     const early = interruption(act, { stop, signal });
     if (early !== undefined) throw early;
     try {
-      return await this.#ask(verifier, peer, [stop, signal]);
+      return (await this.#ask(verifier, peer, [stop, signal]))?.payload;
     } catch (error) {
       throw interruption(act, { stop, signal }) ?? error;
     }
+  }
+
+  /** Proves and remembers a descriptor that somebody else has passed on; the reason when it is refused. */
+  take(message: SignedMessage<ServiceDescriptor>): ReturnType<Intake['take']> {
+    return this.intake.take(message);
+  }
+
+  /** Peers of whom it is known where they are, those heard last first. */
+  reachable(): readonly FoundPeer[] {
+    const peers = [...this.known.all()].map(toFoundPeer).filter(({ addresses }) => addresses.length > 0);
+    return peers.toReversed();
   }
 
   /** Looks again for everything that was looked for. Never rejects. */
@@ -74,7 +123,7 @@ export class Finder {
     const gate = new Gate(refreshConcurrency);
     const search = async (query: ServiceQuery): Promise<boolean> => {
       try {
-        await this.#finish(this.#prepare(query, { signal }, false));
+        await this.#finish(this.#prepare(query, { signal }, { isList: false }));
         return true;
       } catch (error) {
         if (!signal.aborted) this.#ports.network.logError('a search of a refresh failed', error);
@@ -113,32 +162,74 @@ export class Finder {
     }
   }
 
-  #prepare(query: ServiceQuery, given: FindConfig, settles: boolean): Search {
-    const { clock, network, config } = this.#ports;
+  #prepare(query: ServiceQuery, given: FindConfig, { isList }: { readonly isList: boolean }): Search {
+    const { clock, network, random, config } = this.#ports;
     checkQuery(query);
     const act = actOf(query);
     const verifier = this.#verifier(act);
-    const { limit, timeoutMs } = resolveFindConfig(given, config);
+    const defaultAgeMs = isList ? config.announcementIntervalMs : 0;
+    const { limit, timeoutMs, maxAgeMs } = resolveFindConfig(given, config, defaultAgeMs);
     const stop = this.#ports.stop();
     if (stop === undefined) throw new DiscoveryError('STOPPED', { act });
     this.interests.note(query);
+    const maxNamed = config.kadReplicationFactor;
     return new Search(
       {
         clock,
         peerId: network.peerId,
-        directory: network,
-        describe: (peer, signal) => this.#ask(verifier, peer, [signal]),
+        names: (asked, signal) =>
+          names({ directory: network, maxNamed, chance: random.float() }, asked, signal),
+        likely: (asked) => this.#likely(asked),
+        others: (asked) => this.#others(asked),
+        isSilent: (peerId) => this.#silent.has(peerId),
+        confirm: (peer, asked, signal) => this.#confirm({ verifier, peer, signal }, asked),
       },
       {
         query,
         limit,
         timeoutMs,
+        maxAgeMs,
         concurrency: config.concurrency,
+        known: this.#fresh(query, maxAgeMs),
         stop,
         cancel: given.signal,
-        ...(settles && { settleMs: config.settleMs }),
+        ...(isList && { settleMs: config.settleMs }),
       },
     );
+  }
+
+  /** Who has said so lately enough, and has not been lost since. */
+  #fresh(query: ServiceQuery, maxAgeMs: number): readonly Provider[] {
+    if (maxAgeMs === 0) return [];
+    const sinceMs = this.#ports.clock.elapsed() - maxAgeMs;
+    return this.known.live().flatMap((peer) => {
+      if (peer.isDoubtful || peer.heardAtMs <= sinceMs) return [];
+      return toProvider(peer, query) ?? [];
+    });
+  }
+
+  /** Who has said so, and is connected where that is known: most of them answer at once. */
+  *#likely(query: ServiceQuery): Generator<FoundPeer> {
+    const live = this.known.live().toSorted((a, b) => Number(a.isDoubtful) - Number(b.isDoubtful));
+    for (const peer of live) if (toProvider(peer, query) !== undefined) yield toFoundPeer(peer);
+  }
+
+  /** Who may offer it although the DHT does not say so: those that did, and those of whom somebody says so. */
+  *#others(query: ServiceQuery): Generator<FoundPeer> {
+    if (query.kind === 'executor')
+      for (const peerId of this.hints.peersFor(query.model)) yield { peerId, addresses: [] };
+    for (const peer of this.known.dormant())
+      if (toProvider(peer, query) !== undefined) yield toFoundPeer(peer);
+  }
+
+  async #confirm(
+    by: { readonly verifier: Verifier; readonly peer: FoundPeer; readonly signal: AbortSignal },
+    query: ServiceQuery,
+  ): Promise<Provider | undefined> {
+    const message = await this.#ask(by.verifier, by.peer, [by.signal]);
+    if (message === undefined) return undefined;
+    const { peerId, addresses } = by.peer;
+    return toProvider({ peerId, message, heardAt: this.#ports.clock.now() }, query, addresses);
   }
 
   async #finish(search: Search): Promise<Search> {
@@ -150,7 +241,10 @@ export class Finder {
     try {
       yield* search.results();
     } finally {
-      if (search.error() === undefined) this.#ports.onDiscovered(search.query, [...search.providers]);
+      if (search.error() === undefined) {
+        if (search.end === 'complete' || search.end === 'settled') this.interests.noteAnswer(search.query);
+        this.#ports.onDiscovered(search.query, [...search.providers]);
+      }
     }
     const error = search.error();
     if (error !== undefined) throw error;
@@ -162,9 +256,26 @@ export class Finder {
     return verifier;
   }
 
-  async #ask(verifier: Verifier, peer: FoundPeer, signals: Signals): Promise<ServiceDescriptor | undefined> {
-    const descriptor = await describe({ ...this.#ports, verifier }, peer, signals);
-    this.known.note(peer.peerId, descriptor);
-    return descriptor;
+  /** What a peer says when it is asked; what comes of it is remembered. */
+  async #ask(
+    verifier: Verifier,
+    peer: FoundPeer,
+    signals: Signals,
+  ): Promise<SignedMessage<ServiceDescriptor> | undefined> {
+    const { peerId } = peer;
+    try {
+      const message = await describe({ ...this.#ports, verifier }, peer, signals);
+      if (message !== undefined) return this.intake.note(message, 'asked');
+      this.known.clear(peerId);
+      this.#silent.clear(peerId);
+      return undefined;
+    } catch (error) {
+      const isGivenUp = signals.some((signal) => signal?.aborted);
+      if (DiscoveryError.is(error, 'DESCRIPTOR_UNREACHABLE') && !isGivenUp) {
+        this.#silent.note(peerId);
+        this.known.disbelieve(peerId);
+      } else if (DiscoveryError.is(error, 'DESCRIPTOR_REFUSED')) this.intake.drop(error);
+      throw error;
+    }
   }
 }

@@ -1,25 +1,50 @@
+import type { Clock } from '@lloom/core';
 import type { ServiceQuery } from '../types.ts';
 import { keyOf } from './services.ts';
 
 /** How many different questions are remembered. */
 const maxInterests = 32;
 
+interface Interest {
+  readonly query: ServiceQuery;
+  /** When a search for it ended well, by the clock that never goes back. */
+  readonly answeredAtMs: number;
+}
+
 /** What was looked for, the last few questions, each once. */
 export class Interests {
-  readonly #queries = new Map<string, ServiceQuery>();
+  readonly #clock: Clock;
+  readonly #byKey = new Map<string, Interest>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Notes a question as the newest; the oldest goes when there are too many. */
   note(query: ServiceQuery): void {
     const key = keyOf(query);
-    this.#queries.delete(key);
-    this.#queries.set(key, query);
-    if (this.#queries.size <= maxInterests) return;
-    const [oldest] = this.#queries.keys();
-    if (oldest !== undefined) this.#queries.delete(oldest);
+    const { answeredAtMs = Number.NEGATIVE_INFINITY } = this.#byKey.get(key) ?? {};
+    this.#byKey.delete(key);
+    this.#byKey.set(key, { query, answeredAtMs });
+    if (this.#byKey.size <= maxInterests) return;
+    const [oldest] = this.#byKey.keys();
+    if (oldest !== undefined) this.#byKey.delete(oldest);
+  }
+
+  /** A search has ended well. */
+  noteAnswer(query: ServiceQuery): void {
+    const key = keyOf(query);
+    if (this.#byKey.has(key)) this.#byKey.set(key, { query, answeredAtMs: this.#clock.elapsed() });
+  }
+
+  /** Whether the question was answered so lately. */
+  isAnswered(query: ServiceQuery, withinMs: number): boolean {
+    const interest = this.#byKey.get(keyOf(query));
+    return interest !== undefined && this.#clock.elapsed() - interest.answeredAtMs < withinMs;
   }
 
   /** All of them, the oldest first. */
   get all(): readonly ServiceQuery[] {
-    return [...this.#queries.values()];
+    return [...this.#byKey.values()].map(({ query }) => query);
   }
 }

@@ -9,6 +9,7 @@ import type { Signer } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
 import type { LoadSource } from '../ports.ts';
 import type { ServiceKind } from '../types.ts';
+import type { DescriptorStore } from './descriptorStore.ts';
 import { checkService } from './services.ts';
 import type { Shared } from './shared.ts';
 
@@ -18,7 +19,16 @@ const maxAddresses = 16;
 /** How long a signed frame is handed out although the load has changed, in ms: a busy node would sign all the time. */
 const loadHoldMs = 1_000;
 
+/**
+ * For how much of its lifetime a signature is handed out. What is left is more than two announcements, for which others
+ * believe it.
+ */
+const handedOutShare = 1 / 3;
+
 type Load = LoadSource['load'];
+
+/** Where the own sequence number is kept. */
+type SequenceStore = Pick<DescriptorStore, 'reserve'>;
 
 interface Signed {
   /** Not handed out any more from then on, in ms since 1970. */
@@ -31,17 +41,27 @@ interface Signed {
 }
 
 /**
- * What this node offers, as the signed frame that it hands to whoever asks. Signed when somebody asks, and kept until
- * two thirds of its lifetime are over or something changes; how busy the node is counts once a second.
+ * What this node offers, as the signed frame that it hands to whoever asks. Signed when somebody asks, and kept until a
+ * third of its lifetime is over or something changes; how busy the node is counts once a second.
  */
 export class OwnDescriptor {
   readonly #shared: Shared;
+  readonly #store: SequenceStore;
   readonly #offers = new Map<ServiceKind, ServiceType>();
   #sequence = 0;
+  /** What was used before the last restart, or may have been. */
+  #usedSequence = 0;
   #signed: Signed | undefined;
 
-  constructor(shared: Shared) {
+  constructor(shared: Shared, store: SequenceStore) {
     this.#shared = shared;
+    this.#store = store;
+  }
+
+  /** No sequence number up to this one is used again. */
+  continueAfter(sequence: number): void {
+    this.#usedSequence = Math.max(this.#usedSequence, sequence);
+    if (this.#sequence > 0) this.touch();
   }
 
   /** Every offer. */
@@ -77,7 +97,8 @@ export class OwnDescriptor {
   /** Something that the descriptor says has changed. The sequence follows the clock, so that it outlives a restart. */
   touch(): void {
     if (this.#sequence === 0 && this.#offers.size === 0) return;
-    this.#sequence = Math.max(this.#sequence + 1, this.#shared.clock.now());
+    const after = Math.max(this.#sequence, this.#usedSequence);
+    this.#sequence = Math.max(after + 1, this.#shared.clock.now());
     this.#signed = undefined;
   }
 
@@ -101,25 +122,50 @@ export class OwnDescriptor {
 
   /** The frame that answers a peer. Signs when the last one is too old; those who ask meanwhile share it. */
   frame(): Promise<Uint8Array> {
-    const { clock, signer, config } = this.#shared;
+    const { clock } = this.#shared;
     const load = this.#load();
-    const [now, signedAt] = [clock.now(), clock.elapsed()];
     const kept = this.#signed;
     if (kept !== undefined) {
       const isSame = isSameLoad(kept.load, load);
-      if (now < kept.staleAt && (isSame || signedAt - kept.signedAt < loadHoldMs)) return kept.frame;
+      const isHeld = isSame || clock.elapsed() - kept.signedAt < loadHoldMs;
+      if (clock.now() < kept.staleAt && isHeld) return kept.frame;
       if (!isSame) this.touch();
     }
+    return this.#sign(load);
+  }
+
+  /** A frame that was signed just now: whoever relays it shows that this node is alive. */
+  announcement(): Promise<Uint8Array> {
+    const load = this.#load();
+    if (this.#signed !== undefined && !isSameLoad(this.#signed.load, load)) this.touch();
+    return this.#sign(load);
+  }
+
+  #sign(load: Load | undefined): Promise<Uint8Array> {
+    const { clock, signer, config } = this.#shared;
     const descriptor = this.#describe(load);
     if (descriptor === undefined || signer === undefined)
       return Promise.resolve(encodeDescriptorFrame(undefined));
-    const frame = sign(signer, descriptor, config.descriptorTtlMs);
-    const signed = { load, signedAt, staleAt: now + (config.descriptorTtlMs * 2) / 3, frame };
+    const frame = this.#reserved(descriptor.sequence).then(() =>
+      sign(signer, descriptor, config.descriptorTtlMs),
+    );
+    const staleAt = clock.now() + config.descriptorTtlMs * handedOutShare;
+    const signed = { load, signedAt: clock.elapsed(), staleAt, frame };
     this.#signed = signed;
     frame.catch(() => {
       if (this.#signed === signed) this.#signed = undefined;
     });
     return frame;
+  }
+
+  /** Others may see a number only when it is certain not to be used again after a crash. */
+  async #reserved(sequence: number): Promise<void> {
+    try {
+      await this.#store.reserve(sequence);
+    } catch (error) {
+      // The number follows the clock as well: better than to offer nothing.
+      this.#shared.network.logError('could not keep the own sequence number', error);
+    }
   }
 
   /** How busy the node is; `undefined` when it does not say, or is no executor. */

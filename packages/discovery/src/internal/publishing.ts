@@ -19,6 +19,8 @@ export interface PublishTask {
 export interface PublishResult {
   /** Keys that at least one other peer has taken. */
   readonly published: readonly string[];
+  /** How many peers have taken the published key that the fewest have taken; 0 when there is none. */
+  readonly takers: number;
   /** Keys that this node provides no more. */
   readonly retired: readonly string[];
   /** Why some are missing; `undefined` when none is. */
@@ -35,14 +37,17 @@ export async function publishKeys(
 ): Promise<PublishResult> {
   const retired = await retireKeys(ports, task.retired, signal);
   // Others drop the record of a provider without addresses, and do not say so.
-  if (ports.network.addresses().length === 0) return { published: [], retired, problem: 'NO_ADDRESSES' };
+  if (ports.network.addresses().length === 0)
+    return { published: [], takers: 0, retired, problem: 'NO_ADDRESSES' };
   const gate = new Gate(concurrency);
   const outcomes = await Promise.all(task.keys.map((key) => gate.run(() => provide(ports, key, signal))));
   signal.throwIfAborted();
+  const taken = outcomes.filter((outcome) => typeof outcome === 'number');
   return {
-    published: task.keys.filter((_, index) => outcomes[index] === undefined),
+    published: task.keys.filter((_, index) => typeof outcomes[index] === 'number'),
+    takers: taken.length > 0 ? Math.min(...taken) : 0,
     retired,
-    problem: outcomes.find((outcome) => outcome !== undefined),
+    problem: outcomes.find((outcome) => typeof outcome === 'string'),
   };
 }
 
@@ -68,12 +73,13 @@ export async function retireKeys(
   return keys.filter((_, index) => done[index]);
 }
 
-async function provide(ports: Ports, key: string, signal: AbortSignal): Promise<PublishProblem | undefined> {
+/** How many peers have taken a key, or why none has. */
+async function provide(ports: Ports, key: string, signal: AbortSignal): Promise<number | PublishProblem> {
   if (signal.aborted) return 'FAILED';
   const deadline = startDeadline(ports.clock, ports.config.queryTimeoutMs, [signal]);
   try {
     const taken = await orAbort(ports.network.provide(key, { signal: deadline.signal }), deadline.signal);
-    return taken > 0 ? undefined : 'NO_PEERS';
+    return taken > 0 ? taken : 'NO_PEERS';
   } catch (error) {
     if (deadline.expired) return 'TIMEOUT';
     return DiscoveryError.is(error, 'NO_DHT') ? 'NO_DHT' : 'FAILED';

@@ -1,23 +1,31 @@
-import type { ServiceDescriptor } from '@lloom/codec';
-import { explainError, toMultiaddr, type Clock } from '@lloom/core';
+import { explainError, type Clock } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
-import type { Directory } from '../ports.ts';
 import type { FoundPeer, Provider, Rejection, ServiceQuery } from '../types.ts';
 import { Gate } from './gate.ts';
-import { findOffer, keyOf } from './services.ts';
+import { keyOf } from './services.ts';
 
 /** How many peers one search asks; whoever answers a query of the DHT may name any number. */
-export const maxProviders = 64;
-const maxAddresses = 16;
+export const maxProviders = 1_024;
 
 /** What a search is made with. */
 export interface SearchPorts {
   readonly clock: Clock;
   /** The own peer id; it is never a result. */
   readonly peerId: string;
-  readonly directory: Pick<Directory, 'find'>;
-  /** Asks a peer; throws a `DiscoveryError`. */
-  readonly describe: (peer: FoundPeer, signal: AbortSignal) => Promise<ServiceDescriptor | undefined>;
+  /** Whom the DHT names. */
+  readonly names: (query: ServiceQuery, signal: AbortSignal) => AsyncIterable<FoundPeer>;
+  /** Who said lately that they offer it: asked first. */
+  readonly likely: (query: ServiceQuery) => Iterable<FoundPeer>;
+  /** Who else may offer it: asked after those that the DHT names. */
+  readonly others: (query: ServiceQuery) => Iterable<FoundPeer>;
+  /** Whether a peer did not answer lately: it is asked after all others. */
+  readonly isSilent: (peerId: string) => boolean;
+  /** Asks a peer; `undefined` when it does not offer what is looked for; throws a `DiscoveryError`. */
+  readonly confirm: (
+    peer: FoundPeer,
+    query: ServiceQuery,
+    signal: AbortSignal,
+  ) => Promise<Provider | undefined>;
 }
 
 /** One search. */
@@ -26,6 +34,10 @@ export interface SearchPlan {
   readonly limit: number;
   readonly timeoutMs: number;
   readonly concurrency: number;
+  /** How old a peer's word may be to count without it being asked. */
+  readonly maxAgeMs: number;
+  /** Those whose word is not older: they count. */
+  readonly known: readonly Provider[];
   /** Ends the search so long after the first provider. @default it goes on */
   readonly settleMs?: number;
   /** The caller's wish to give up. */
@@ -58,8 +70,8 @@ export class Search {
   /** Everybody who did not count. */
   readonly rejected: Rejection[] = [];
   end: SearchEnd | undefined;
+  readonly plan: SearchPlan;
   readonly #ports: SearchPorts;
-  readonly #plan: SearchPlan;
   readonly #seen = new Set<string>();
   readonly #abort = new AbortController();
   readonly #gate: Gate;
@@ -69,13 +81,13 @@ export class Search {
 
   constructor(ports: SearchPorts, plan: SearchPlan) {
     this.#ports = ports;
-    this.#plan = plan;
+    this.plan = plan;
     this.#gate = new Gate(plan.concurrency);
   }
 
   /** What is looked for. */
   get query(): ServiceQuery {
-    return this.#plan.query;
+    return this.plan.query;
   }
 
   /** How many peers were asked, or wait for their turn. */
@@ -109,7 +121,7 @@ export class Search {
     if (this.end === 'stopped') return new DiscoveryError('STOPPED', { act });
     if (this.providers.length > 0) return undefined;
     if (this.end === 'timeout') {
-      const data = { key, waitedMs: this.#plan.timeoutMs, asked: this.asked };
+      const data = { key, waitedMs: this.plan.timeoutMs, asked: this.asked };
       return new DiscoveryError('QUERY_TIMEOUT', data, { cause });
     }
     if (this.end !== 'failed') return undefined;
@@ -119,43 +131,61 @@ export class Search {
   }
 
   #start(): void {
-    const { cancel, stop, timeoutMs } = this.#plan;
+    const { cancel, stop, timeoutMs } = this.plan;
     if (stop.aborted) return this.#finish('stopped');
     if (cancel?.aborted === true) return this.#finish('cancelled');
     stop.addEventListener('abort', this.#onStop, { once: true });
     cancel?.addEventListener('abort', this.#onCancel, { once: true });
     this.#after(timeoutMs, 'timeout');
-    void this.#query();
+    for (const provider of this.plan.known) {
+      if (this.end !== undefined) return;
+      this.#seen.add(provider.peerId);
+      this.#confirm(provider);
+    }
+    if (this.end === undefined) void this.#query();
   }
 
   /** Never rejects. */
   async #query(): Promise<void> {
+    const { query } = this.plan;
     const asks: Promise<void>[] = [];
+    const late: FoundPeer[] = [];
+    const meet = (peer: FoundPeer): void => {
+      if (!this.#isNew(peer)) return;
+      if (this.#ports.isSilent(peer.peerId)) late.push(peer);
+      else asks.push(this.#gate.run(() => this.#ask(peer)));
+    };
+    for (const peer of this.#ports.likely(query)) meet(peer);
     try {
-      const { signal } = this.#abort;
-      for await (const peer of this.#ports.directory.find(keyOf(this.#plan.query), { signal })) {
+      for await (const peer of this.#ports.names(query, this.#abort.signal)) {
         if (this.end !== undefined) return;
-        if (peer.peerId === this.#ports.peerId || this.#seen.has(peer.peerId)) continue;
-        this.#seen.add(peer.peerId);
-        asks.push(this.#gate.run(() => this.#ask(peer)));
+        meet(peer);
         if (this.#seen.size >= maxProviders) break;
       }
     } catch (error) {
       this.#failure = error;
     }
+    for (const peer of this.#ports.others(query)) meet(peer);
+    asks.push(...late.map((peer) => this.#gate.run(() => this.#ask(peer))));
     await Promise.all(asks);
     this.#finish(this.#failure === undefined ? 'complete' : 'failed');
+  }
+
+  #isNew({ peerId }: FoundPeer): boolean {
+    const isKnown = peerId === this.#ports.peerId || this.#seen.has(peerId);
+    if (isKnown || this.#seen.size >= maxProviders) return false;
+    this.#seen.add(peerId);
+    return true;
   }
 
   /** Never rejects. */
   async #ask(peer: FoundPeer): Promise<void> {
     if (this.end !== undefined) return;
     try {
-      const descriptor = await this.#ports.describe(peer, this.#abort.signal);
-      const info = descriptor && findOffer(descriptor, this.#plan.query);
+      const provider = await this.#ports.confirm(peer, this.plan.query, this.#abort.signal);
       if (this.end !== undefined) return;
-      if (descriptor === undefined || info === undefined) this.#reject(peer, 'NOT_OFFERED');
-      else this.#confirm({ ...toProvider(descriptor, peer), info });
+      if (provider === undefined) this.#reject(peer, 'NOT_OFFERED');
+      else this.#confirm(provider);
     } catch (error) {
       if (this.end !== undefined) return;
       this.#reject(peer, DiscoveryError.is(error, 'DESCRIPTOR_REFUSED') ? error.data.reason : 'UNREACHABLE');
@@ -167,7 +197,7 @@ export class Search {
   }
 
   #confirm(provider: Provider): void {
-    const { limit, settleMs } = this.#plan;
+    const { limit, settleMs } = this.plan;
     this.providers.push(provider);
     if (this.providers.length >= limit) return this.#finish('limit');
     if (settleMs !== undefined && this.providers.length === 1) this.#after(settleMs, 'settled');
@@ -182,8 +212,8 @@ export class Search {
     if (this.end !== undefined) return;
     this.end = end;
     for (const timer of this.#timers) this.#ports.clock.clearTimeout(timer);
-    this.#plan.stop.removeEventListener('abort', this.#onStop);
-    this.#plan.cancel?.removeEventListener('abort', this.#onCancel);
+    this.plan.stop.removeEventListener('abort', this.#onStop);
+    this.plan.cancel?.removeEventListener('abort', this.#onCancel);
     this.#abort.abort(new Error(`the search is over: ${end}`));
     this.#notify();
   }
@@ -195,20 +225,4 @@ export class Search {
 
   readonly #onStop = (): void => this.#finish('stopped');
   readonly #onCancel = (): void => this.#finish('cancelled');
-}
-
-function toProvider(descriptor: ServiceDescriptor, peer: FoundPeer): Omit<Provider, 'info'> {
-  const own = descriptor.addresses.filter(isAddress).slice(0, maxAddresses);
-  const addresses = own.length > 0 ? own : peer.addresses.slice(0, maxAddresses);
-  const { agentVersion } = descriptor;
-  return { peerId: peer.peerId, addresses, ...(agentVersion !== undefined && { agentVersion }) };
-}
-
-function isAddress(text: string): boolean {
-  try {
-    toMultiaddr(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

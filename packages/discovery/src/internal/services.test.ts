@@ -13,9 +13,16 @@ describe('keys', () => {
     expect(keyOf(query)).toBe(key);
   });
 
-  it('of an offer: the role, and each model once', () => {
-    expect(keysOf(executor(['a', 'b', 'a']))).toEqual(['lloom/executor', 'lloom/model/a', 'lloom/model/b']);
-    expect(keysOf(validator)).toEqual(['lloom/validator']);
+  it('of an offer: the role and each model once, and the part of each to which the peer belongs', () => {
+    expect(keysOf(executor(['a', 'b', 'a']), 'peer')).toEqual([
+      'lloom/executor',
+      'lloom/model/a',
+      'lloom/model/b',
+      'lloom/shard/9/executor',
+      'lloom/shard/9/model/a',
+      'lloom/shard/9/model/b',
+    ]);
+    expect(keysOf(validator, 'peer')).toEqual(['lloom/validator', 'lloom/shard/9/validator']);
   });
 });
 

@@ -1,10 +1,12 @@
 import { CodecError, encodePayload, type ServiceDescriptor, type ServiceType } from '@lloom/codec';
 import { DiscoveryError } from '../errors.ts';
 import type { ServiceQuery } from '../types.ts';
+import { shardKey, shardOf } from './shards.ts';
 
 /** All offers of a node together, encoded: leaves room for addresses and envelope in the 64 KiB of a descriptor. */
 const maxOfferBytes = 48 * 1024;
 const maxModelBytes = 256;
+const maxModels = 1_024;
 
 /** The key of the DHT under which providers of what is asked for are found. */
 export function keyOf(query: ServiceQuery): string {
@@ -13,15 +15,20 @@ export function keyOf(query: ServiceQuery): string {
     : `lloom/${query.kind}`;
 }
 
-/** The keys of the DHT under which an offer is found, each once. */
-export function keysOf(service: ServiceType): string[] {
+/** The keys of the DHT under which an offer of a peer is found, each once: whole keys, and the peer's part of each. */
+export function keysOf(service: ServiceType, peerId: string): string[] {
   const role = keyOf({ kind: service.kind });
-  if (service.kind === 'validator') return [role];
-  return [role, ...new Set(service.models.map((model) => keyOf({ kind: 'executor', model })))];
+  const models = service.kind === 'validator' ? [] : service.models;
+  const whole = [role, ...new Set(models.map((model) => keyOf({ kind: 'executor', model })))];
+  const shard = shardOf(peerId);
+  return [...whole, ...whole.map((key) => shardKey(key, shard))];
 }
 
 /** The first service of a descriptor that is what was asked for. */
-export function findOffer(descriptor: ServiceDescriptor, query: ServiceQuery): ServiceType | undefined {
+export function findOffer(
+  descriptor: Pick<ServiceDescriptor, 'services'>,
+  query: ServiceQuery,
+): ServiceType | undefined {
   return descriptor.services.find((service) => {
     if (service.kind !== query.kind) return false;
     if (service.kind !== 'executor' || query.kind !== 'executor' || query.model === undefined) return true;
@@ -63,6 +70,24 @@ export function checkService(service: ServiceType, others: readonly ServiceType[
   if (size > maxOfferBytes)
     throw invalid('services', `${size} bytes`, `at most ${maxOfferBytes} bytes in all`);
   return structuredClone(service);
+}
+
+/**
+ * The names of models, as a caller gave them.
+ * @throws {DiscoveryError} `INVALID_SERVICE`
+ */
+export function checkModels(models: readonly string[]): readonly string[] {
+  const isList: boolean = Array.isArray(models);
+  if (!isList || models.length > maxModels) {
+    const got = isList ? `${models.length} names` : describe(models);
+    throw new DiscoveryError('INVALID_SERVICE', {
+      path: 'models',
+      got,
+      wanted: `at most ${maxModels} names`,
+    });
+  }
+  for (const model of models) checkQuery({ kind: 'executor', model });
+  return [...models];
 }
 
 function sizeOf(services: readonly ServiceType[]): number {

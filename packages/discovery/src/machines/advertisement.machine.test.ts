@@ -14,15 +14,15 @@ const keys = ['role', 'a', 'b'];
 const retry = { retryDelayMs: 1_000, maxRetryDelayMs: 30_000 };
 const republishIntervalMs = 60_000;
 
-const nothing: PublishResult = { published: [], retired: [], problem: 'NO_PEERS' };
-const everything: PublishResult = { published: keys, retired: [], problem: undefined };
+const nothing: PublishResult = { published: [], takers: 0, retired: [], problem: 'NO_PEERS' };
+const everything: PublishResult = { published: keys, takers: 20, retired: [], problem: undefined };
 
-function begin() {
+function begin(republishMs = republishIntervalMs) {
   const clock = createClock();
   const publish = new Controlled<PublishResult, PublishTask>();
   const retire = new Controlled<unknown, { readonly keys: readonly string[] }>();
   const machine = advertisementMachine.provide({ actors: { publish: publish.logic, retire: retire.logic } });
-  const input = { keys, retry, republishIntervalMs, seed: 1 };
+  const input = { keys, retry, republishIntervalMs: republishMs, seed: 1 };
   const actor = createActor(machine, {
     input,
     clock,
@@ -127,13 +127,13 @@ describe('advertisement', () => {
 
   it('asks only for the keys that are missing', async () => {
     const at = begin();
-    await at.publish.resolve({ published: ['a'], retired: [], problem: 'TIMEOUT' });
+    await at.publish.resolve({ published: ['a'], takers: 20, retired: [], problem: 'TIMEOUT' });
     expect(at.told).toEqual([
       { type: 'advertisement.retrying', problem: 'TIMEOUT', delayMs: expect.any(Number) as number },
     ]);
     await wait(1_100)(at);
     expect(at.publish.last.input).toEqual({ keys: ['role', 'b'], retired: [] });
-    await at.publish.resolve({ published: ['role', 'b'], retired: [], problem: undefined });
+    await at.publish.resolve({ published: ['role', 'b'], takers: 20, retired: [], problem: undefined });
     expect(at.actor.getSnapshot().value).toBe('published');
     expect(at.told.at(-1)).toEqual({ type: 'advertisement.published' });
     at.actor.stop();
@@ -144,11 +144,16 @@ describe('advertisement', () => {
     await update(['role', 'b', 'c'])(at);
     expect(at.publish.calls[0]?.signal.aborted).toBe(true);
     expect(at.publish.last.input).toEqual({ keys: ['role', 'b', 'c'], retired: ['a'] });
-    await at.publish.resolve({ published: ['role', 'b', 'c'], retired: [], problem: undefined });
+    await at.publish.resolve({ published: ['role', 'b', 'c'], takers: 20, retired: [], problem: undefined });
     // It did not work the first time: the next publication tries again.
     await republish(at);
     expect(at.publish.last.input).toEqual({ keys: ['role', 'b', 'c'], retired: ['a'] });
-    await at.publish.resolve({ published: ['role', 'b', 'c'], retired: ['a'], problem: undefined });
+    await at.publish.resolve({
+      published: ['role', 'b', 'c'],
+      takers: 20,
+      retired: ['a'],
+      problem: undefined,
+    });
     await withdraw(at);
     expect(at.retire.last.input).toEqual({ keys: ['role', 'b', 'c'] });
     at.actor.stop();
@@ -172,6 +177,48 @@ describe('advertisement', () => {
     await at.publish.resolve(everything);
     expect(at.actor.getSnapshot().context.attempt).toBe(0);
     at.actor.stop();
+  });
+
+  describe('where few peers have taken a key', () => {
+    const intervalMs = 1_200_000;
+    const soonMs = 300_000;
+    const soon = async (at: Harness): Promise<boolean> => {
+      await wait(1.1 * soonMs)(at);
+      return at.actor.getSnapshot().value === 'publishing';
+    };
+
+    it.each([
+      [1, true],
+      [7, true],
+      [8, false],
+      [20, false],
+    ])('publishes again soon: %s peers, %s', async (takers, isSoon) => {
+      const at = begin(intervalMs);
+      await at.publish.resolve({ ...everything, takers });
+      expect(await soon(at)).toBe(isSoon);
+      at.actor.stop();
+    });
+
+    it('counts what a retry publishes together with what was published before it', async () => {
+      const at = begin(intervalMs);
+      await at.publish.resolve({ published: ['a'], takers: 2, retired: [], problem: 'TIMEOUT' });
+      await wait(1_100)(at);
+      await at.publish.resolve({ published: ['role', 'b'], takers: 20, retired: [], problem: undefined });
+      expect(await soon(at)).toBe(true);
+      await at.publish.resolve(everything);
+      expect(await soon(at)).toBe(false);
+      at.actor.stop();
+    });
+
+    it('publishes again soon also after an update that only drops keys', async () => {
+      const at = begin(intervalMs);
+      await at.publish.resolve({ ...everything, takers: 2 });
+      await update(['role', 'a'])(at);
+      await at.publish.resolve({ published: [], takers: 0, retired: ['b'], problem: undefined });
+      expect(at.actor.getSnapshot().value).toBe('published');
+      expect(await soon(at)).toBe(true);
+      at.actor.stop();
+    });
   });
 
   it('offers again only what was offered last while it was withdrawn', async () => {

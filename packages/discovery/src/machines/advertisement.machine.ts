@@ -1,6 +1,7 @@
 import { assign, emit, fromPromise, setup } from 'xstate';
 import type { PublishProblem } from '../errors.ts';
 import type { PublishResult, PublishTask } from '../internal/publishing.ts';
+import { union, without } from '../internal/keys.ts';
 import { draw, retryDelay, spread, type RetryPolicy } from '../internal/retryDelay.ts';
 
 /** What an advertisement starts with. */
@@ -18,6 +19,8 @@ interface AdvertisementContext extends AdvertisementInput {
   readonly published: readonly string[];
   /** Keys that this node may provide: everything that was ever tried and not retired since. */
   readonly provided: readonly string[];
+  /** How many peers have taken the key that the fewest have taken, since the last renewal. */
+  readonly takers: number;
   /** Failures in a row. */
   readonly attempt: number;
   readonly delayMs: number;
@@ -40,13 +43,9 @@ export type AdvertisementEmitted =
   | { readonly type: 'advertisement.retrying'; readonly problem: PublishProblem; readonly delayMs: number }
   | { readonly type: 'advertisement.withdrawn' };
 
-const without = (keys: readonly string[], others: readonly string[]): string[] => {
-  const excluded = new Set(others);
-  return keys.filter((key) => !excluded.has(key));
-};
-const union = (keys: readonly string[], others: readonly string[]): string[] => [
-  ...new Set([...keys, ...others]),
-];
+/** Where fewer peers have taken a key it is published again soon: there may be more by then. */
+const fewTakers = 8;
+const soonMs = 300_000;
 
 /**
  * One advertised service: its keys are put into the DHT, again and again, until it is withdrawn. The service provides
@@ -77,7 +76,11 @@ export const advertisementMachine = setup({
   actions: {
     noteProvided: assign(({ context }) => ({ provided: union(context.provided, context.keys) })),
     noteResult: assign(
-      ({ context }, { published, retired }: Pick<PublishResult, 'published' | 'retired'>) => ({
+      (
+        { context },
+        { published, retired, takers }: Pick<PublishResult, 'published' | 'retired' | 'takers'>,
+      ) => ({
+        takers: fewest(context, { published, takers }),
         published: union(context.published, published),
         provided: without(context.provided, retired),
       }),
@@ -93,7 +96,9 @@ export const advertisementMachine = setup({
     forgetFailures: assign({ attempt: 0 }),
     planRenewal: assign(({ context }) => {
       const { chance, seed } = draw(context.seed);
-      return { seed, attempt: 0, delayMs: spread(context.republishIntervalMs, chance) };
+      const { takers, republishIntervalMs } = context;
+      const intervalMs = takers < fewTakers ? Math.min(soonMs, republishIntervalMs) : republishIntervalMs;
+      return { seed, attempt: 0, delayMs: spread(intervalMs, chance) };
     }),
     planRetry: assign(({ context }, { problem }: { problem: PublishProblem | undefined }) => {
       const { chance, seed } = draw(context.seed);
@@ -114,6 +119,7 @@ export const advertisementMachine = setup({
     ...input,
     published: [],
     provided: [],
+    takers: 0,
     attempt: 0,
     delayMs: 0,
     problem: undefined,

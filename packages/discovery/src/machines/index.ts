@@ -4,5 +4,9 @@
  * @packageDocumentation
  */
 export { advertisementMachine } from './advertisement.machine.ts';
+export { announcementMachine } from './announcement.machine.ts';
 export { bootstrapMachine } from './bootstrap.machine.ts';
+export { deadPeerMachine } from './deadPeer.machine.ts';
+export { localPeerMachine } from './localPeer.machine.ts';
 export { refreshMachine } from './refresh.machine.ts';
+export { registryMachine } from './registry.machine.ts';

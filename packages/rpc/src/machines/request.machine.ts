@@ -28,6 +28,19 @@ export type RequestEvent =
   | { readonly type: 'request.cancel' }
   | { readonly type: 'request.stop' };
 
+/** Each of them, once for all requests. */
+export const requestEvents = {
+  opened: { type: 'session.opened' },
+  sent: { type: 'request.sent' },
+  began: { type: 'answer.began' },
+  ended: { type: 'answer.ended' },
+  stalled: { type: 'answer.stalled' },
+  verified: { type: 'answer.verified' },
+  failed: { type: 'exchange.failed' },
+  cancel: { type: 'request.cancel' },
+  stop: { type: 'request.stop' },
+} as const satisfies Record<string, RequestEvent>;
+
 /** How a request ended: the name of its last state. */
 export type RequestOutcome =
   | 'succeeded'

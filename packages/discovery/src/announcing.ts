@@ -1,0 +1,160 @@
+import { fromPromise, type ActorRefFrom } from 'xstate';
+import { orAbort } from '@lloom/core';
+import { createServiceActor } from './actors.ts';
+import { startDeadline } from './internal/deadline.ts';
+import { Gate } from './internal/gate.ts';
+import type { Intake } from './internal/intake.ts';
+import type { OwnDescriptor } from './internal/ownDescriptor.ts';
+import type { Shared } from './internal/shared.ts';
+import { announcementMachine, type AnnouncementResult } from './machines/announcement.machine.ts';
+
+/** Peers that are told at the same time, and in all. */
+const concurrency = 32;
+const maxListeners = 1_024;
+/** Newly connected peers are told at once, each so often at most, in ms; so many are remembered. */
+const greetingMs = 10_000;
+const maxGreeted = 1_024;
+/** How long a withdrawal waits for connected peers to be told, in ms. */
+const maxWaitMs = 1_000;
+
+/** What announcing needs beside what is shared. */
+export interface AnnouncingPorts extends Shared {
+  readonly descriptor: Pick<OwnDescriptor, 'announcement' | 'frame' | 'offers'>;
+  readonly intake: Pick<Intake, 'announced' | 'relayed'>;
+}
+
+/**
+ * Tells others what this node offers, and hears what they offer, from one start of the service to its stop: over the
+ * connections that there are, and over the channel when there is one.
+ */
+export class Announcing {
+  readonly #ports: AnnouncingPorts;
+  readonly #actor: ActorRefFrom<typeof announcementMachine>;
+  readonly #greetings = new Gate(concurrency);
+  /** When each peer was greeted last, by the clock that never goes back. */
+  readonly #greeted = new Map<string, number>();
+  readonly #stop = new AbortController();
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(ports: AnnouncingPorts) {
+    this.#ports = ports;
+    const machine = announcementMachine.provide({
+      actors: { announce: fromPromise(({ signal }) => this.#announce(signal)) },
+    });
+    const { announcementIntervalMs } = ports.config;
+    this.#actor = createServiceActor(ports, machine, {
+      id: 'announcement',
+      input: { announcementIntervalMs },
+    });
+  }
+
+  /** The state of the machine. */
+  get state(): string {
+    return this.#actor.getSnapshot().value;
+  }
+
+  /** Hears others from now on, and announces what is offered already. */
+  start(): void {
+    const { channel, descriptor, intake } = this.#ports;
+    this.#unsubscribe = channel?.subscribe((frame) => intake.relayed(frame));
+    this.#actor.start();
+    if (descriptor.offers.length > 0) this.change();
+  }
+
+  /** Something that is offered has changed. */
+  change(): void {
+    this.#actor.send({ type: 'announcement.change' });
+  }
+
+  /** An offer was taken back. Resolves when connected peers were told, and after a second at the latest. */
+  async withdraw(): Promise<void> {
+    if (this.#actor.getSnapshot().status !== 'active') return;
+    const { clock } = this.#ports;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = clock.setTimeout(() => resolve(), maxWaitMs);
+    this.#actor.send({ type: 'announcement.withdraw' });
+    const subscription = this.#actor.subscribe({
+      next: ({ value }) => {
+        if (value !== 'announcing') resolve();
+      },
+      complete: resolve,
+    });
+    await promise;
+    clock.clearTimeout(timer);
+    subscription.unsubscribe();
+  }
+
+  /** A peer has connected and listens: it is told what is offered, so that it need not look for it. */
+  async greet(peerId: string): Promise<void> {
+    const { clock, descriptor, network } = this.#ports;
+    const nowMs = clock.elapsed();
+    const isGreeted = nowMs - (this.#greeted.get(peerId) ?? Number.NEGATIVE_INFINITY) < greetingMs;
+    if (isGreeted || descriptor.offers.length === 0) return;
+    this.#greeted.delete(peerId);
+    this.#greeted.set(peerId, nowMs);
+    const [oldest] = this.#greeted.keys();
+    if (this.#greeted.size > maxGreeted && oldest !== undefined) this.#greeted.delete(oldest);
+    try {
+      const tell = async (): Promise<void> => this.#tell(peerId, await descriptor.frame(), this.#stop.signal);
+      await this.#greetings.run(tell);
+    } catch (error) {
+      network.logError('could not greet a peer', error);
+    }
+  }
+
+  /** A frame that a peer announces of itself; the answer is empty. Rejects when it proves nothing. */
+  async hear(peerId: string, frame: Uint8Array): Promise<Uint8Array> {
+    await this.#ports.intake.announced(peerId, frame);
+    return new Uint8Array();
+  }
+
+  stop(): void {
+    this.#unsubscribe?.();
+    this.#stop.abort();
+    this.#actor.stop();
+  }
+
+  async #announce(signal: AbortSignal): Promise<AnnouncementResult> {
+    const { channel, clock, config, descriptor, network } = this.#ports;
+    const deadline = startDeadline(clock, config.announcementIntervalMs / 2, [signal]);
+    try {
+      const listeners = await orAbort(network.listeners('announce'), deadline.signal);
+      // What nobody would hear need not be signed.
+      if (listeners.length > 0 || channel !== undefined) {
+        const frame = await orAbort(descriptor.announcement(), deadline.signal);
+        const publish = async (): Promise<void> => channel?.publish(frame);
+        const tasks = [publish(), this.#tellAll(listeners, frame, deadline.signal)];
+        const results = await orAbort(Promise.allSettled(tasks), deadline.signal);
+        for (const result of results)
+          if (result.status === 'rejected') network.logError('could not announce', result.reason);
+      }
+    } catch (error) {
+      network.logError('could not announce', error);
+    } finally {
+      deadline.clear();
+    }
+    return { hasOffers: descriptor.offers.length > 0 };
+  }
+
+  async #tellAll(listeners: readonly string[], frame: Uint8Array, signal: AbortSignal): Promise<void> {
+    const gate = new Gate(concurrency);
+    await Promise.all(
+      listeners.slice(0, maxListeners).map((peerId) => gate.run(() => this.#tell(peerId, frame, signal))),
+    );
+  }
+
+  /** Never rejects: a peer that does not listen asks when it wants to know. */
+  async #tell(peerId: string, frame: Uint8Array, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const { clock, config, network } = this.#ports;
+    const deadline = startDeadline(clock, config.descriptorTimeoutMs, [signal]);
+    try {
+      const told = network.ask(peerId, { exchange: 'announce', frame, signal: deadline.signal });
+      await orAbort(told, deadline.signal);
+    } catch (error) {
+      network.logError(`could not tell peer ${peerId} what is offered`, error);
+    } finally {
+      deadline.clear();
+    }
+  }
+}

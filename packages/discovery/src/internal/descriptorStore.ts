@@ -1,0 +1,30 @@
+import type { ServiceDescriptor, SignedMessage } from '@lloom/codec';
+
+/** What is kept over a restart. */
+export interface StoredDescriptors {
+  /** No own sequence number up to this one may be used again. */
+  readonly usedSequence: number;
+  /** What peers had proven, the one heard longest ago first. Not proven again, and perhaps expired. */
+  readonly messages: readonly SignedMessage<ServiceDescriptor>[];
+  /** How many records could not be read. */
+  readonly damaged: number;
+}
+
+/** Where what must survive a restart is kept. */
+export interface DescriptorStore {
+  load(): Promise<StoredDescriptors>;
+  /** Resolves when no restart can lead to this own sequence number, or a lower one, being used again. */
+  reserve(sequence: number): Promise<void>;
+  /** Keeps what a peer has proven. Never rejects; what could not be written is reported. */
+  keep(message: SignedMessage<ServiceDescriptor>): void;
+  /** Resolves when everything is written. */
+  settled(): Promise<void>;
+}
+
+/** Keeps nothing. */
+export const noStore: DescriptorStore = {
+  load: () => Promise.resolve({ usedSequence: 0, messages: [], damaged: 0 }),
+  reserve: () => Promise.resolve(),
+  keep: () => undefined,
+  settled: () => Promise.resolve(),
+};

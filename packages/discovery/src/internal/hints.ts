@@ -1,0 +1,46 @@
+import type { Clock } from '@lloom/core';
+
+/** Peers of whom something is said; the one said longest ago goes first. */
+const maxPeers = 1_024;
+
+/** What others say that peers serve: unproven, and gone after a while. */
+export class Hints {
+  readonly #byPeer = new Map<string, { readonly models: ReadonlySet<string>; readonly untilMs: number }>();
+  readonly #clock: Clock;
+  readonly #ttlMs: number;
+
+  constructor(clock: Clock, ttlMs: number) {
+    this.#clock = clock;
+    this.#ttlMs = ttlMs;
+  }
+
+  /** Notes what somebody says; no models: nothing. */
+  note(peerId: string, models: readonly string[]): void {
+    this.#byPeer.delete(peerId);
+    if (models.length === 0) return;
+    this.#byPeer.set(peerId, { models: new Set(models), untilMs: this.#clock.elapsed() + this.#ttlMs });
+    const [oldest] = this.#byPeer.keys();
+    if (this.#byPeer.size > maxPeers && oldest !== undefined) this.#byPeer.delete(oldest);
+  }
+
+  /** The peer itself was heard. */
+  drop(peerId: string): void {
+    this.#byPeer.delete(peerId);
+  }
+
+  /** Who is said to serve a model, or any. */
+  peersFor(model: string | undefined): readonly string[] {
+    this.#forgetOld();
+    return [...this.#byPeer]
+      .filter(([, { models }]) => model === undefined || models.has(model))
+      .map(([peerId]) => peerId);
+  }
+
+  #forgetOld(): void {
+    const nowMs = this.#clock.elapsed();
+    for (const [peerId, { untilMs }] of this.#byPeer) {
+      if (untilMs > nowMs) return;
+      this.#byPeer.delete(peerId);
+    }
+  }
+}

@@ -1,0 +1,171 @@
+import { decodeDescriptorFrame, type ServiceDescriptor, type SignedMessage } from '@lloom/codec';
+import type { Clock, Meter, Verifier } from '@lloom/core';
+import { DiscoveryError } from '../errors.ts';
+import type { ChannelVerdict } from '../ports.ts';
+import type { DescriptorCounts, DropReason } from '../types.ts';
+import type { Hints } from './hints.ts';
+import type { KnownPeers, Source } from './knownPeers.ts';
+import { asRefusal, dropReasonOf, prove, refused } from './proof.ts';
+import { PeerQuota } from './peerQuota.ts';
+import type { SilentPeers } from './silentPeers.ts';
+
+/** Announcements of one peer that are read at once, and how many more each second. */
+const announcements = { burst: 16, perSecond: 1 };
+
+type Descriptor = SignedMessage<ServiceDescriptor>;
+
+/** What taking descriptors in takes. */
+export interface IntakePorts {
+  /** The own peer id: what others tell of this node is not news. */
+  readonly peerId: string;
+  readonly clock: Clock;
+  readonly meter: Meter | undefined;
+  readonly verifier: Verifier | undefined;
+  readonly known: KnownPeers;
+  readonly hints: Hints;
+  readonly silent: SilentPeers;
+  /** Told of each one that is believed. */
+  readonly onTaken: (message: Descriptor) => void;
+}
+
+/** Through here comes every descriptor of others: proven, newer than what is known, and counted. */
+export class Intake {
+  readonly #ports: IntakePorts;
+  readonly #quota: PeerQuota;
+  readonly #dropped: Record<DropReason, number> = {
+    MALFORMED: 0,
+    FORGED: 0,
+    FOREIGN: 0,
+    STALE: 0,
+    REPLAYED: 0,
+    TOO_MANY: 0,
+  };
+  readonly #countDrop: Readonly<Record<DropReason, (() => void) | undefined>>;
+  readonly #countTaken: (() => void) | undefined;
+  #accepted = 0;
+
+  constructor(ports: IntakePorts) {
+    this.#ports = ports;
+    this.#quota = new PeerQuota(ports.clock, announcements);
+    const { meter } = ports;
+    const dropped = (reason: DropReason): (() => void) | undefined =>
+      meter?.counter('lloom_discovery_descriptors_dropped_total', { reason });
+    this.#countDrop = {
+      MALFORMED: dropped('MALFORMED'),
+      FORGED: dropped('FORGED'),
+      FOREIGN: dropped('FOREIGN'),
+      STALE: dropped('STALE'),
+      REPLAYED: dropped('REPLAYED'),
+      TOO_MANY: dropped('TOO_MANY'),
+    };
+    this.#countTaken = meter?.counter('lloom_discovery_descriptors_accepted_total');
+  }
+
+  /** What is known of others, in numbers. */
+  get counts(): DescriptorCounts {
+    const { known } = this.#ports;
+    return {
+      live: known.live().length,
+      kept: known.size,
+      accepted: this.#accepted,
+      dropped: { ...this.#dropped },
+    };
+  }
+
+  /**
+   * Remembers a proven descriptor; gives the one that counts, which is a newer one when there is one.
+   * @throws {DiscoveryError} `DESCRIPTOR_REFUSED`
+   */
+  note(message: Descriptor, source: Source): Descriptor {
+    const { known, hints, silent, onTaken } = this.#ports;
+    const { peerId } = message.payload;
+    if (peerId === this.#ports.peerId) return message;
+    const problem = known.refuses(message, source);
+    if (problem !== undefined) {
+      const newer = known.get(peerId);
+      if (problem !== 'STALE' || newer === undefined) throw refused(peerId, problem);
+      this.drop(refused(peerId, problem));
+      return newer.message;
+    }
+    known.note(message, source);
+    hints.drop(peerId);
+    silent.clear(peerId);
+    this.#accepted++;
+    this.#countTaken?.();
+    onTaken(message);
+    return message;
+  }
+
+  /** Proves and remembers a descriptor that somebody else has passed on. */
+  async take(message: Descriptor): Promise<{ readonly message: Descriptor } | { readonly refused: string }> {
+    const { peerId } = message.payload;
+    try {
+      // Looked at first, for what is known already need not be proven.
+      const problem = this.#ports.known.refuses(message, 'relayed');
+      const known = this.#ports.known.get(peerId);
+      if (problem === 'REPLAYED' && known !== undefined) return { message: known.message };
+      if (problem !== undefined) throw refused(peerId, problem);
+      return { message: this.note(await this.#prove(peerId, message), 'relayed') };
+    } catch (error) {
+      const refusal = asRefusal(peerId, error);
+      this.drop(refusal);
+      return {
+        refused: DiscoveryError.is(refusal, 'DESCRIPTOR_REFUSED') ? refusal.data.reason : refusal.code,
+      };
+    }
+  }
+
+  /** A frame from the channel. Never rejects. */
+  async relayed(frame: Uint8Array): Promise<ChannelVerdict> {
+    // Who can prove nothing has nobody to blame.
+    if (this.#ports.verifier === undefined) return 'ignore';
+    let message: Descriptor | undefined;
+    try {
+      message = decodeDescriptorFrame(frame);
+      if (message === undefined) throw refused('', 'EMPTY');
+      const { peerId } = message.payload;
+      if (peerId === this.#ports.peerId) return 'ignore';
+      const problem = this.#ports.known.refuses(message, 'relayed');
+      if (problem !== undefined) throw refused(peerId, problem);
+      this.note(await this.#prove(peerId, message), 'relayed');
+      return 'accept';
+    } catch (error) {
+      const reason = this.drop(asRefusal(message?.payload.peerId ?? '', error));
+      // Whoever passes on what was true a moment ago is not to blame.
+      return reason === 'STALE' || reason === 'REPLAYED' ? 'ignore' : 'reject';
+    }
+  }
+
+  /**
+   * A frame that a peer announces of itself. What is wrong with it is counted.
+   * @throws {DiscoveryError} `DESCRIPTOR_REFUSED`, `MISSING_VERIFIER`
+   */
+  async announced(peerId: string, frame: Uint8Array): Promise<void> {
+    try {
+      if (!this.#quota.take(peerId)) throw refused(peerId, 'TOO_MANY');
+      const message = decodeDescriptorFrame(frame);
+      if (message === undefined) return this.#ports.known.clear(peerId);
+      await this.#prove(peerId, message);
+      this.note(message, 'announced');
+    } catch (error) {
+      if (DiscoveryError.is(error, 'MISSING_VERIFIER')) throw error;
+      const refusal = asRefusal(peerId, error);
+      this.drop(refusal);
+      throw refusal;
+    }
+  }
+
+  /** Counts a descriptor that was refused; gives the reason under which. */
+  drop(error: unknown): DropReason {
+    const reason = dropReasonOf(error);
+    this.#dropped[reason]++;
+    this.#countDrop[reason]?.();
+    return reason;
+  }
+
+  #prove(peerId: string, message: Descriptor): Promise<Descriptor> {
+    const { verifier } = this.#ports;
+    if (verifier === undefined) throw new DiscoveryError('MISSING_VERIFIER', { act: 'announcements' });
+    return prove(verifier, peerId, message);
+  }
+}

@@ -1,0 +1,184 @@
+import type { ServiceDescriptor, ServiceType, SignedMessage } from '@lloom/codec';
+import type { Clock } from '@lloom/core';
+import { maxLifetimeMs } from './proof.ts';
+
+/** Peers of whom something is kept. */
+export const maxPeers = 2_048;
+/** All that they have signed together, in bytes; decoded it takes about three times as much. */
+const maxBytes = 16 * 1024 * 1024;
+
+/**
+ * How a descriptor came: asked from its peer, announced by its peer over a connection of its own, or relayed by somebody
+ * else. The first two prove that the peer is alive.
+ */
+export type Source = 'asked' | 'announced' | 'relayed';
+
+/** A peer and what it has proven of itself. */
+export interface KnownPeer {
+  readonly peerId: string;
+  /** Proven. */
+  readonly message: SignedMessage<ServiceDescriptor>;
+  /** When this node heard it last, in ms since 1970. */
+  readonly heardAt: number;
+  /** The same by the clock that never goes back. */
+  readonly heardAtMs: number;
+  /** Whether its last connection was lost since: it has to be asked before it counts. */
+  readonly isDoubtful: boolean;
+}
+
+interface Entry extends KnownPeer {
+  /** Believed until then, by the clock that never goes back. */
+  readonly believedUntilMs: number;
+  /** From then on nothing older can be valid any more. */
+  readonly keptUntilMs: number;
+  readonly isRelayed: boolean;
+}
+
+/**
+ * What peers have proven of themselves: believed for a while, and kept for longer, so that nothing older that is still
+ * valid can take its place. The lowest rank goes first when there are too many: those that others spoke of, then those
+ * heard longest ago.
+ */
+export class KnownPeers {
+  readonly #byPeer = new Map<string, Entry>();
+  readonly #clock: Clock;
+  readonly #beliefMs: number;
+  #bytes = 0;
+
+  /** @param beliefMs how long a peer is believed after it was heard */
+  constructor(clock: Clock, beliefMs: number) {
+    this.#clock = clock;
+    this.#beliefMs = beliefMs;
+  }
+
+  /** How many are kept. */
+  get size(): number {
+    return this.#byPeer.size;
+  }
+
+  /** Believed now: heard lately, not expired, offering something. The one heard longest ago comes first. */
+  live(): KnownPeer[] {
+    this.#forgetOld();
+    const nowMs = this.#clock.elapsed();
+    return [...this.#byPeer.values()].filter((entry) => isLive(entry, nowMs));
+  }
+
+  /** The same of one peer. */
+  get(peerId: string): KnownPeer | undefined {
+    const entry = this.#byPeer.get(peerId);
+    return entry !== undefined && isLive(entry, this.#clock.elapsed()) ? entry : undefined;
+  }
+
+  /** What a peer offers, as far as it is believed. */
+  services(peerId: string): readonly ServiceType[] {
+    return this.get(peerId)?.message.payload.services ?? [];
+  }
+
+  /** Those that are kept and not believed any more: worth a question. */
+  dormant(): KnownPeer[] {
+    this.#forgetOld();
+    const nowMs = this.#clock.elapsed();
+    return [...this.#byPeer.values()].filter(
+      (entry) => entry.message.payload.services.length > 0 && !isLive(entry, nowMs),
+    );
+  }
+
+  /** Everybody of whom something is kept. */
+  all(): Iterable<KnownPeer> {
+    return this.#byPeer.values();
+  }
+
+  /**
+   * Why a proven descriptor does not count: a newer one is known, or it is known and proves no life. `undefined` when it
+   * does.
+   */
+  refuses(message: SignedMessage<ServiceDescriptor>, source: Source): 'STALE' | 'REPLAYED' | undefined {
+    const { peerId, sequence } = message.payload;
+    const entry = this.#byPeer.get(peerId);
+    if (entry === undefined) return undefined;
+    const known = entry.message;
+    if (sequence < known.payload.sequence) return 'STALE';
+    if (sequence > known.payload.sequence || source !== 'relayed') return undefined;
+    return message.timestampMs > known.timestampMs ? undefined : 'REPLAYED';
+  }
+
+  /** Remembers what a peer has proven and that {@link refuses} lets through. */
+  note(message: SignedMessage<ServiceDescriptor>, source: Source): void {
+    const { peerId, sequence } = message.payload;
+    const previous = this.#byPeer.get(peerId);
+    const isOlder =
+      previous?.message.payload.sequence === sequence && previous.message.timestampMs > message.timestampMs;
+    this.#put(isOlder ? previous.message : message, source);
+  }
+
+  /** A peer says that it never offered anything: it has begun anew, without what it knew. */
+  clear(peerId: string): void {
+    this.#drop(peerId);
+  }
+
+  /** The last connection to a peer is lost. */
+  doubt(peerId: string): void {
+    const entry = this.#byPeer.get(peerId);
+    if (entry !== undefined) this.#byPeer.set(peerId, { ...entry, isDoubtful: true });
+  }
+
+  /** A peer did not answer: it is believed no more, and kept. */
+  disbelieve(peerId: string): void {
+    const entry = this.#byPeer.get(peerId);
+    if (entry !== undefined) this.#byPeer.set(peerId, { ...entry, believedUntilMs: 0 });
+  }
+
+  /** Takes up what was proven before a restart: kept, and not believed before the peer is heard. */
+  restore(message: SignedMessage<ServiceDescriptor>): void {
+    if (this.#byPeer.has(message.payload.peerId)) return;
+    this.#put(message, 'relayed');
+    this.disbelieve(message.payload.peerId);
+  }
+
+  #put(message: SignedMessage<ServiceDescriptor>, source: Source): void {
+    const { peerId } = message.payload;
+    const [heardAt, heardAtMs] = [this.#clock.now(), this.#clock.elapsed()];
+    const validMs = message.expiresMs - heardAt;
+    this.#drop(peerId);
+    this.#byPeer.set(peerId, {
+      peerId,
+      message,
+      heardAt,
+      heardAtMs,
+      isDoubtful: false,
+      isRelayed: source === 'relayed',
+      believedUntilMs: heardAtMs + Math.min(this.#beliefMs, validMs),
+      keptUntilMs: heardAtMs + maxLifetimeMs,
+    });
+    this.#bytes += message.payloadBytes.length;
+    while (this.#byPeer.size > maxPeers || this.#bytes > maxBytes) this.#evict(peerId);
+  }
+
+  #evict(except: string): void {
+    let first: string | undefined;
+    for (const { peerId, isRelayed } of this.#byPeer.values()) {
+      if (peerId === except) continue;
+      if (isRelayed) return this.#drop(peerId);
+      first ??= peerId;
+    }
+    this.#drop(first ?? except);
+  }
+
+  #drop(peerId: string): void {
+    this.#bytes -= this.#byPeer.get(peerId)?.message.payloadBytes.length ?? 0;
+    this.#byPeer.delete(peerId);
+  }
+
+  /** The one heard longest ago is the first to go: all are kept equally long. */
+  #forgetOld(): void {
+    const nowMs = this.#clock.elapsed();
+    for (const { peerId, keptUntilMs } of this.#byPeer.values()) {
+      if (keptUntilMs > nowMs) return;
+      this.#drop(peerId);
+    }
+  }
+}
+
+function isLive({ believedUntilMs, message }: Entry, nowMs: number): boolean {
+  return believedUntilMs > nowMs && message.payload.services.length > 0;
+}

@@ -1,0 +1,69 @@
+import type { ServiceDescriptor, SignedMessage } from '@lloom/codec';
+import { CodecError } from '@lloom/codec';
+import { LloomError, toPeerId, type Verifier } from '@lloom/core';
+import { DiscoveryError } from '../errors.ts';
+import type { DropReason } from '../types.ts';
+
+/** A descriptor that is valid for longer could be shown to others long after it was withdrawn. */
+export const maxLifetimeMs = 600_000;
+
+/**
+ * Proves a descriptor: signed by the key of the peer it is about, in time, and not for too long.
+ *
+ * @param peerId whose it must be
+ * @throws {DiscoveryError} `DESCRIPTOR_REFUSED`
+ */
+export async function prove(
+  verifier: Verifier,
+  peerId: string,
+  message: SignedMessage<ServiceDescriptor>,
+): Promise<SignedMessage<ServiceDescriptor>> {
+  try {
+    const signer = verifier.addressOf(peerId);
+    if (signer === undefined) throw refused(peerId, 'KEY_TYPE');
+    if (message.expiresMs - message.timestampMs > maxLifetimeMs) throw refused(peerId, 'LIFETIME_TOO_LONG');
+    const proven = await verifier.verify(message, { payloadType: 'ServiceDescriptor', signer });
+    if (proven.signer.toLowerCase() !== signer.toLowerCase()) throw refused(peerId, 'WRONG_SIGNER');
+    // One key has several spellings of its peer id: under another one it would be somebody else.
+    if (message.payload.peerId !== peerId || toPeerId(peerId).toString() !== peerId)
+      throw refused(peerId, 'WRONG_PEER');
+    return message;
+  } catch (error) {
+    throw asRefusal(peerId, error);
+  }
+}
+
+/** What made a descriptor useless, as a `DESCRIPTOR_REFUSED`. */
+export function asRefusal(peerId: string, error: unknown): DiscoveryError {
+  if (DiscoveryError.is(error)) return error;
+  return refused(peerId, LloomError.isLloomError(error) ? error.code : 'UNVERIFIED', error);
+}
+
+/** Says that a peer's descriptor proves nothing. */
+export function refused(
+  peerId: string,
+  reason: string,
+  cause?: unknown,
+): DiscoveryError<'DESCRIPTOR_REFUSED'> {
+  return new DiscoveryError('DESCRIPTOR_REFUSED', { peerId, reason }, { cause });
+}
+
+const reasons: Readonly<Record<string, DropReason>> = {
+  EMPTY: 'MALFORMED',
+  MALFORMED: 'MALFORMED',
+  LIFETIME_TOO_LONG: 'MALFORMED',
+  WRONG_SIGNER: 'FOREIGN',
+  WRONG_PEER: 'FOREIGN',
+  KEY_TYPE: 'FOREIGN',
+  EXPIRED: 'STALE',
+  STALE: 'STALE',
+  REPLAYED: 'REPLAYED',
+  TOO_MANY: 'TOO_MANY',
+};
+
+/** Under which of the counted reasons a refusal falls. */
+export function dropReasonOf(error: unknown): DropReason {
+  if (!DiscoveryError.is(error, 'DESCRIPTOR_REFUSED')) return 'MALFORMED';
+  if (CodecError.is(error.cause)) return 'MALFORMED';
+  return reasons[error.data.reason] ?? 'FORGED';
+}

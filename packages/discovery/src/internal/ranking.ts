@@ -1,0 +1,286 @@
+import type { ExecutorService, PricingInfo } from '@lloom/codec';
+import type { Random } from '@lloom/core';
+import type { PeerPerformance } from '../ports.ts';
+import type { Preference, Provider, RankedCandidate, Rejection, Unsuitable } from '../types.ts';
+
+/** How much each figure counts. */
+export type Weights = Readonly<Record<Preference, number>>;
+
+/** Nothing counts more than anything else. */
+export const alike: Weights = Object.freeze({ price: 1, latency: 1, throughput: 1 });
+
+/** What is demanded, and what counts. */
+export interface RankingQuery {
+  /** One of them has to be served; the price is that of the first one that the executor names. */
+  readonly models: ReadonlySet<string>;
+  /** The most that a token of the question, and one of the answer, may cost. */
+  readonly maxPrice?: PricingInfo;
+  readonly minContext?: number;
+  readonly features?: readonly string[];
+  readonly exclude?: ReadonlySet<string>;
+  readonly weights: Weights;
+  /** What decides among those that are equal by `weights`. @default nothing */
+  readonly tieWeights?: Weights;
+}
+
+/** What is known of peers beside their offers. */
+export interface RankingPorts {
+  performanceOf(peerId: string): PeerPerformance | undefined;
+  /** Puts equals into an order. */
+  turnOf(peerId: string): number;
+}
+
+/** Who can be ranked. */
+export type Offerer = Pick<Provider, 'peerId' | 'info'>;
+
+/** One who suits. */
+export interface Ranked<P extends Offerer> extends Omit<RankedCandidate, 'provider'> {
+  readonly provider: P;
+}
+
+/** All who were looked at: those who suit, the best one first, and the others. */
+export interface Ranking<P extends Offerer> {
+  readonly candidates: readonly Ranked<P>[];
+  readonly rejected: readonly (Rejection & { readonly reason: Unsuitable })[];
+}
+
+/** One who suits, with what is known of it. */
+interface Suitor<P extends Offerer> {
+  readonly provider: P;
+  readonly offer: ExecutorService;
+  readonly price: bigint | undefined;
+  readonly latency: number | undefined;
+  /** Over an open connection. */
+  readonly roundTrip: number | undefined;
+  readonly throughput: number | undefined;
+}
+
+/** A figure of all candidates. */
+interface Scale {
+  /** As it is known. */
+  readonly value: (at: number) => number | undefined;
+  /** From 0 to 1. */
+  readonly scores: readonly number[];
+  /** Below 0 when the first one is better, without what scores lose by rounding. */
+  readonly compare: (a: number, b: number) => number;
+  /** Whether it tells candidates from one another. */
+  readonly differs: boolean;
+}
+
+const preferences = ['price', 'latency', 'throughput'] as const;
+
+/**
+ * Ranks executors. Who does not suit is out. Free ones come before busy ones, and of these the one with the shorter queue;
+ * then the highest score counts: the sum of the weighted figures, each from 0 for the worst to 1 for the best of all who
+ * suit. A latency or throughput that is not known counts like the middle of those that are: newcomers are neither punished
+ * nor preferred. A price that is not named counts like the highest that is: whoever asks for more than others must not gain
+ * by not saying so.
+ *
+ * The order is total, does not depend on the order of `providers`, and asking for less never costs a place.
+ */
+export function rank<P extends Offerer>(
+  query: RankingQuery,
+  providers: readonly P[],
+  ports: RankingPorts,
+): Ranking<P> {
+  const rejected: (Rejection & { readonly reason: Unsuitable })[] = [];
+  const suitors: Suitor<P>[] = [];
+  for (const provider of providers) {
+    const { peerId, info: offer } = provider;
+    if (offer.kind !== 'executor') continue;
+    const model = offer.models.find((each) => query.models.has(each));
+    if (model === undefined) continue;
+    const pricing = pricingOf(offer, model);
+    const reason = unsuitable(query, peerId, offer, pricing);
+    if (reason === undefined) suitors.push({ provider, offer, ...figuresOf(peerId, pricing, ports) });
+    else rejected.push({ peerId, reason });
+  }
+  // A round trip is less than an answer takes: beside those who have answered, newcomers would always look fast.
+  const hasAnswered = suitors.some(({ latency }) => latency !== undefined);
+  const compared = hasAnswered ? suitors : suitors.map((each) => ({ ...each, latency: each.roundTrip }));
+  return { candidates: inOrder(query, compared, ports), rejected };
+}
+
+/** The price of a model: its own one, or that of all. */
+export function pricingOf(offer: ExecutorService, model: string): PricingInfo | undefined {
+  const { modelPricing, pricing } = offer;
+  return modelPricing !== undefined && Object.hasOwn(modelPricing, model) ? modelPricing[model] : pricing;
+}
+
+/** What a token of the question and three of the answer cost together: answers are what is paid for. */
+export function amountOf({ inboundPrice, outboundPrice }: PricingInfo): bigint {
+  return BigInt(inboundPrice) + 3n * BigInt(outboundPrice);
+}
+
+/** An order of equals that stays the same at one node, and is another one at every node. */
+export class Turns {
+  readonly #random: Random;
+  #seed: number | undefined;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** FNV-1a from a seed. */
+  readonly of = (peerId: string): number => {
+    this.#seed ??= Math.floor(this.#random.float() * 2 ** 32);
+    let turn = this.#seed;
+    for (let at = 0; at < peerId.length; at++) turn = Math.imul(turn ^ peerId.charCodeAt(at), 0x0100_0193);
+    return turn >>> 0;
+  };
+}
+
+function unsuitable(
+  { maxPrice, minContext, features = [], exclude }: RankingQuery,
+  ...[peerId, offer, pricing]: [string, ExecutorService, PricingInfo | undefined]
+): Unsuitable | undefined {
+  if (exclude?.has(peerId) === true) return 'EXCLUDED';
+  if (maxPrice !== undefined) {
+    if (pricing === undefined) return 'PRICE_UNKNOWN';
+    if (BigInt(pricing.inboundPrice) > BigInt(maxPrice.inboundPrice)) return 'PRICE_TOO_HIGH';
+    if (BigInt(pricing.outboundPrice) > BigInt(maxPrice.outboundPrice)) return 'PRICE_TOO_HIGH';
+  }
+  if (minContext !== undefined) {
+    if (offer.contextLength === undefined) return 'CONTEXT_UNKNOWN';
+    if (offer.contextLength < minContext) return 'CONTEXT_TOO_SHORT';
+  }
+  return features.every((feature) => offer.features?.includes(feature)) ? undefined : 'FEATURE_MISSING';
+}
+
+function figuresOf(
+  peerId: string,
+  pricing: PricingInfo | undefined,
+  ports: RankingPorts,
+): Pick<Suitor<never>, Preference | 'roundTrip'> {
+  const { latencyMs, roundTripMs, tokensPerSecond } = ports.performanceOf(peerId) ?? {};
+  return {
+    price: pricing && amountOf(pricing),
+    latency: measured(latencyMs),
+    roundTrip: measured(roundTripMs),
+    throughput: measured(tokensPerSecond),
+  };
+}
+
+/** What a port says may be anything. */
+function measured(value: number | undefined): number | undefined {
+  return value !== undefined && value >= 0 && value < Number.POSITIVE_INFINITY ? value : undefined;
+}
+
+function inOrder<P extends Offerer>(
+  { weights, tieWeights }: RankingQuery,
+  suitors: readonly Suitor<P>[],
+  ports: RankingPorts,
+): Ranked<P>[] {
+  const scales: Readonly<Record<Preference, Scale>> = {
+    price: priceScale(suitors.map(({ price }) => price)),
+    latency: numberScale(
+      suitors.map(({ latency }) => latency),
+      1,
+    ),
+    throughput: numberScale(
+      suitors.map(({ throughput }) => throughput),
+      -1,
+    ),
+  };
+  const byWeights = judge(scales, weights);
+  const byTieWeights = tieWeights && judge(scales, tieWeights);
+  const entries = suitors.map(({ provider, offer, price }, at) => ({
+    at,
+    provider,
+    isFree: offer.freeSlots !== 0,
+    queueDepth: offer.freeSlots === 0 ? (offer.queueDepth ?? 0) : 0,
+    // Equal as they may be: what is said counts before what is not.
+    unsaid: Number(price === undefined) + Number(offer.freeSlots === undefined),
+    turn: ports.turnOf(provider.peerId),
+  }));
+  entries.sort(
+    (a, b) =>
+      Number(b.isFree) - Number(a.isFree) ||
+      a.queueDepth - b.queueDepth ||
+      byWeights.compare(a.at, b.at) ||
+      (byTieWeights?.compare(a.at, b.at) ?? 0) ||
+      a.unsaid - b.unsaid ||
+      a.turn - b.turn ||
+      (a.provider.peerId < b.provider.peerId ? -1 : 1),
+  );
+  return entries.map(({ at, provider, isFree }) => {
+    const figure = (name: Preference): RankedCandidate['figures'][Preference] => {
+      const value = scales[name].value(at);
+      const score = scales[name].scores[at] as number;
+      return value === undefined ? { score } : { value, score };
+    };
+    const figures = { price: figure('price'), latency: figure('latency'), throughput: figure('throughput') };
+    return { provider, score: byWeights.scoreOf(at), isFree, figures };
+  });
+}
+
+/** How candidates compare by weighted figures. */
+function judge(
+  scales: Readonly<Record<Preference, Scale>>,
+  weights: Weights,
+): { readonly scoreOf: (at: number) => number; readonly compare: (a: number, b: number) => number } {
+  let total = 0;
+  for (const name of preferences) total += weights[name];
+  const scoreOf = (at: number): number => {
+    let sum = 0;
+    for (const name of preferences) sum += weights[name] * (scales[name].scores[at] as number);
+    return Math.min(1, sum / total);
+  };
+  const deciding = preferences.filter((name) => weights[name] > 0 && scales[name].differs);
+  const [only] = deciding;
+  if (only !== undefined && deciding.length === 1) return { scoreOf, compare: scales[only].compare };
+  return { scoreOf, compare: (a, b) => scoreOf(b) - scoreOf(a) };
+}
+
+/** How finely prices are scored: as finely as a number can. */
+const priceSteps = 2n ** 53n;
+
+function priceScale(prices: readonly (bigint | undefined)[]): Scale {
+  let lowest: bigint | undefined;
+  let highest: bigint | undefined;
+  for (const price of prices) {
+    if (price === undefined) continue;
+    if (lowest === undefined || price < lowest) lowest = price;
+    if (highest === undefined || price > highest) highest = price;
+  }
+  const worst = highest ?? 0n;
+  const span = worst - (lowest ?? 0n);
+  const filled = prices.map((price) => price ?? worst);
+  return {
+    value: (at) => {
+      const price = prices[at];
+      return price === undefined ? undefined : Math.min(Number(price), Number.MAX_VALUE);
+    },
+    scores: filled.map((price) =>
+      span === 0n ? 1 : Number(((worst - price) * priceSteps) / span) / Number(priceSteps),
+    ),
+    compare: (a, b) => {
+      const difference = (filled[a] as bigint) - (filled[b] as bigint);
+      return difference === 0n ? 0 : difference < 0n ? -1 : 1;
+    },
+    differs: span > 0n,
+  };
+}
+
+/** @param sign 1 when less is better, -1 when more is */
+function numberScale(values: readonly (number | undefined)[], sign: 1 | -1): Scale {
+  const known = values.filter((value) => value !== undefined).toSorted((a, b) => a - b);
+  const [least = 0, most = 0] = [known[0], known.at(-1)];
+  const filled = values.map((value) => value ?? middleOf(known));
+  const worst = sign === 1 ? most : least;
+  const span = most - least;
+  return {
+    value: (at) => values[at],
+    scores: filled.map((value) => (span === 0 ? 1 : Math.abs(value - worst) / span)),
+    compare: (a, b) => sign * ((filled[a] as number) - (filled[b] as number)),
+    differs: span > 0,
+  };
+}
+
+function middleOf(sorted: readonly number[]): number {
+  const half = Math.floor(sorted.length / 2);
+  const above = sorted[half] ?? 0;
+  if (sorted.length % 2 === 1) return above;
+  const below = sorted[half - 1] ?? above;
+  return below + (above - below) / 2;
+}

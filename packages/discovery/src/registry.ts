@@ -1,0 +1,152 @@
+import { CodecError, decodeRegistryQuery, encodeRegistryResult } from '@lloom/codec';
+import type { RegistryQuery, RegistryResult } from '@lloom/codec';
+import { fromPromise, type ActorRefFrom } from 'xstate';
+import { createServiceActor } from './actors.ts';
+import type { Finder } from './internal/finder.ts';
+import { PeerQuota } from './internal/peerQuota.ts';
+import { answerQuery } from './internal/registryAnswers.ts';
+import { RegistryView } from './internal/registryView.ts';
+import { maxProviders } from './internal/search.ts';
+import type { Shared } from './internal/shared.ts';
+import { SweepCounts } from './internal/sweepCounts.ts';
+import { registryMachine, type SweepResult } from './machines/registry.machine.ts';
+
+/** Questions of one peer that are answered at once, and how many more each second. */
+const ofOnePeer = { burst: 20, perSecond: 2 };
+/** The same of all peers together. */
+const ofAll = { burst: 200, perSecond: 100 };
+/** Of so many executors each answer tells what is known at that moment. */
+const maxFresh = 256;
+/** Of more, what was known so long ago at most, in ms: putting them in order costs more than an answer. */
+const maxAgeMs = 1_000;
+/** Whoever was not heard for this share of the interval is asked: at the next sweep it would be too late. */
+const freshRatio = 0.8;
+
+/** What a registry needs beside what is shared. */
+export interface RegistryPorts extends Shared {
+  readonly finder: Pick<Finder, 'iterate' | 'known'>;
+}
+
+/**
+ * The registry of a validator, from one start of the service to its stop: knows all executors that it can find, and
+ * answers whoever asks. Closed until this node offers the validator service.
+ */
+export class Registry {
+  readonly #ports: RegistryPorts;
+  readonly #actor: ActorRefFrom<typeof registryMachine>;
+  readonly #counts = new SweepCounts();
+  readonly #ofOnePeer: PeerQuota;
+  readonly #ofAll: PeerQuota;
+  #isOpen = false;
+  #isStarted = false;
+  #openedAtMs = 0;
+  #answered = 0;
+  #latest: { readonly view: RegistryView; readonly atMs: number } | undefined;
+
+  constructor(ports: RegistryPorts) {
+    this.#ports = ports;
+    this.#ofOnePeer = new PeerQuota(ports.clock, ofOnePeer);
+    this.#ofAll = new PeerQuota(ports.clock, ofAll);
+    const machine = registryMachine.provide({
+      actors: { sweep: fromPromise(({ signal }) => this.#sweep(signal)) },
+    });
+    const { announcementIntervalMs } = ports.config;
+    this.#actor = createServiceActor(ports, machine, { id: 'registry', input: { announcementIntervalMs } });
+  }
+
+  /** The state of the machine. */
+  get state(): string {
+    return this.#actor.getSnapshot().value;
+  }
+
+  /** Looks for executors from now on, while it is open. */
+  start(): void {
+    this.#isStarted = true;
+    this.#actor.start();
+    if (this.#isOpen) this.#actor.send({ type: 'registry.open' });
+  }
+
+  /** Whether this node offers the validator service. What was counted is forgotten when it begins to. */
+  setOpen(isOpen: boolean): void {
+    if (isOpen === this.#isOpen) return;
+    this.#isOpen = isOpen;
+    if (isOpen) {
+      this.#openedAtMs = this.#ports.clock.elapsed();
+      this.#answered = 0;
+      this.#counts.clear();
+    }
+    if (this.#isStarted) this.#actor.send({ type: isOpen ? 'registry.open' : 'registry.close' });
+  }
+
+  /** This node has joined, and peers were found. */
+  onFound(): void {
+    if (this.#isStarted) this.#actor.send({ type: 'peers.found' });
+  }
+
+  /**
+   * The frame that answers a question of a peer.
+   * @throws {CodecError} `MALFORMED`, `TOO_LARGE` when it is no question
+   * @throws {Error} when the peer, or all together, ask too often
+   */
+  async answer(peerId: string, frame: Uint8Array): Promise<Uint8Array> {
+    if (!this.#ofOnePeer.take(peerId)) throw new Error('the peer asks the registry too often');
+    if (!this.#ofAll.take('everybody')) throw new Error('the registry is asked too often');
+    return encodeRegistryResult(this.#answer(frame));
+  }
+
+  stop(): void {
+    this.#isStarted = false;
+    this.#actor.stop();
+  }
+
+  #answer(frame: Uint8Array): RegistryResult {
+    if (!this.#isOpen) return refusal('NO_REGISTRY', 'this peer does not offer the validator service');
+    let query: RegistryQuery;
+    try {
+      query = decodeRegistryQuery(frame);
+    } catch (error) {
+      if (CodecError.is(error, 'INVALID_FIELD') || CodecError.is(error, 'UNKNOWN_VARIANT'))
+        return refusal('INVALID_QUERY', error.message);
+      throw error;
+    }
+    const { clock, network } = this.#ports;
+    return answerQuery(query, this.#view(), {
+      isConnected: (id) => network.isConnected(id),
+      successRate: (id) => this.#counts.rateOf(id),
+      totalRequests: this.#answered++,
+      uptimeMs: Math.floor(clock.elapsed() - this.#openedAtMs),
+    });
+  }
+
+  #view(): RegistryView {
+    const { clock, finder } = this.#ports;
+    const nowMs = clock.elapsed();
+    const latest = this.#latest;
+    const isLarge = latest !== undefined && latest.view.executors.length > maxFresh;
+    if (isLarge && nowMs - latest.atMs < maxAgeMs) return latest.view;
+    const view = new RegistryView(finder.known.live());
+    this.#latest = { view, atMs: nowMs };
+    return view;
+  }
+
+  async #sweep(signal: AbortSignal): Promise<SweepResult> {
+    const { clock, config, finder, network } = this.#ports;
+    const { announcementIntervalMs: timeoutMs } = config;
+    const beganAtMs = clock.elapsed();
+    const heard = new Set<string>();
+    try {
+      const find = { maxAgeMs: Math.round(timeoutMs * freshRatio), timeoutMs, signal };
+      for await (const { peerId } of finder.iterate({ kind: 'executor' }, find)) heard.add(peerId);
+    } catch (error) {
+      if (!signal.aborted) network.logError('could not look for executors for the registry', error);
+      throw error;
+    }
+    const isComplete = clock.elapsed() - beganAtMs < timeoutMs && heard.size < maxProviders;
+    this.#counts.note(heard, isComplete);
+    return { found: heard.size };
+  }
+}
+
+function refusal(code: string, message: string): RegistryResult {
+  return { type: 'error', code, message };
+}
