@@ -85,9 +85,7 @@ describe('a peer that falls silent', () => {
     expect(connections).toEqual(others.map(() => others.length - 1));
   });
 
-  test('for 20 s is not found meanwhile, keeps its connections, and serves again', async ({
-    createNetwork,
-  }) => {
+  test('for 20 s keeps its connections, and answers late or is not found', async ({ createNetwork }) => {
     const network = await createNetwork({ nodes, link, createNode: star() });
     await network.run(serve(network.node('e0'), network.clock));
     await network.runFor(25_000);
@@ -100,9 +98,12 @@ describe('a peer that falls silent', () => {
       const asked = findAndAsk(network.node('c0')).catch((error: { code: string }) => error.code);
       await network.runFor(20_000);
       for (const name of others) network.release('e0', name);
-      // Nobody can tell a busy executor from a dead one: while it is busy it is not found, and nothing else breaks.
+      // Nobody can tell a busy executor from a dead one: who was heard lately is asked and answers late, who was not is
+      // not found, and nothing else breaks.
       const outcome = await network.run(asked);
-      expect(['NO_PROVIDERS', 'QUERY_FAILED']).toContain(outcome);
+      expect(['to be or not', 'NO_PROVIDERS', 'QUERY_FAILED']).toContain(
+        typeof outcome === 'string' ? outcome : outcome.text,
+      );
       await network.runFor(13_000);
       expect(await network.run(findAndAsk(network.node('c0')))).toMatchObject({ text: 'to be or not' });
     }

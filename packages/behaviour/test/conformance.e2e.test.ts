@@ -101,7 +101,36 @@ describe('service discovery', () => {
     expect((await discovered).providers).toMatchObject([{ peerId: executor.peerId }]);
   });
 
-  test.todo('update_executor_info');
+  test('update_executor_info: whoever is said to serve a model is asked, and decides', async () => {
+    const [executor, client] = await pair();
+    await advertise(executor);
+    client.updateExecutorInfo(executor.peerId, ['demo-rumour']);
+    // Known by its own word already: what others say of it counts nothing.
+    await expect(client.requireModelProviders('demo-rumour')).rejects.toMatchObject({ code: 'NO_PROVIDERS' });
+    const other = await createNode();
+    for (const address of other.listenedAddresses()) await client.addPeerAddr(other.peerId, address);
+    client.updateExecutorInfo(other.peerId, ['demo-rumour']);
+    await expect(client.requireModelProviders('demo-rumour')).rejects.toMatchObject({
+      code: 'NO_PROVIDERS',
+      data: { rejected: [{ peerId: other.peerId, reason: 'NOT_OFFERED' }] },
+    });
+    await other.advertiseService({ ...offer, models: ['demo-rumour'] });
+    // It is in no DHT: it has no peer but this client.
+    client.updateExecutorInfo(other.peerId, ['demo-rumour']);
+    expect(await client.findModelProviders('demo-rumour')).toMatchObject([{ peerId: other.peerId }]);
+  });
+
+  test('select_executor and query_registry, beyond the specification', async () => {
+    const [executor, client, validator] = await pair();
+    await advertise(validator, { kind: 'validator', stake: '1' });
+    await advertise(executor);
+    const chosen = await client.selectExecutor({ model: 'demo-small', prefer: 'price' });
+    expect([chosen.peerId, chosen.explain().candidates.length]).toEqual([executor.peerId, 1]);
+    const query = { type: 'executorInfo', peerId: executor.peerId } as const;
+    await client.queryRegistry(validator.peerId, query);
+    const answer = await client.queryRegistry(validator.peerId, { type: 'listAllModels' });
+    expect(answer).toMatchObject({ type: 'modelList', totalCount: 1 });
+  });
 });
 
 describe('peers', () => {

@@ -11,7 +11,6 @@ import type {
   RegistryAnswer,
   Selection,
   SelectionQuery,
-  ServiceKind,
   WaitConfig,
 } from './types.ts';
 

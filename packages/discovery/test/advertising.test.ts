@@ -59,6 +59,21 @@ describe('advertising', () => {
     await service.stop();
   });
 
+  it.each([
+    [7, 4],
+    [8, 0],
+  ])('puts keys there again within 330 s when one was taken by %s peers: %s keys', async (fewest, count) => {
+    const { service, network, clock } = await createService();
+    network.onProvide = async (key) => (key === 'lloom/model/demo-small' ? fewest : 20);
+    await service.advertiseService(executor());
+    await settled();
+    const again: string[] = [];
+    network.onProvide = async (key) => again.push(key);
+    await clock.advance(330_000);
+    expect(again).toHaveLength(count);
+    await service.stop();
+  });
+
   it('advertises both kinds at once, and withdraws one', async () => {
     const { service, network } = await createService();
     const withdrawn = collect(service, 'service:withdrawn');

@@ -9,6 +9,8 @@ export class FakeDatastore extends MemoryDatastore {
   readonly failing = new Set<'put' | 'delete' | 'query'>();
   /** Every key that was put or deleted, in order. */
   readonly written: string[] = [];
+  /** What the next writes wait for, one each. */
+  readonly waits: Promise<void>[] = [];
   /** How many more writes there are before everything hangs. */
   writesLeft = Number.POSITIVE_INFINITY;
   /** Whether the write in which it happens is done. */
@@ -45,7 +47,8 @@ export class FakeDatastore extends MemoryDatastore {
     if (this.failing.has(act)) throw new Error('the disk is full');
     this.written.push(key.toString());
     this.writesLeft -= 1;
-    if (this.writesLeft > 0) return write();
+    const wait = this.waits.shift();
+    if (this.writesLeft > 0) return wait === undefined ? write() : wait.then(write);
     if (this.writesLeft === 0 && this.isLastDone) void write();
     // A process that has died goes nowhere from here.
     return new Promise<never>(() => {});

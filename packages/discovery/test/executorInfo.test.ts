@@ -1,18 +1,10 @@
 import { AddressError } from '@lloom/core';
-import { base58btc } from 'multiformats/bases/base58';
 import { describe, expect, it } from 'vitest';
 import { DiscoveryError } from '../src/errors.ts';
-import { createService, descriptorFrame, executor, peerIds, validator } from './fakes.ts';
+import { createService, descriptorFrame, executor, peerIdOf, peerIds, validator } from './fakes.ts';
 
 const { alice, bob, carol } = peerIds;
 const model = 'demo-small';
-
-/** A peer id with an Ed25519 key that nobody has. */
-function peerIdOf(index: number): string {
-  const bytes = new Uint8Array(38).fill(7);
-  bytes.set([0x00, 0x24, 0x08, 0x01, 0x12, 0x20, index >> 8, index & 255]);
-  return base58btc.baseEncode(bytes);
-}
 
 /** A service in a network whose DHT names nobody, and of whose peers each serves the model. */
 async function createHinted() {

@@ -10,6 +10,7 @@ import {
 } from '@lloom/codec';
 import { LloomError, zeroAddress, zeroDigest } from '@lloom/core';
 import type { Clock, EnvelopeDraft, EvmAddress, Hex, SignedEnvelope, Signer, Verifier } from '@lloom/core';
+import { base58btc } from 'multiformats/bases/base58';
 import { openStore } from '../src/adapters/store.ts';
 import { resolveDiscoveryConfig, type DiscoveryConfig } from '../src/config.ts';
 import { DiscoveryService } from '../src/discovery.ts';
@@ -32,6 +33,13 @@ export const peerIds = {
   carol: '12D3KooWQWVtjNTayeWSFUvF9BvuLHTAYxi5xK2LFbFYCYxYWAq1',
   dave: '12D3KooWKNp7owBSTDYHfcEztRzKwXvKpefeuaTAX9uJ4ZprGXVx',
 };
+
+/** One of many more: with a key that nobody has. */
+export function peerIdOf(index: number): string {
+  const bytes = new Uint8Array(38).fill(7);
+  bytes.set([0x00, 0x24, 0x08, 0x01, 0x12, 0x20, index >> 8, index & 255]);
+  return base58btc.baseEncode(bytes);
+}
 
 export const executor = (
   models: readonly string[] = ['demo-small'],

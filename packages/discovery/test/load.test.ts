@@ -33,7 +33,10 @@ describe('the offer of an executor', () => {
 
   test('is signed again when the load has changed, at most once a second, with a higher sequence', async () => {
     const { service, clock, signer, set, ask } = await createBusyNode();
+    const idle = await ask();
+    set({ freeSlots: 1 });
     const first = await ask();
+    expect([first.offer, first.sequence > idle.sequence]).toMatchObject([{ freeSlots: 1 }, true]);
     set({ freeSlots: 3 });
     await clock.advance(999);
     expect(await ask()).toEqual(first);
@@ -43,7 +46,7 @@ describe('the offer of an executor', () => {
     expect(second.sequence).toBeGreaterThan(first.sequence);
     set({ freeSlots: 2 });
     expect(await ask()).toEqual(second);
-    expect(signer.signed).toBe(2);
+    expect(signer.signed).toBe(3);
     await service.stop();
   });
 
@@ -55,6 +58,19 @@ describe('the offer of an executor', () => {
     await clock.advance(29_999);
     expect(await ask()).toEqual(first);
     expect(signer.signed).toBe(1);
+    await service.stop();
+  });
+
+  test('is announced as it is, with a higher sequence only when it is another one', async () => {
+    const { service, network, clock, set } = await createBusyNode();
+    network.audience.push(peerIds.bob);
+    await clock.advance(60_000);
+    set({ freeSlots: 1 });
+    await clock.advance(30_000);
+    const told = network.told.map(({ frame }) => readFrame(frame)!);
+    expect(told.at(-1)?.services).toMatchObject([{ freeSlots: 1 }]);
+    expect(told[1]?.sequence).toBe(told[0]?.sequence);
+    expect(told.at(-1)?.sequence).toBeGreaterThan(told[0]?.sequence ?? Number.NaN);
     await service.stop();
   });
 

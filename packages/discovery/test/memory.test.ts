@@ -159,6 +159,19 @@ describe('the own sequence number', () => {
     await made.service.stop();
   });
 
+  it('grows also when only that can be read, and nothing else', async () => {
+    const datastore = new FakeDatastore();
+    const before = await start(datastore);
+    await before.service.advertiseService(executor());
+    const used = await before.sequence();
+    await before.service.stop();
+    datastore.failing.add('query');
+    const { service, sequence } = await start(datastore, { aheadMs: -hourMs });
+    await service.advertiseService(executor());
+    expect(await sequence()).toBeGreaterThan(used);
+    await service.stop();
+  });
+
   it('is offered without a disk that works, by the clock alone', async () => {
     const datastore = new FakeDatastore();
     datastore.failing.add('put');

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { openStore } from '../src/adapters/store.ts';
 import { FakeDatastore } from './datastores.ts';
 import { descriptorFrame, executor, FakeClock, peerIds } from './fakes.ts';
+import { settled } from './machines.ts';
 
 const { bob, carol } = peerIds;
 const dayMs = 86_400_000;
@@ -57,6 +58,18 @@ describe('what is kept of peers', () => {
     for (let sequence = 1; sequence <= 20; sequence++) store.keep(await message(bob, sequence));
     await store.settled();
     expect((await reopened(datastore)).messages.map(({ payload }) => payload.sequence)).toEqual([20]);
+  });
+
+  it('is the last that each has said, also when the disk is slower with the first', async () => {
+    const { datastore, store, message } = open();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    datastore.waits.push(promise, Promise.resolve());
+    store.keep(await message(bob, 1));
+    store.keep(await message(bob, 2));
+    await settled();
+    resolve();
+    await store.settled();
+    expect((await reopened(datastore)).messages.map(({ payload }) => payload.sequence)).toEqual([2]);
   });
 
   it('is written again every five minutes at most when it is the same', async () => {

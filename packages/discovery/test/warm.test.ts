@@ -86,6 +86,25 @@ describe('a list that was asked for lately', () => {
     await service.stop();
   });
 
+  it('is asked for again when the last search ended before everybody could answer', async () => {
+    const { service, network, list, clock } = await createWarm();
+    await clock.advance(30_000);
+    expect((await list({ limit: 1 })).asked).toBeGreaterThan(0);
+    expect(await list()).toMatchObject({ keys: 1 });
+    await clock.advance(30_000);
+    network.onFind = async function* () {
+      yield { peerId: bob, addresses: [] };
+      throw new Error('the DHT failed');
+    };
+    expect((await list()).found).toContain(bob);
+    expect((await list()).found).toContain(bob);
+    network.onFind = async function* () {
+      yield { peerId: peerIds.dave, addresses: [] };
+    };
+    expect((await list()).found).toContain(peerIds.dave);
+    await service.stop();
+  });
+
   it('is still cancelled, and ends with the service', async () => {
     const { service } = await createWarm();
     const signal = AbortSignal.abort();
@@ -198,14 +217,15 @@ describe('whom a search asks first', () => {
       peerId === carol ? Promise.reject(new Error('refused')) : answer(peerId, signal);
     await service.findModelProviders(model, { maxAgeMs: 0 });
     network.asked.length = 0;
+    network.names(carol, 'somebody');
     await service.findModelProviders(model, { maxAgeMs: 0 });
-    expect(network.asked).toEqual([bob, peerIds.dave, carol]);
+    expect(network.asked).toEqual([bob, peerIds.dave, 'somebody', carol]);
     network.asked.length = 0;
     await announce(made, carol);
     network.onAsk = answer;
-    network.names('somebody', carol);
+    network.names('another', carol);
     await service.findModelProviders(model, { maxAgeMs: 0 });
-    expect(network.asked).toEqual([bob, peerIds.dave, carol, 'somebody']);
+    expect(network.asked.slice(-2)).toEqual([carol, 'another']);
     await service.stop();
   });
 

@@ -27,7 +27,7 @@ export interface Listed {
   readonly coldMs: number;
   /** The same again, in ms each. */
   readonly warmMs: readonly number[];
-  /** Selections out of what is known then, in ms each; empty where nodes cannot select. */
+  /** Selections out of what is known then, in ms each. */
   readonly selectMs: readonly number[];
 }
 
@@ -128,15 +128,13 @@ async function timed(act: () => Promise<unknown>): Promise<number> {
   return performance.now() - start;
 }
 
-async function repeated(times: number, act: (() => Promise<number>) | undefined): Promise<number[]> {
+async function repeated(times: number, act: () => Promise<number>): Promise<number[]> {
   const figures: number[] = [];
-  if (act !== undefined) for (let i = 0; i < times; i++) figures.push(await act());
+  for (let i = 0; i < times; i++) figures.push(await act());
   return figures;
 }
 
-/** One selection by price; `undefined` where nodes cannot select. */
-function selecting(node: LloomBehaviour): (() => Promise<number>) | undefined {
-  const select: unknown = 'selectExecutor' in node ? node.selectExecutor : undefined;
-  if (typeof select !== 'function') return undefined;
-  return () => timed(async () => select({ model: wantedModel, prefer: 'price' }) as unknown);
+/** One selection by price. */
+function selecting(node: LloomBehaviour): () => Promise<number> {
+  return () => timed(() => node.selectExecutor({ model: wantedModel, prefer: 'price' }));
 }

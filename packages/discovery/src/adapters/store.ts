@@ -53,22 +53,15 @@ class DatastoreStore implements DescriptorStore {
   }
 
   async load(): Promise<StoredDescriptors> {
-    const messages: SignedMessage<ServiceDescriptor>[] = [];
-    const gone: string[] = [];
-    let damaged = 0;
-    const oldest = this.#ports.clock.now() - maxAgeMs;
-    for await (const { key, value } of this.#datastore.query({ prefix: `${peersPrefix}/` })) {
-      const message = readPeer(key.toString(), value);
-      if (message === undefined) damaged++;
-      if (message === undefined || message.timestampMs < oldest) gone.push(key.toString());
-      else messages.push(message);
-    }
-    messages.sort((a, b) => a.timestampMs - b.timestampMs);
-    for (const { payload } of messages)
-      this.#written.set(payload.peerId, { sequence: payload.sequence, atMs: 0 });
-    for (const key of gone) this.#write(key, async () => this.#datastore.delete(new Key(key)));
+    // First of all: what is known of others can be learned again, the own number cannot.
     this.#reserved = await this.#readSequence();
-    return { usedSequence: this.#reserved, messages, damaged };
+    const stored = { usedSequence: this.#reserved, messages: [], damaged: 0 };
+    try {
+      return { ...stored, ...(await this.#readPeers()) };
+    } catch (error) {
+      this.#ports.onError('could not read what is known of peers', error);
+      return stored;
+    }
   }
 
   reserve(sequence: number): Promise<void> {
@@ -107,6 +100,24 @@ class DatastoreStore implements DescriptorStore {
   async settled(): Promise<void> {
     await this.#reserving.catch(() => undefined);
     while (this.#writing.size > 0) await Promise.all(this.#writing.values());
+  }
+
+  async #readPeers(): Promise<Omit<StoredDescriptors, 'usedSequence'>> {
+    const messages: SignedMessage<ServiceDescriptor>[] = [];
+    const gone: string[] = [];
+    let damaged = 0;
+    const oldest = this.#ports.clock.now() - maxAgeMs;
+    for await (const { key, value } of this.#datastore.query({ prefix: `${peersPrefix}/` })) {
+      const message = readPeer(key.toString(), value);
+      if (message === undefined) damaged++;
+      if (message === undefined || message.timestampMs < oldest) gone.push(key.toString());
+      else messages.push(message);
+    }
+    messages.sort((a, b) => a.timestampMs - b.timestampMs);
+    for (const { payload } of messages)
+      this.#written.set(payload.peerId, { sequence: payload.sequence, atMs: 0 });
+    for (const key of gone) this.#write(key, async () => this.#datastore.delete(new Key(key)));
+    return { messages, damaged };
   }
 
   async #readSequence(): Promise<number> {

@@ -1,4 +1,5 @@
 import { decodeDescriptorFrame, type ServiceDescriptor, type SignedMessage } from '@lloom/codec';
+import { toPeerId } from '@lloom/core';
 import { describe, expect, it } from 'vitest';
 import { FakeMeter } from '../../test/descriptors.ts';
 import {
@@ -109,6 +110,17 @@ describe('what a peer announces of itself', () => {
       data: { reason: 'WRONG_SIGNER' },
     });
     expect([intake.counts.dropped.FOREIGN, known.size]).toEqual([2, 0]);
+  });
+
+  it('is refused under another spelling of its id, and under what is no id', async () => {
+    const { intake, known, frame } = begin();
+    const spelled = toPeerId(bob).toCID().toString();
+    await expect(intake.announced(spelled, await frame({}, spelled))).rejects.toMatchObject({
+      data: { reason: 'WRONG_PEER' },
+    });
+    expect(await intake.relayed(await frame({}, spelled))).toBe('reject');
+    expect(await intake.relayed(await frame({}, 'nobody'))).toBe('reject');
+    expect([intake.counts.dropped, known.size]).toMatchObject([{ FOREIGN: 2, MALFORMED: 1 }, 0]);
   });
 
   it('is refused when its key cannot sign', async () => {

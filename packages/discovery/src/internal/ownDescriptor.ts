@@ -33,8 +33,6 @@ type SequenceStore = Pick<DescriptorStore, 'reserve'>;
 interface Signed {
   /** Not handed out any more from then on, in ms since 1970. */
   readonly staleAt: number;
-  /** When it was signed, by the clock that never goes back. */
-  readonly signedAt: number;
   /** How busy the node was then, when it says so. */
   readonly load: Load | undefined;
   readonly frame: Promise<Uint8Array>;
@@ -52,6 +50,8 @@ export class OwnDescriptor {
   /** What was used before the last restart, or may have been. */
   #usedSequence = 0;
   #signed: Signed | undefined;
+  /** When it was signed last because the load had changed, by the clock that never goes back. */
+  #loadSignedAt = Number.NEGATIVE_INFINITY;
 
   constructor(shared: Shared, store: SequenceStore) {
     this.#shared = shared;
@@ -127,9 +127,12 @@ export class OwnDescriptor {
     const kept = this.#signed;
     if (kept !== undefined) {
       const isSame = isSameLoad(kept.load, load);
-      const isHeld = isSame || clock.elapsed() - kept.signedAt < loadHoldMs;
+      const isHeld = isSame || clock.elapsed() - this.#loadSignedAt < loadHoldMs;
       if (clock.now() < kept.staleAt && isHeld) return kept.frame;
-      if (!isSame) this.touch();
+      if (!isSame) {
+        this.#loadSignedAt = clock.elapsed();
+        this.touch();
+      }
     }
     return this.#sign(load);
   }
@@ -150,7 +153,7 @@ export class OwnDescriptor {
       sign(signer, descriptor, config.descriptorTtlMs),
     );
     const staleAt = clock.now() + config.descriptorTtlMs * handedOutShare;
-    const signed = { load, signedAt: clock.elapsed(), staleAt, frame };
+    const signed = { load, staleAt, frame };
     this.#signed = signed;
     frame.catch(() => {
       if (this.#signed === signed) this.#signed = undefined;

@@ -50,6 +50,7 @@ export function refused(
 
 const reasons: Readonly<Record<string, DropReason>> = {
   EMPTY: 'MALFORMED',
+  INVALID_PEER_ID: 'MALFORMED',
   MALFORMED: 'MALFORMED',
   LIFETIME_TOO_LONG: 'MALFORMED',
   WRONG_SIGNER: 'FOREIGN',

@@ -27,6 +27,15 @@ export interface PublishResult {
   readonly problem: PublishProblem | undefined;
 }
 
+/** How many peers have taken the key that the fewest have taken, after some more were published. */
+export function fewestTakers(
+  before: Pick<PublishResult, 'published' | 'takers'>,
+  { published, takers }: Pick<PublishResult, 'published' | 'takers'>,
+): number {
+  if (published.length === 0) return before.takers;
+  return before.published.length === 0 ? takers : Math.min(before.takers, takers);
+}
+
 type Ports = Pick<Shared, 'clock' | 'config' | 'network'>;
 
 /** Brings the keys of an offer into the DHT, as far as it goes. Rejects only when the signal fires. */

@@ -1,6 +1,6 @@
 import { assign, emit, fromPromise, setup } from 'xstate';
 import type { PublishProblem } from '../errors.ts';
-import type { PublishResult, PublishTask } from '../internal/publishing.ts';
+import { fewestTakers, type PublishResult, type PublishTask } from '../internal/publishing.ts';
 import { union, without } from '../internal/keys.ts';
 import { draw, retryDelay, spread, type RetryPolicy } from '../internal/retryDelay.ts';
 
@@ -80,7 +80,7 @@ export const advertisementMachine = setup({
         { context },
         { published, retired, takers }: Pick<PublishResult, 'published' | 'retired' | 'takers'>,
       ) => ({
-        takers: fewest(context, { published, takers }),
+        takers: fewestTakers(context, { published, takers }),
         published: union(context.published, published),
         provided: without(context.provided, retired),
       }),
