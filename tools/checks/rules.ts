@@ -130,6 +130,7 @@ const ownTables: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
         'pruning.ts',
         'refreshing.ts',
         'registry.ts',
+        'running.ts',
         'actors.ts',
       ],
       own: [...quiet, 'machines', 'service'],

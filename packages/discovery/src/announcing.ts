@@ -35,6 +35,7 @@ export class Announcing {
   readonly #greeted = new Map<string, number>();
   readonly #stop = new AbortController();
   #unsubscribe: (() => void) | undefined;
+  #isStarted = false;
 
   constructor(ports: AnnouncingPorts) {
     this.#ports = ports;
@@ -58,17 +59,18 @@ export class Announcing {
     const { channel, descriptor, intake } = this.#ports;
     this.#unsubscribe = channel?.subscribe((frame) => intake.relayed(frame));
     this.#actor.start();
+    this.#isStarted = true;
     if (descriptor.offers.length > 0) this.change();
   }
 
   /** Something that is offered has changed. */
   change(): void {
-    this.#actor.send({ type: 'announcement.change' });
+    if (this.#isStarted) this.#actor.send({ type: 'announcement.change' });
   }
 
   /** An offer was taken back. Resolves when connected peers were told, and after a second at the latest. */
   async withdraw(): Promise<void> {
-    if (this.#actor.getSnapshot().status !== 'active') return;
+    if (!this.#isStarted) return;
     const { clock } = this.#ports;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = clock.setTimeout(() => resolve(), maxWaitMs);
@@ -109,6 +111,7 @@ export class Announcing {
   }
 
   stop(): void {
+    this.#isStarted = false;
     this.#unsubscribe?.();
     this.#stop.abort();
     this.#actor.stop();
@@ -116,6 +119,7 @@ export class Announcing {
 
   async #announce(signal: AbortSignal): Promise<AnnouncementResult> {
     const { channel, clock, config, descriptor, network } = this.#ports;
+    const beganAtMs = clock.elapsed();
     const deadline = startDeadline(clock, config.announcementIntervalMs / 2, [signal]);
     try {
       const listeners = await orAbort(network.listeners('announce'), deadline.signal);
@@ -133,7 +137,7 @@ export class Announcing {
     } finally {
       deadline.clear();
     }
-    return { hasOffers: descriptor.offers.length > 0 };
+    return { hasOffers: descriptor.offers.length > 0, tookMs: clock.elapsed() - beganAtMs };
   }
 
   async #tellAll(listeners: readonly string[], frame: Uint8Array, signal: AbortSignal): Promise<void> {

@@ -7,13 +7,12 @@ import {
 } from '@lloom/codec';
 import { EventHub, toPeerId } from '@lloom/core';
 import type { Multiaddr } from '@multiformats/multiaddr';
-import { Advertising } from './advertising.ts';
-import { Announcing } from './announcing.ts';
 import type { Discovery } from './api.ts';
 import type { ResolvedConfig } from './config.ts';
 import { DiscoveryError } from './errors.ts';
 import type { DiscoveryEvents } from './events.ts';
 import { Alternatives } from './internal/alternatives.ts';
+import { within } from './internal/deadline.ts';
 import { BootstrapPeers } from './internal/bootstrapPeers.ts';
 import type { DescriptorStore } from './internal/descriptorStore.ts';
 import { Finder, type FinderPorts } from './internal/finder.ts';
@@ -23,12 +22,8 @@ import { Selecting, type SelectConfig } from './internal/selecting.ts';
 import { OwnDescriptor } from './internal/ownDescriptor.ts';
 import { checkModels } from './internal/services.ts';
 import type { Shared } from './internal/shared.ts';
-import { Joining } from './joining.ts';
-import { LocalPeers } from './localPeers.ts';
 import type { Network, ResolvedPorts } from './ports.ts';
-import { Pruning } from './pruning.ts';
-import { Refreshing } from './refreshing.ts';
-import { Registry } from './registry.ts';
+import { Running } from './running.ts';
 import type {
   AlternativeQuery,
   DiscoverySnapshot,
@@ -41,22 +36,8 @@ import type {
   WaitConfig,
 } from './types.ts';
 
-/** What runs between start and stop. */
-interface Running {
-  readonly abort: AbortController;
-  readonly unwatch: () => void;
-  readonly advertising: Advertising;
-  readonly announcing: Announcing;
-  readonly joining: Joining;
-  readonly localPeers: LocalPeers;
-  readonly pruning: Pruning;
-  readonly refreshing: Refreshing;
-  readonly registry: Registry;
-  /** Whether machines may act: everything else of the node is started. */
-  ready: boolean;
-  /** The own addresses that offers were published with. */
-  addresses: string;
-}
+/** How long the start and the stop wait for what is kept, in ms. */
+const storeTimeoutMs = 10_000;
 
 /** The discovery service. Users hold it as {@link Discovery}; libp2p starts and stops it. */
 export class DiscoveryService extends EventHub<DiscoveryEvents> implements Discovery {
@@ -69,7 +50,7 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
   readonly #alternatives: Alternatives;
   readonly #selecting: Selecting;
   readonly #registries: RegistryClient;
-  #running: Running | undefined;
+  #running: { readonly parts: Running; readonly unwatch: () => void } | undefined;
 
   constructor(
     { config, ports }: { config: ResolvedConfig; ports: ResolvedPorts },
@@ -81,7 +62,7 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
     this.#store = store;
     this.#descriptor = new OwnDescriptor(this.#shared, store);
     this.#peers = new BootstrapPeers({ ...this.#shared, others: () => this.#finder.reachable() });
-    const stop = (): AbortSignal | undefined => this.#running?.abort.signal;
+    const stop = (): AbortSignal | undefined => this.#running?.parts.stopSignal;
     const onDiscovered: FinderPorts['onDiscovered'] = (service, providers) =>
       this.emit('service:discovered', { service, providers });
     const onTaken: FinderPorts['onTaken'] = (message) => store.keep(message);
@@ -97,25 +78,22 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
   async start(): Promise<void> {
     if (this.#running !== undefined) return;
     const { network } = this.#shared;
-    const unwatch = network.watch({
-      onPeer: (peer) => {
-        this.emit('routing:updated', peer);
-        this.#running?.advertising.wake();
-      },
-      onListener: (peerId) => void this.#running?.announcing.greet(peerId),
-      onDisconnect: (peerId) => this.#onDisconnect(peerId),
-      onAddresses: () => this.#onAddresses(),
+    const parts = new Running({
+      ...this.#shared,
+      descriptor: this.#descriptor,
+      peers: this.#peers,
+      finder: this.#finder,
     });
-    const running = { ...this.#createMachines(), unwatch, ready: false, addresses: '' };
-    this.#running = running;
+    const unwatch = network.watch(parts);
+    this.#running = { parts, unwatch };
     try {
       await this.#restore();
       await network.serve('descriptor', async (_, frame) => {
         decodeDescriptorRequest(frame);
         return this.#descriptor.frame();
       });
-      await network.serve('registry', (peerId, frame) => running.registry.answer(peerId, frame));
-      await network.serve('announce', (peerId, frame) => running.announcing.hear(peerId, frame));
+      await network.serve('registry', (peerId, frame) => parts.registry.answer(peerId, frame));
+      await network.serve('announce', (peerId, frame) => parts.announcing.hear(peerId, frame));
     } catch (error) {
       // Another service answers already: it must not be disturbed.
       this.#running = undefined;
@@ -126,42 +104,27 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
 
   /** Joins, publishes and refreshes from now on. Called by libp2p when everything else is started. */
   afterStart(): void {
-    const running = this.#running;
-    if (running === undefined || running.ready) return;
-    running.ready = true;
-    running.addresses = this.#shared.network.addresses().join();
-    running.refreshing.start();
-    running.joining.start();
-    running.announcing.start();
-    running.pruning.start();
-    running.registry.setOpen(this.#descriptor.offer('validator') !== undefined);
-    running.registry.start();
-    running.localPeers.start();
-    for (const offer of this.#descriptor.offers) running.advertising.advertise(offer);
+    this.#running?.parts.begin();
   }
 
   /** Ends everything that is under way. Offers and bootstrap peers are kept for the next start. Called by libp2p. */
   async stop(): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
+    const { clock, network } = this.#shared;
     this.#running = undefined;
     running.unwatch();
-    const { advertising, announcing, joining, pruning, refreshing, registry } = running;
-    for (const part of [registry, joining, refreshing, advertising, announcing, pruning]) part.stop();
-    running.abort.abort();
+    const stopping = running.parts.stop();
     this.close();
-    await running.localPeers.stop();
-    await this.#shared.network.unserve();
-    await this.#store.settled();
+    await stopping;
+    await network.unserve();
+    const fail = (error: unknown): void => network.logError('what is kept is not written yet', error);
+    await within(clock, storeTimeoutMs, this.#store.settled()).catch(fail);
   }
 
   async advertiseService(service: ServiceType): Promise<void> {
     const offer = this.#descriptor.put(service);
-    if (this.#running?.ready !== true) return;
-    const { advertising, announcing, registry } = this.#running;
-    advertising.advertise(offer);
-    announcing.change();
-    if (offer.kind === 'validator') registry.setOpen(true);
+    this.#running?.parts.offer(offer);
   }
 
   readonly updateServiceInfo = (service: ServiceType): Promise<void> => this.advertiseService(service);
@@ -171,9 +134,7 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
   async withdrawService(kind: ServiceKind): Promise<void> {
     const service = this.#descriptor.remove(kind);
     if (service === undefined) return;
-    const running = this.#running;
-    if (kind === 'validator') running?.registry.setOpen(false);
-    await Promise.all([running?.advertising.withdraw(kind), running?.announcing.withdraw()]);
+    await this.#running?.parts.withdraw(kind);
     this.emit('service:withdrawn', { service });
   }
 
@@ -264,7 +225,7 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
   }
 
   snapshot(): DiscoverySnapshot {
-    const running = this.#running;
+    const running = this.#running?.parts;
     const stopped = 'stopped';
     return {
       running: running !== undefined,
@@ -282,58 +243,22 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
   }
 
   #ready(act: string): Running {
-    if (this.#running?.ready !== true) throw new DiscoveryError('STOPPED', { act });
-    return this.#running;
-  }
-
-  #createMachines(): Omit<Running, 'unwatch' | 'ready' | 'addresses'> {
-    const abort = new AbortController();
-    const finder = this.#finder;
-    const descriptor = this.#descriptor;
-    const onFound = (): void => {
-      this.#running?.advertising.wake();
-      this.#running?.registry.onFound();
-    };
-    const onRejoined = (): void => this.#running?.advertising.republish();
-    return {
-      abort,
-      announcing: new Announcing({ ...this.#shared, descriptor, intake: finder.intake }),
-      joining: new Joining({ ...this.#shared, peers: this.#peers, finder, onFound, onRejoined }),
-      localPeers: new LocalPeers(this.#shared),
-      pruning: new Pruning(this.#shared),
-      refreshing: new Refreshing({ ...this.#shared, finder }),
-      registry: new Registry({ ...this.#shared, finder }),
-      advertising: new Advertising({ ...this.#shared, descriptor, stop: abort.signal }),
-    };
+    const parts = this.#running?.parts;
+    if (parts?.isReady !== true) throw new DiscoveryError('STOPPED', { act });
+    return parts;
   }
 
   /** Takes up what was known before a restart. Without it everything works, only slower. */
   async #restore(): Promise<void> {
-    const { network } = this.#shared;
+    const { clock, network } = this.#shared;
     try {
-      const { usedSequence, messages, damaged } = await this.#store.load();
+      const loading = within(clock, storeTimeoutMs, this.#store.load());
+      const { usedSequence, messages, damaged } = await loading;
       this.#descriptor.continueAfter(usedSequence);
       for (const message of messages) this.#finder.known.restore(message);
       if (damaged > 0) network.log('dropped damaged records', { damaged });
     } catch (error) {
       network.logError('could not read what was known before', error);
     }
-  }
-
-  #onDisconnect(peerId: string): void {
-    this.#finder.known.doubt(peerId);
-    this.#running?.joining.onDisconnect(peerId);
-    this.#running?.pruning.onDisconnect(peerId);
-  }
-
-  /** Others know this node by its addresses: they are in the descriptor, and in what the DHT holds. */
-  #onAddresses(): void {
-    const running = this.#running;
-    const addresses = this.#shared.network.addresses().join();
-    if (running?.ready !== true || running.addresses === addresses) return;
-    running.addresses = addresses;
-    this.#descriptor.touch();
-    running.advertising.republish();
-    if (this.#descriptor.offers.length > 0) running.announcing.change();
   }
 }

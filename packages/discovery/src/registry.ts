@@ -24,7 +24,7 @@ const freshRatio = 0.8;
 
 /** What a registry needs beside what is shared. */
 export interface RegistryPorts extends Shared {
-  readonly finder: Pick<Finder, 'iterate' | 'known'>;
+  readonly finder: Pick<Finder, 'known' | 'sweep'>;
 }
 
 /**
@@ -136,7 +136,7 @@ export class Registry {
     const heard = new Set<string>();
     try {
       const find = { maxAgeMs: Math.round(timeoutMs * freshRatio), timeoutMs, signal };
-      for await (const { peerId } of finder.iterate({ kind: 'executor' }, find)) heard.add(peerId);
+      for await (const { peerId } of finder.sweep({ kind: 'executor' }, find)) heard.add(peerId);
     } catch (error) {
       if (!signal.aborted) network.logError('could not look for executors for the registry', error);
       throw error;

@@ -161,7 +161,7 @@ export type DropReason =
   | 'FORGED'
   /** It is signed by somebody else than the peer that it is about, or told by a peer that may tell only its own. */
   | 'FOREIGN'
-  /** It has expired, or a newer one is known. */
+  /** It has expired, is not valid yet, or a newer one is known. */
   | 'STALE'
   /** It is known already, and told by somebody else than its peer: it proves no life. */
   | 'REPLAYED'

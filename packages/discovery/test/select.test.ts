@@ -2,10 +2,11 @@ import type { ExecutorService, ServiceType } from '@lloom/codec';
 import { describe, expect, test } from 'vitest';
 import { DiscoveryError } from '../src/errors.ts';
 import type { SelectionQuery } from '../src/types.ts';
-import { createService, descriptorFrame, executor, never, peerIds, validator } from './fakes.ts';
+import { createService, descriptorFrame, executor, never, peerIdOf, peerIds, validator } from './fakes.ts';
 import { settled } from './machines.ts';
 
 const { bob, carol, dave } = peerIds;
+const eva = peerIdOf(5);
 const model = 'demo-small';
 const price = (outboundPrice: string, inboundPrice = '1') => ({ inboundPrice, outboundPrice });
 const offer = (more: Partial<ExecutorService> = {}): ServiceType[] => [executor([model], more)];
@@ -115,7 +116,7 @@ describe('the explanation', () => {
     const experience = {
       performanceOf: (peerId: string) => (peerId === dave ? { latencyMs: 12.3456 } : undefined),
     };
-    const { service, select } = await amid({ ...three, ['12D3KooWEva']: [validator] }, { experience });
+    const { service, select } = await amid({ ...three, [eva]: [validator] }, { experience });
     const query = { features: ['tools'], prefer: 'price' } as const;
     const { text, ...explanation } = (await select(query)).explain();
     expect(explanation).toEqual({
@@ -140,7 +141,7 @@ describe('the explanation', () => {
         },
       ],
       rejected: [
-        { peerId: '12D3KooWEva', reason: 'NOT_OFFERED' },
+        { peerId: eva, reason: 'NOT_OFFERED' },
         { peerId: bob, reason: 'FEATURE_MISSING' },
       ],
     });
@@ -149,7 +150,7 @@ describe('the explanation', () => {
         `Selected ${carol} for model "demo-small": 1 more suits; what counts: price 100 %`,
         `1. ${carol}: score 1.00, free, price 7 wei for 1 token in and 3 out, latency unknown, throughput unknown`,
         `2. ${dave}: score 0.00, free, price 10 wei for 1 token in and 3 out, latency 12.3 ms, throughput unknown`,
-        '- 12D3KooWEva: NOT_OFFERED',
+        `- ${eva}: NOT_OFFERED`,
         `- ${bob}: FEATURE_MISSING`,
       ].join('\n'),
     );
@@ -174,7 +175,7 @@ describe('the explanation', () => {
 
 describe('when nobody suits', () => {
   test('the error has every reason', async () => {
-    const { service, select } = await amid({ ...three, ['12D3KooWEva']: [validator] });
+    const { service, select } = await amid({ ...three, [eva]: [validator] });
     const query = { maxPrice: '1', minContext: 8_192, exclude: [dave] };
     expect(await failure(select(query))).toMatchObject({
       code: 'NO_PROVIDERS',
@@ -184,7 +185,7 @@ describe('when nobody suits', () => {
         asked: 4,
         confirmed: 3,
         rejected: [
-          { peerId: '12D3KooWEva', reason: 'NOT_OFFERED' },
+          { peerId: eva, reason: 'NOT_OFFERED' },
           { peerId: bob, reason: 'CONTEXT_TOO_SHORT' },
           { peerId: carol, reason: 'PRICE_TOO_HIGH' },
           { peerId: dave, reason: 'EXCLUDED' },

@@ -1,4 +1,4 @@
-import type { Clock } from '@lloom/core';
+import { orAbort, type Clock } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
 
 /** A signal that fires by itself. */
@@ -48,4 +48,17 @@ export function interruption(
 ): DiscoveryError<'STOPPED' | 'CANCELLED'> | undefined {
   if (by.stop === undefined || by.stop.aborted) return new DiscoveryError('STOPPED', { act });
   return by.signal?.aborted === true ? new DiscoveryError('CANCELLED', { act }) : undefined;
+}
+
+/**
+ * The same promise, given up after `ms`.
+ * @throws {Error} when the time is over
+ */
+export async function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T> {
+  const deadline = startDeadline(clock, ms);
+  try {
+    return await orAbort(promise, deadline.signal);
+  } finally {
+    deadline.clear();
+  }
 }

@@ -93,6 +93,11 @@ export class Finder {
     return this.#results(this.#prepare(query, config, { isList: false }));
   }
 
+  /** The same for this node itself: nobody is interested who would have to be told again later. */
+  sweep(query: ServiceQuery, config: FindConfig = {}): AsyncGenerator<Provider, void, undefined> {
+    return this.#results(this.#prepare(query, config, { isList: false, isQuiet: true }));
+  }
+
   /** Asks one peer. */
   async describe(peer: FoundPeer, { signal }: WaitConfig = {}): Promise<ServiceDescriptor | undefined> {
     const act = 'describeService';
@@ -162,7 +167,11 @@ export class Finder {
     }
   }
 
-  #prepare(query: ServiceQuery, given: FindConfig, { isList }: { readonly isList: boolean }): Search {
+  #prepare(
+    query: ServiceQuery,
+    given: FindConfig,
+    { isList, isQuiet = false }: { readonly isList: boolean; readonly isQuiet?: boolean },
+  ): Search {
     const { clock, network, random, config } = this.#ports;
     checkQuery(query);
     const act = actOf(query);
@@ -171,7 +180,7 @@ export class Finder {
     const { limit, timeoutMs, maxAgeMs } = resolveFindConfig(given, config, defaultAgeMs);
     const stop = this.#ports.stop();
     if (stop === undefined) throw new DiscoveryError('STOPPED', { act });
-    this.interests.note(query);
+    if (!isQuiet) this.interests.note(query);
     const maxNamed = config.kadReplicationFactor;
     return new Search(
       {
@@ -266,7 +275,7 @@ export class Finder {
     try {
       const message = await describe({ ...this.#ports, verifier }, peer, signals);
       if (message !== undefined) return this.intake.note(message, 'asked');
-      this.known.clear(peerId);
+      this.known.disbelieve(peerId);
       this.#silent.clear(peerId);
       return undefined;
     } catch (error) {

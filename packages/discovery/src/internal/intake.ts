@@ -144,7 +144,7 @@ export class Intake {
     try {
       if (!this.#quota.take(peerId)) throw refused(peerId, 'TOO_MANY');
       const message = decodeDescriptorFrame(frame);
-      if (message === undefined) return this.#ports.known.clear(peerId);
+      if (message === undefined) return this.#ports.known.disbelieve(peerId);
       await this.#prove(peerId, message);
       this.note(message, 'announced');
     } catch (error) {

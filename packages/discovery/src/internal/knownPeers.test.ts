@@ -92,14 +92,6 @@ describe('doubt', () => {
     known.disbelieve('b');
     expect([live(), dormant(), known.size]).toEqual([[], ['a'], 1]);
   });
-
-  it('leaves nothing of a peer that says never to have offered anything', () => {
-    const { known, hear } = begin();
-    hear('a', { sequence: 9 });
-    known.clear('a');
-    expect(known.size).toBe(0);
-    expect(known.refuses(provenOf('a', { sequence: 1 }), 'asked')).toBeUndefined();
-  });
 });
 
 describe('a descriptor that comes', () => {
@@ -171,17 +163,6 @@ describe('too many peers', () => {
     expect(known.size).toBe(16);
     hear('small', { sizeBytes: 1 });
     expect(live()).toEqual([...Array.from({ length: 14 }, (_, index) => `p${index + 2}`), 'p1', 'small']);
-  });
-
-  it('make room again when they are cleared', () => {
-    const { known, hear } = begin();
-    for (let times = 0; times < 100; times++) {
-      hear('a', { sizeBytes: megabyte });
-      known.clear('a');
-      known.clear('a');
-    }
-    for (let index = 0; index < 16; index++) hear(`p${index}`, { sizeBytes: megabyte });
-    expect(known.size).toBe(16);
   });
 });
 

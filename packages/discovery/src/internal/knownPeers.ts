@@ -111,11 +111,6 @@ export class KnownPeers {
     this.#put(isOlder ? previous.message : message, source);
   }
 
-  /** A peer says that it never offered anything: it has begun anew, without what it knew. */
-  clear(peerId: string): void {
-    this.#drop(peerId);
-  }
-
   /** The last connection to a peer is lost. */
   doubt(peerId: string): void {
     const entry = this.#byPeer.get(peerId);

@@ -25,11 +25,19 @@ export async function prove(
     const proven = await verifier.verify(message, { payloadType: 'ServiceDescriptor', signer });
     if (proven.signer.toLowerCase() !== signer.toLowerCase()) throw refused(peerId, 'WRONG_SIGNER');
     // One key has several spellings of its peer id: under another one it would be somebody else.
-    if (message.payload.peerId !== peerId || toPeerId(peerId).toString() !== peerId)
-      throw refused(peerId, 'WRONG_PEER');
+    if (message.payload.peerId !== peerId || isOtherSpelling(peerId)) throw refused(peerId, 'WRONG_PEER');
     return message;
   } catch (error) {
     throw asRefusal(peerId, error);
+  }
+}
+
+function isOtherSpelling(peerId: string): boolean {
+  try {
+    return toPeerId(peerId).toString() !== peerId;
+  } catch {
+    // It is none at all, and has no address either.
+    return false;
   }
 }
 
@@ -57,6 +65,7 @@ const reasons: Readonly<Record<string, DropReason>> = {
   WRONG_PEER: 'FOREIGN',
   KEY_TYPE: 'FOREIGN',
   EXPIRED: 'STALE',
+  NOT_YET_VALID: 'STALE',
   STALE: 'STALE',
   REPLAYED: 'REPLAYED',
   TOO_MANY: 'TOO_MANY',

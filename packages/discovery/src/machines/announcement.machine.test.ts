@@ -12,7 +12,10 @@ import {
 const machines = recordFile();
 const retry = { retryDelayMs: 1_000, maxRetryDelayMs: 30_000 };
 const announcementIntervalMs = 30_000;
-const [offering, empty] = [{ hasOffers: true }, { hasOffers: false }];
+const [offering, empty] = [
+  { hasOffers: true, tookMs: 0 },
+  { hasOffers: false, tookMs: 0 },
+];
 
 function begin(given: Partial<AnnouncementInput> = {}) {
   const clock = createClock();

@@ -11,6 +11,8 @@ export interface AnnouncementInput {
 
 interface AnnouncementContext extends AnnouncementInput {
   readonly delayMs: number;
+  /** How long the last announcement took, in ms. */
+  readonly tookMs: number;
   /** Whether something has changed since the last announcement began. */
   readonly hasChanged: boolean;
   /** Announcements in a row of which each followed a change. */
@@ -21,6 +23,8 @@ interface AnnouncementContext extends AnnouncementInput {
 export interface AnnouncementResult {
   /** Whether there is anything to be announced again. */
   readonly hasOffers: boolean;
+  /** How long it took, in ms. */
+  readonly tookMs: number;
 }
 
 /** What happens to announcing: something has changed, or was taken back, which others must know at once. */
@@ -55,23 +59,24 @@ export const announcementMachine = setup({
   },
   guards: {
     hasChanged: ({ context }) => context.hasChanged,
-    hasOffers: (_, { hasOffers }: AnnouncementResult) => hasOffers,
+    hasOffers: (_, { hasOffers }: Pick<AnnouncementResult, 'hasOffers'>) => hasOffers,
   },
   actions: {
     noteChange: assign({ hasChanged: true }),
-    forgetChange: assign({ hasChanged: false }),
+    forgetChange: assign({ hasChanged: false, tookMs: 0 }),
+    noteTime: assign((_, { tookMs }: Pick<AnnouncementResult, 'tookMs'>) => ({ tookMs })),
     countBurst: assign(({ context }) => ({ burst: context.burst + 1 })),
     endBurst: assign({ burst: 0 }),
     planNext: assign(({ context }) => {
       const { chance, seed } = draw(context.seed);
       const intervalMs = Math.round(context.announcementIntervalMs * (1 - jitterRatio * chance));
-      // The pause is over already.
-      return { seed, delayMs: Math.max(0, intervalMs - pauseOf(context.burst)) };
+      // Others count from one announcement to the next: what it took, and the pause, are part of that.
+      return { seed, delayMs: Math.max(0, intervalMs - context.tookMs - pauseOf(context.burst)) };
     }),
   },
 }).createMachine({
   id: 'announcement',
-  context: ({ input }) => ({ ...input, delayMs: 0, hasChanged: false, burst: 0 }),
+  context: ({ input }) => ({ ...input, delayMs: 0, tookMs: 0, hasChanged: false, burst: 0 }),
   on: { 'announcement.withdraw': { target: '.announcing', reenter: true } },
   initial: 'silent',
   states: {
@@ -85,7 +90,11 @@ export const announcementMachine = setup({
         id: 'announce',
         src: 'announce',
         onDone: [
-          { guard: { type: 'hasOffers', params: ({ event }) => event.output }, target: 'pausing' },
+          {
+            guard: { type: 'hasOffers', params: ({ event }) => event.output },
+            target: 'pausing',
+            actions: { type: 'noteTime', params: ({ event }) => event.output },
+          },
           { target: 'fading' },
         ],
         onError: 'pausing',
