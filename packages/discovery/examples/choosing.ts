@@ -11,18 +11,21 @@ import { Identity } from '@lloom/identity';
 import { MemoryDatastore } from 'datastore-core';
 import { createLibp2p } from 'libp2p';
 
-// #region dht
 const createNode = (bootstrapPeers: string[]) => {
   const identity = Identity.generate();
   const [signer, verifier] = [identity.signer(), identity.verifier()];
+  // #region dht
   const datastore = boundedDhtDatastore(new MemoryDatastore(), { ownPeerId: identity.peerId });
-  const dht = kadDHT({
-    protocol: '/lloom/kad/1.0.0',
-    clientMode: false,
-    peerInfoMapper: passthroughMapper,
-    allowQueryWithZeroPeers: true,
-    ...dhtRecords({ verifier, datastore }),
-  });
+  const dht = guardedDht(
+    kadDHT({
+      protocol: '/lloom/kad/1.0.0',
+      clientMode: false,
+      peerInfoMapper: passthroughMapper,
+      allowQueryWithZeroPeers: true,
+      ...dhtRecords({ verifier, datastore }),
+    }),
+  );
+  // #endregion
   return createLibp2p({
     privateKey: identity.libp2pKey,
     datastore,
@@ -33,12 +36,11 @@ const createNode = (bootstrapPeers: string[]) => {
     services: {
       identify: identify(),
       ping: ping(),
-      dht: guardedDht(dht),
+      dht,
       discovery: discovery({ bootstrapPeers, signer, verifier, datastore }),
     },
   });
 };
-// #endregion
 
 const validator = await createNode([]);
 const addresses = validator.getMultiaddrs().map((address) => address.toString());
@@ -79,5 +81,5 @@ try {
     for (const { descriptor, lastSeenAt } of answer.executors) console.log(descriptor.peerId, lastSeenAt);
   // #endregion
 } finally {
-  await Promise.all([client, cheap, long, validator].map((node) => node.stop()));
+  await Promise.all([client.stop(), cheap.stop(), long.stop(), validator.stop()]);
 }

@@ -2,19 +2,19 @@ import { seededRandom } from '@lloom/simkit';
 import { expect } from 'vitest';
 import { advertiseAll, crowd, offer, peerIdOf, serviceOf, type SimNetwork } from './simNodes.ts';
 
-const executors = Array.from({ length: 12 }, (_, at) => `e${at + 1}`);
+const executors = Array.from({ length: 9 }, (_, at) => `e${at + 1}`);
 /** They never go down: whoever looks must find each of them, always. */
-const stable = executors.slice(0, 5);
-const clients = Array.from({ length: 35 }, (_, at) => `c${at + 1}`);
+const stable = executors.slice(0, 4);
+const clients = Array.from({ length: 38 }, (_, at) => `c${at + 1}`);
 
-/** Fifty nodes: a hub, two validators, twelve executors and thirty-five clients. */
+/** Fifty nodes: a hub, two validators, nine executors and thirty-eight clients. */
 export const fifty = ['hub', 'v1', 'v2', ...executors, ...clients];
 
 /** Builds them: a few of the clients are servers of the DHT, beside all others. */
 export const createFifty = () =>
   crowd((name) => {
     const isClient = name.startsWith('c');
-    return { onlyAsks: isClient, isClient: isClient && Number(name.slice(1)) % 7 !== 0 };
+    return { onlyAsks: isClient, isClient: isClient && Number(name.slice(1)) % 12 !== 0 };
   });
 
 /** What a run of {@link churnCrowd} came to. */
