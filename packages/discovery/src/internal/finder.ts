@@ -94,8 +94,10 @@ export class Finder {
   }
 
   /** The same for this node itself: nobody is interested who would have to be told again later. */
-  sweep(query: ServiceQuery, config: FindConfig = {}): AsyncGenerator<Provider, void, undefined> {
-    return this.#results(this.#prepare(query, config, { isList: false, isQuiet: true }));
+  async *sweep(query: ServiceQuery, config: FindConfig = {}): AsyncGenerator<Provider, void, undefined> {
+    const search = this.#prepare(query, config, { isList: false, isQuiet: true });
+    yield* search.results();
+    throwIfAny(search.error());
   }
 
   /** Asks one peer. */
@@ -255,8 +257,7 @@ export class Finder {
         this.#ports.onDiscovered(search.query, [...search.providers]);
       }
     }
-    const error = search.error();
-    if (error !== undefined) throw error;
+    throwIfAny(search.error());
   }
 
   #verifier(act: string): Verifier {
@@ -287,4 +288,8 @@ export class Finder {
       throw error;
     }
   }
+}
+
+function throwIfAny(error: Error | undefined): void {
+  if (error !== undefined) throw error;
 }

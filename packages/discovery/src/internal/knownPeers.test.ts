@@ -41,6 +41,18 @@ describe('a peer that was heard', () => {
     expect([live(), dormant()]).toEqual([['a'], []]);
   });
 
+  it('is believed from its signature on when others spoke of it: they prove no later life', () => {
+    const { clock, hear, live } = begin();
+    const signedAt = clock.now();
+    clock.elapsedMs = 40_000;
+    hear('a', { timestampMs: signedAt }, 'relayed');
+    hear('b', { timestampMs: signedAt });
+    clock.elapsedMs = beliefMs - 1;
+    expect(live()).toEqual(['a', 'b']);
+    clock.elapsedMs = beliefMs;
+    expect(live()).toEqual(['b']);
+  });
+
   it('is not believed for longer than its descriptor is valid', () => {
     const { clock, hear, live } = begin();
     hear('a', { ttlMs: 10_000 });

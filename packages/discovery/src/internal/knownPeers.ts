@@ -134,6 +134,8 @@ export class KnownPeers {
     const { peerId } = message.payload;
     const [heardAt, heardAtMs] = [this.#clock.now(), this.#clock.elapsed()];
     const validMs = message.expiresMs - heardAt;
+    // Who relays shows that the peer lived when it signed, and nothing later.
+    const agedMs = source === 'relayed' ? Math.max(0, heardAt - message.timestampMs) : 0;
     this.#drop(peerId);
     this.#byPeer.set(peerId, {
       peerId,
@@ -142,7 +144,7 @@ export class KnownPeers {
       heardAtMs,
       isDoubtful: false,
       isRelayed: source === 'relayed',
-      believedUntilMs: heardAtMs + Math.min(this.#beliefMs, validMs),
+      believedUntilMs: heardAtMs + Math.min(this.#beliefMs - agedMs, validMs),
       keptUntilMs: heardAtMs + maxLifetimeMs,
     });
     this.#bytes += message.payloadBytes.length;
