@@ -28,6 +28,7 @@ export async function startNode(
     ...(options.data !== undefined && { datastorePath: options.data }),
     bootstrapPeers: options.bootstrap,
     addressPolicy: network,
+    enableMdns: options.mdns && network !== 'loopback',
     requestTimeoutMs: options.timeout,
     packages,
   });

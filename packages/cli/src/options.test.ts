@@ -1,5 +1,15 @@
+import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { collect, decimal, durationMs, rateLimit, wei, wholeNumber } from './options.ts';
+import {
+  collect,
+  decimal,
+  durationMs,
+  rateLimit,
+  wei,
+  wholeNumber,
+  withNodeOptions,
+  type NodeOptions,
+} from './options.ts';
 
 const usage = expect.objectContaining({ name: 'CliError', code: 'USAGE' }) as Error;
 
@@ -17,6 +27,14 @@ describe('durationMs', () => {
   test.each(['', '0', '-1', '0.1ms', '25h', '1d', 'soon', '1e3', '30 s'])('refuses "%s"', (text) => {
     expect(() => durationMs(text)).toThrow(usage);
   });
+});
+
+test.each([
+  [[], true],
+  [['--no-mdns'], false],
+])('a node shows itself on the local network unless it is told not to: %j', (given, mdns) => {
+  const command = withNodeOptions(new Command(), 'server');
+  expect(command.parse(given, { from: 'user' }).opts<NodeOptions>().mdns).toBe(mdns);
 });
 
 describe('rateLimit', () => {

@@ -16,6 +16,8 @@ export interface NodeOptions extends OutputOptions {
   readonly bootstrap: readonly string[];
   readonly listen?: readonly string[];
   readonly network: NetworkName;
+  /** Whether it announces itself on the local network, where the network is not this machine alone. */
+  readonly mdns: boolean;
   readonly identity?: string;
   readonly data?: string;
   readonly passphraseFile?: string;
@@ -63,6 +65,7 @@ export function withNodeOptions(command: Command, role: 'server' | 'client'): Co
         .choices(['loopback', 'lan', 'public'])
         .default('loopback'),
     )
+    .addOption(option('--no-mdns', 'with lan or public: stay unseen on the local network'))
     .addOption(option('--identity <file>', 'key of this node (default: a throw-away key)'))
     .addOption(
       option('--data <folder>', 'where peers and used nonces survive a restart (default: in memory)'),
