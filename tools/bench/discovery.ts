@@ -73,6 +73,7 @@ async function measure(client: Part, hub: Hub): Promise<Row[]> {
       against: 'kad-dht findProviders to its end',
     }),
     foundRow('discovery.found', iterated),
+    foundRow('discovery.list.found', listed),
     foundRow('discovery.kad.found', drained),
     ...selectRows(listed),
   ];
@@ -93,10 +94,6 @@ function foundRow(metric: string, clients: readonly { readonly found: number }[]
 
 function selectRows(listed: readonly Listed[]): Row[] {
   const figures = listed.flatMap(({ selectMs }) => selectMs);
-  if (figures.length === 0) {
-    process.stderr.write('The row of selections is left out: nodes cannot select\n');
-    return [];
-  }
   const against = 'the list it selects from';
   const baseline = median(listed.flatMap(({ warmMs }) => warmMs)) * 1_000;
   const value = median(figures) * 1_000;
@@ -104,18 +101,20 @@ function selectRows(listed: readonly Listed[]): Row[] {
 }
 
 /** How many of those who are named are dead; the ratio is of the shares that live. */
-function ghostRow({ ours, stock }: Named, dead: ReadonlySet<string>): Row {
+function ghostRows({ ours, listed, stock }: Named, dead: ReadonlySet<string>): Row[] {
   const ghosts = (names: readonly string[]): number => names.filter((name) => dead.has(name)).length;
   const living = (names: readonly string[]): number =>
     names.length === 0 ? 0 : 1 - ghosts(names) / names.length;
-  return row('discovery.ghosts', {
-    value: ghosts(ours),
-    baseline: ghosts(stock),
-    unit: 'dead',
-    against: 'kad-dht findProviders to its end',
-    // Whoever names nobody alive leaves nothing to compare with.
-    ratio: living(stock) === 0 ? 1 : living(ours) / living(stock),
-  });
+  const ghostRow = (metric: string, names: readonly string[]): Row =>
+    row(metric, {
+      value: ghosts(names),
+      baseline: ghosts(stock),
+      unit: 'dead',
+      against: 'kad-dht findProviders to its end',
+      // Whoever names nobody alive leaves nothing to compare with.
+      ratio: living(stock) === 0 ? 1 : living(names) / living(stock),
+    });
+  return [ghostRow('discovery.ghosts', ours), ghostRow('discovery.ghosts.list', listed)];
 }
 
 /**
@@ -136,7 +135,7 @@ export async function discoverySuite(): Promise<Row[]> {
     await client.ask('stand', hub);
     await doomed.kill();
     const named = await client.ask('named', undefined);
-    return [...rows, ghostRow(named, new Set(dead.map(({ peerId }) => peerId)))];
+    return [...rows, ...ghostRows(named, new Set(dead.map(({ peerId }) => peerId)))];
   } finally {
     await Promise.all(parts.map((part) => part.kill()));
   }

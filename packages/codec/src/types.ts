@@ -230,7 +230,7 @@ export type RegistryResult =
     }
   | { readonly type: 'executorDetails'; readonly executor?: RegistryExecutor }
   | ({ readonly type: 'statistics' } & RegistryStatistics)
-  /** `code` is `NO_REGISTRY` or `INVALID_QUERY`; others may follow. */
+  /** `code` is `NO_REGISTRY`, `INVALID_QUERY` or `RATE_LIMITED`; others may follow. */
   | { readonly type: 'error'; readonly code: string; readonly message: string };
 
 /** The payloads that can be signed, by the name that the signature covers. */

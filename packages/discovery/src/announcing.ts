@@ -2,15 +2,12 @@ import { fromPromise, type ActorRefFrom } from 'xstate';
 import { orAbort } from '@lloom/core';
 import { createServiceActor } from './actors.ts';
 import { startDeadline } from './internal/deadline.ts';
-import { Gate } from './internal/gate.ts';
 import type { Intake } from './internal/intake.ts';
 import type { OwnDescriptor } from './internal/ownDescriptor.ts';
 import type { Shared } from './internal/shared.ts';
+import { Teller } from './internal/telling.ts';
 import { announcementMachine, type AnnouncementResult } from './machines/announcement.machine.ts';
 
-/** Peers that are told at the same time, and in all. */
-const concurrency = 32;
-const maxListeners = 1_024;
 /** Newly connected peers are told at once, each so often at most, in ms; so many are remembered. */
 const greetingMs = 10_000;
 const maxGreeted = 1_024;
@@ -30,15 +27,21 @@ export interface AnnouncingPorts extends Shared {
 export class Announcing {
   readonly #ports: AnnouncingPorts;
   readonly #actor: ActorRefFrom<typeof announcementMachine>;
-  readonly #greetings = new Gate(concurrency);
   /** When each peer was greeted last, by the clock that never goes back. */
   readonly #greeted = new Map<string, number>();
   readonly #stop = new AbortController();
+  readonly #teller: Teller;
   #unsubscribe: (() => void) | undefined;
   #isStarted = false;
 
   constructor(ports: AnnouncingPorts) {
     this.#ports = ports;
+    this.#teller = new Teller({
+      ...ports,
+      frame: () => ports.descriptor.frame(),
+      stop: this.#stop.signal,
+      onDropped: (peerId) => this.#greeted.delete(peerId),
+    });
     const machine = announcementMachine.provide({
       actors: { announce: fromPromise(({ signal }) => this.#announce(signal)) },
     });
@@ -87,8 +90,8 @@ export class Announcing {
   }
 
   /** A peer has connected and listens: it is told what is offered, so that it need not look for it. */
-  async greet(peerId: string): Promise<void> {
-    const { clock, descriptor, network } = this.#ports;
+  greet(peerId: string): void {
+    const { clock, descriptor } = this.#ports;
     const nowMs = clock.elapsed();
     const isGreeted = nowMs - (this.#greeted.get(peerId) ?? Number.NEGATIVE_INFINITY) < greetingMs;
     if (isGreeted || descriptor.offers.length === 0) return;
@@ -96,12 +99,7 @@ export class Announcing {
     this.#greeted.set(peerId, nowMs);
     const [oldest] = this.#greeted.keys();
     if (this.#greeted.size > maxGreeted && oldest !== undefined) this.#greeted.delete(oldest);
-    try {
-      const tell = async (): Promise<void> => this.#tell(peerId, await descriptor.frame(), this.#stop.signal);
-      await this.#greetings.run(tell);
-    } catch (error) {
-      network.logError('could not greet a peer', error);
-    }
+    this.#teller.greet(peerId);
   }
 
   /** A frame that a peer announces of itself; the answer is empty. Rejects when it proves nothing. */
@@ -127,7 +125,7 @@ export class Announcing {
       if (listeners.length > 0 || channel !== undefined) {
         const frame = await orAbort(descriptor.announcement(), deadline.signal);
         const publish = async (): Promise<void> => channel?.publish(frame);
-        const tasks = [publish(), this.#tellAll(listeners, frame, deadline.signal)];
+        const tasks = [publish(), this.#teller.all(listeners, frame, deadline.signal)];
         const results = await orAbort(Promise.allSettled(tasks), deadline.signal);
         for (const result of results)
           if (result.status === 'rejected') network.logError('could not announce', result.reason);
@@ -138,27 +136,5 @@ export class Announcing {
       deadline.clear();
     }
     return { hasOffers: descriptor.offers.length > 0, tookMs: clock.elapsed() - beganAtMs };
-  }
-
-  async #tellAll(listeners: readonly string[], frame: Uint8Array, signal: AbortSignal): Promise<void> {
-    const gate = new Gate(concurrency);
-    await Promise.all(
-      listeners.slice(0, maxListeners).map((peerId) => gate.run(() => this.#tell(peerId, frame, signal))),
-    );
-  }
-
-  /** Never rejects: a peer that does not listen asks when it wants to know. */
-  async #tell(peerId: string, frame: Uint8Array, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
-    const { clock, config, network } = this.#ports;
-    const deadline = startDeadline(clock, config.descriptorTimeoutMs, [signal]);
-    try {
-      const told = network.ask(peerId, { exchange: 'announce', frame, signal: deadline.signal });
-      await orAbort(told, deadline.signal);
-    } catch (error) {
-      network.logError(`could not tell peer ${peerId} what is offered`, error);
-    } finally {
-      deadline.clear();
-    }
   }
 }

@@ -113,7 +113,8 @@ export interface Discovery extends EventSource<DiscoveryEvents> {
   /** The addresses of all bootstrap peers. */
   bootstrapPeers(): readonly string[];
   /**
-   * Joins the network: dials every bootstrap peer, then looks up the own id. Resolves when one answered. From then on
+   * Joins the network: dials every bootstrap peer, then looks up the own id. Resolves when one answered, or, when none did,
+   * one of the peers that were met before. From then on
    * the node stays joined by itself; when nobody answered it keeps trying.
    *
    * @throws {DiscoveryError} `BOOTSTRAP_FAILED` with a reason for each address, `NO_BOOTSTRAP_PEERS`
@@ -132,7 +133,7 @@ export interface Discovery extends EventSource<DiscoveryEvents> {
   servicesOf(peerId: string): readonly ServiceType[];
   /**
    * Notes that a peer is said to serve some models, by whoever says so. A hint: the peer is asked when one of them is
-   * looked for, and stands in for another only when no proven executor is known. Gone after `descriptorTtlMs`, and as soon
+   * looked for, and stands in for another only when no proven executor is known. Gone after two announcements, and as soon
    * as the peer itself is heard. An empty list takes it back. At most 1,024 peers; the oldest goes first.
    *
    * @throws {DiscoveryError} `INVALID_SERVICE` when a name cannot be used

@@ -1,7 +1,17 @@
-import { integer, listOf, resolveConfig, systemClock, systemRandom, text, type Checks } from '@lloom/core';
+import {
+  ConfigError,
+  integer,
+  listOf,
+  optional,
+  resolveConfig,
+  systemClock,
+  systemRandom,
+  text,
+  type Checks,
+} from '@lloom/core';
 import { maxProviders } from './internal/search.ts';
 import type { DiscoveryPorts, ResolvedPorts } from './ports.ts';
-import type { FindConfig } from './types.ts';
+import type { FindConfig, WaitConfig } from './types.ts';
 
 /** How services are advertised and found. Every field is optional for users. */
 export interface DiscoveryConfig {
@@ -86,7 +96,8 @@ export interface DiscoveryConfig {
    */
   readonly maxRetryDelayMs?: number;
   /**
-   * How long a search goes on after the first confirmed provider, in ms, so that there is a choice.
+   * How long a search goes on after the first confirmed provider, in ms, so that there is a choice; for a selection after
+   * the first that suits.
    * @default 300 - in a network of 30 nodes the first answer takes 10 ms, all of them about 1 s
    */
   readonly settleMs?: number;
@@ -121,6 +132,8 @@ export const discoveryDefaults: ResolvedConfig = Object.freeze({
   concurrency: 8,
 });
 
+/** A signature that is handed out when a third of its life is over has to cover the two announcements of belief. */
+const announcementsCovered = 3;
 const dayMs = 86_400_000;
 const duration = integer(1, dayMs);
 
@@ -157,21 +170,55 @@ export function resolveDiscoveryConfig(input: DiscoveryConfig & DiscoveryPorts =
   const { signer, verifier, dialer, load, channel, experience, ...others } = rest;
   const { routingTable, localDiscovery, datastore, ...given } = others;
   const config = resolveConfig('discovery', { checks, defaults: discoveryDefaults }, given);
+  const { announcementIntervalMs, descriptorTtlMs } = config;
+  if (descriptorTtlMs < announcementsCovered * announcementIntervalMs) {
+    const wanted = `at least ${announcementsCovered} times announcementIntervalMs, which is ${announcementIntervalMs}`;
+    throw new ConfigError([{ path: 'discovery.descriptorTtlMs', got: String(descriptorTtlMs), wanted }]);
+  }
   const common = { inspect, clock, random, meter };
   const wired = { signer, verifier, dialer, load, channel, experience };
   return { config, ports: { ...common, ...wired, routingTable, localDiscovery, datastore } };
 }
 
+const signal = optional((value) =>
+  value instanceof AbortSignal ? undefined : 'an AbortSignal, such as the `signal` of an AbortController',
+);
+
+/** How one search is made, complete. */
+export interface ResolvedFind extends Required<Omit<FindConfig, 'signal'>> {
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
- * How one search is made, complete but for its signal.
+ * How one search is made, complete.
  * @throws {ConfigError} listing every problem
  */
 export function resolveFindConfig(
-  { signal: _, ...given }: FindConfig,
+  given: FindConfig,
   { queryTimeoutMs }: ResolvedConfig,
   maxAgeMs: number,
-): Required<Omit<FindConfig, 'signal'>> {
-  const defaults = { limit: maxProviders, timeoutMs: queryTimeoutMs, maxAgeMs };
-  const find = { limit: integer(1, maxProviders), timeoutMs: duration, maxAgeMs: integer(0, dayMs) };
-  return resolveConfig('find', { checks: find, defaults }, given);
+): ResolvedFind {
+  const defaults = { limit: maxProviders, timeoutMs: queryTimeoutMs, maxAgeMs, signal: undefined };
+  const find = { limit: integer(1, maxProviders), timeoutMs: duration, maxAgeMs: integer(0, dayMs), signal };
+  return resolveConfig<ResolvedFind>('find', { checks: find, defaults }, withSignal(given));
+}
+
+/**
+ * How to wait, complete.
+ * @throws {ConfigError} listing every problem
+ */
+export function resolveWaitConfig(given: WaitConfig = {}): WaitConfig {
+  const rules = { checks: { signal }, defaults: { signal: undefined } };
+  const resolved = resolveConfig<{ readonly signal: AbortSignal | undefined }>(
+    'wait',
+    rules,
+    withSignal(given),
+  );
+  return resolved.signal === undefined ? {} : { signal: resolved.signal };
+}
+
+/** With its signal as a field of its own: that of an `AbortController` is none. */
+function withSignal<C extends WaitConfig>(given: C): C {
+  const isObject: boolean = typeof given === 'object' && given !== null && !Array.isArray(given);
+  return isObject && given.signal !== undefined ? { ...given, signal: given.signal } : given;
 }

@@ -8,7 +8,7 @@ import {
 import { EventHub, toPeerId } from '@lloom/core';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Discovery } from './api.ts';
-import type { ResolvedConfig } from './config.ts';
+import { resolveWaitConfig, type ResolvedConfig } from './config.ts';
 import { DiscoveryError } from './errors.ts';
 import type { DiscoveryEvents } from './events.ts';
 import { Alternatives } from './internal/alternatives.ts';
@@ -182,7 +182,7 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
     query: RegistryQuery,
     config?: WaitConfig,
   ): Promise<RegistryAnswer> {
-    return this.#registries.query(peerId, query, config);
+    return this.#registries.query(peerId, query, resolveWaitConfig(config));
   }
 
   alternativeTo(query: AlternativeQuery): string | undefined {
@@ -190,7 +190,7 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
   }
 
   async findAlternative(query: AlternativeQuery, config?: WaitConfig): Promise<string | undefined> {
-    return this.#alternatives.search(query, config);
+    return this.#alternatives.search(query, resolveWaitConfig(config));
   }
 
   async describeService(
@@ -198,11 +198,13 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
     config?: WaitConfig,
   ): Promise<ServiceDescriptor | undefined> {
     const id = toPeerId(peerId).toString();
+    const wait = resolveWaitConfig(config);
     if (id === this.#shared.network.peerId) return this.#descriptor.current();
-    return this.#finder.describe({ peerId: id, addresses: [] }, config);
+    return this.#finder.describe({ peerId: id, addresses: [] }, wait);
   }
 
-  async refreshServices({ signal }: WaitConfig = {}): Promise<void> {
+  async refreshServices(config?: WaitConfig): Promise<void> {
+    const { signal } = resolveWaitConfig(config);
     await this.#ready('refreshServices').refreshing.refresh(signal);
   }
 
@@ -214,14 +216,15 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
     return this.#peers.addresses;
   }
 
-  async bootstrap({ signal }: WaitConfig = {}): Promise<void> {
+  async bootstrap(config?: WaitConfig): Promise<void> {
+    const { signal } = resolveWaitConfig(config);
     const { joining } = this.#ready('bootstrap');
     this.#peers.requireSome();
     await joining.join(signal);
   }
 
   async kadBootstrap(config?: WaitConfig): Promise<void> {
-    await this.#finder.findSelf('kadBootstrap', config);
+    await this.#finder.findSelf('kadBootstrap', resolveWaitConfig(config));
   }
 
   snapshot(): DiscoverySnapshot {
@@ -250,15 +253,25 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
 
   /** Takes up what was known before a restart. Without it everything works, only slower. */
   async #restore(): Promise<void> {
+    // Each for itself: what is known of others can be learned again, the own number cannot.
+    await Promise.all([
+      this.#takeUp(this.#store.loadSequence(), (used) => this.#descriptor.continueAfter(used)),
+      this.#takeUp(this.#store.loadPeers(), ({ messages, damaged }) => {
+        for (const message of messages) this.#finder.restore(message);
+        if (damaged > 0) this.#shared.network.log('dropped damaged records', { damaged });
+      }),
+    ]);
+  }
+
+  /** Uses what is loaded, also when it comes after the time for which the start waits. Never rejects. */
+  async #takeUp<T>(loading: Promise<T>, use: (loaded: T) => void): Promise<void> {
     const { clock, network } = this.#shared;
-    try {
-      const loading = within(clock, storeTimeoutMs, this.#store.load());
-      const { usedSequence, messages, damaged } = await loading;
-      this.#descriptor.continueAfter(usedSequence);
-      for (const message of messages) this.#finder.known.restore(message);
-      if (damaged > 0) network.log('dropped damaged records', { damaged });
-    } catch (error) {
-      network.logError('could not read what was known before', error);
-    }
+    const running = this.#running;
+    const take = async (): Promise<void> => {
+      const loaded = await loading;
+      if (this.#running === running) use(loaded);
+    };
+    const fail = (error: unknown): void => network.logError('could not read what was known before', error);
+    await within(clock, storeTimeoutMs, take()).catch(fail);
   }
 }

@@ -146,6 +146,16 @@ export interface Directory {
 /** The exchanges of one frame for one frame that a node answers. */
 export type Exchange = 'descriptor' | 'announce' | 'registry';
 
+/** A frame for a peer, and what is to be made of it. */
+export interface ExchangeRequest {
+  readonly exchange: Exchange;
+  readonly frame: Uint8Array;
+  /** Ends the exchange, and the waiting for its turn. */
+  readonly signal: AbortSignal;
+  /** Called when the frame is on its way; the answer may be long in coming. */
+  readonly onSent?: () => void;
+}
+
 /** The answer to a frame of a peer. */
 export type ExchangeHandler = (peerId: string, request: Uint8Array) => Promise<Uint8Array>;
 
@@ -176,15 +186,14 @@ export interface Network extends Directory, Dialer {
   /** Where this node can be reached; empty until it listens. */
   addresses(): readonly string[];
   isConnected(peerId: string): boolean;
+  /** The ids of all peers that are connected now. */
+  connectedPeers(): ReadonlySet<string>;
   /** Keeps the addresses of a bootstrap peer in the peer store, fresh from now on. */
   remember(peerId: string, addresses: readonly string[]): Promise<void>;
   /** Whether a peer says to take part in the DHT of this network; asks it, over a connection that exists. */
   isMember(peerId: string, config: { readonly signal: AbortSignal }): Promise<boolean>;
   /** The frame that a peer answers, over a connection that exists. */
-  ask(
-    peerId: string,
-    request: { readonly exchange: Exchange; readonly frame: Uint8Array; readonly signal: AbortSignal },
-  ): Promise<Uint8Array>;
+  ask(peerId: string, request: ExchangeRequest): Promise<Uint8Array>;
   /** The connected peers that say to answer an exchange. */
   listeners(exchange: Exchange): Promise<readonly string[]>;
   /** Answers peers from now on. */

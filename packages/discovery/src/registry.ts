@@ -17,7 +17,7 @@ const ofOnePeer = { burst: 20, perSecond: 2 };
 const ofAll = { burst: 200, perSecond: 100 };
 /** Of so many executors each answer tells what is known at that moment. */
 const maxFresh = 256;
-/** Of more, what was known so long ago at most, in ms: putting them in order costs more than an answer. */
+/** Of more, and in numbers, what was known so long ago at most, in ms: their order costs more than an answer. */
 const maxAgeMs = 1_000;
 /** Whoever was not heard for this share of the interval is asked: at the next sweep it would be too late. */
 const freshRatio = 0.8;
@@ -86,11 +86,10 @@ export class Registry {
   /**
    * The frame that answers a question of a peer.
    * @throws {CodecError} `MALFORMED`, `TOO_LARGE` when it is no question
-   * @throws {Error} when the peer, or all together, ask too often
    */
   async answer(peerId: string, frame: Uint8Array): Promise<Uint8Array> {
-    if (!this.#ofOnePeer.take(peerId)) throw new Error('the peer asks the registry too often');
-    if (!this.#ofAll.take('everybody')) throw new Error('the registry is asked too often');
+    const isTooOften = !this.#ofOnePeer.take(peerId) || !this.#ofAll.take('everybody');
+    if (isTooOften) return encodeRegistryResult(refusal('RATE_LIMITED', 'asked too often; wait a second'));
     return encodeRegistryResult(this.#answer(frame));
   }
 
@@ -109,22 +108,21 @@ export class Registry {
         return refusal('INVALID_QUERY', error.message);
       throw error;
     }
-    const { clock, network } = this.#ports;
-    return answerQuery(query, this.#view(), {
-      isConnected: (id) => network.isConnected(id),
+    return answerQuery(query, this.#view(query), {
       successRate: (id) => this.#counts.rateOf(id),
       totalRequests: this.#answered++,
-      uptimeMs: Math.floor(clock.elapsed() - this.#openedAtMs),
+      uptimeMs: Math.floor(this.#ports.clock.elapsed() - this.#openedAtMs),
     });
   }
 
-  #view(): RegistryView {
-    const { clock, finder } = this.#ports;
+  #view({ type }: RegistryQuery): RegistryView {
+    const { clock, finder, network } = this.#ports;
     const nowMs = clock.elapsed();
     const latest = this.#latest;
-    const isLarge = latest !== undefined && latest.view.executors.length > maxFresh;
-    if (isLarge && nowMs - latest.atMs < maxAgeMs) return latest.view;
-    const view = new RegistryView(finder.known.live());
+    if (latest !== undefined && nowMs - latest.atMs < maxAgeMs) {
+      if (type === 'getStatistics' || latest.view.executors.length > maxFresh) return latest.view;
+    }
+    const view = new RegistryView(finder.known.live(), network.connectedPeers());
     this.#latest = { view, atMs: nowMs };
     return view;
   }

@@ -37,6 +37,7 @@ export class Running implements Watcher {
 
   constructor(ports: RunningPorts) {
     this.#ports = ports;
+    ports.finder.awake();
     const onFound = (): void => {
       this.advertising.wake();
       this.registry.onFound();
@@ -99,11 +100,12 @@ export class Running implements Watcher {
 
   onPeer(peer: FoundPeer): void {
     this.#ports.events.emit('routing:updated', peer);
+    this.#pruning.onConnect(peer.peerId);
     this.advertising.wake();
   }
 
   onListener(peerId: string): void {
-    void this.announcing.greet(peerId);
+    this.announcing.greet(peerId);
   }
 
   onDisconnect(peerId: string): void {

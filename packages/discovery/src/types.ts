@@ -119,7 +119,7 @@ export type Unsuitable =
 export interface RankedFigure {
   /** As it is known. What is not counts like the middle of the others; a price that is not named, like the highest. */
   readonly value?: number;
-  /** From 0, the worst of all candidates, to 1, the best. */
+  /** From 0, the worst of all who suit, to 1, the best; those that are only excluded count among them. */
   readonly score: number;
 }
 

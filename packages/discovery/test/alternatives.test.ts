@@ -1,6 +1,7 @@
 import type { ExecutorService, ServiceType } from '@lloom/codec';
 import { describe, expect, test } from 'vitest';
 import { DiscoveryError } from '../src/errors.ts';
+import type { AlternativeQuery } from '../src/types.ts';
 import { createService, descriptorFrame, executor, never, peerIds, validator } from './fakes.ts';
 import { settled } from './machines.ts';
 
@@ -51,9 +52,12 @@ describe('another executor of a model', () => {
     await service.stop();
   });
 
-  test('is not known any more when its descriptor would have expired', async () => {
-    const { service, clock } = await knowing({ [bob]: offer() }, { descriptorTtlMs: 60_000 });
-    await clock.advance(59_999);
+  test('is not known any more when its descriptor has expired', async () => {
+    const { service, network, clock } = await createService();
+    const given = { clock, ttlMs: 40_000, descriptor: { addresses: ['/ip4/127.0.0.1/tcp/5001'] } };
+    network.onAsk = (peerId) => descriptorFrame(peerId, offer(), given);
+    await service.describeService(bob);
+    await clock.advance(39_999);
     expect(service.alternativeTo({ peerId: dave, model })).toBe(bob);
     await clock.advance(1);
     expect(service.alternativeTo({ peerId: dave, model })).toBeUndefined();
@@ -133,6 +137,37 @@ describe('another executor of a model', () => {
     const experience = { performanceOf: (peerId: string) => ({ latencyMs: latency[peerId]! }) };
     const { service } = await knowing({ [bob]: offer(), [carol]: offer() }, { experience });
     expect(service.alternativeTo({ peerId: dave, model })).toBe(carol);
+    await service.stop();
+  });
+
+  test('is found without comparing all again, until somebody is heard or lost, and for a second at most', async () => {
+    let compared = 0;
+    const performanceOf = () => {
+      compared++;
+      return undefined;
+    };
+    const { service, network, clock } = await knowing(
+      { [bob]: offer(), [carol]: offer(), [dave]: [executor(['other'])] },
+      { experience: { performanceOf } },
+    );
+    const countOf = (query: AlternativeQuery): number => {
+      compared = 0;
+      service.alternativeTo(query);
+      return compared;
+    };
+    const query = { peerId: bob, model };
+    expect(countOf(query)).toBe(2);
+    expect(countOf({ ...query, exclude: [carol] })).toBe(0);
+    await clock.advance(999);
+    expect(countOf({ peerId: carol, model })).toBe(0);
+    await clock.advance(1);
+    expect(countOf(query)).toBe(2);
+    network.watcher?.onDisconnect(carol);
+    expect(countOf(query)).toBe(2);
+    await service.describeService(carol);
+    expect(countOf(query)).toBe(2);
+    expect(countOf({ ...query, model: 'other' })).toBe(1);
+    expect(countOf({ peerId: dave })).toBe(0);
     await service.stop();
   });
 

@@ -136,11 +136,10 @@ describe('connected peers', () => {
       Array.from({ length: 1_500 }, (_, index) => `peer-${index}`),
     );
     let [open, most] = [0, 0];
-    network.onAskExchange = async () => {
+    network.onSend = async () => {
       most = Math.max(most, ++open);
       await settled();
       open--;
-      return new Uint8Array();
     };
     await service.advertiseService(executor());
     for (let rounds = 0; rounds < 40; rounds++) await settled();
@@ -287,7 +286,7 @@ describe('a peer that connects', () => {
   it('is one of 32 that are greeted at the same time, all with one signature', async () => {
     const { service, network, signer } = await createAnnouncer([]);
     await service.advertiseService(executor());
-    network.onAskExchange = (_, __, signal) => never(signal);
+    network.onSend = (_, signal) => never(signal);
     for (let index = 0; index < 2_000; index++) network.watcher?.onListener(`peer-${index}`);
     await settled();
     expect([network.told.length, signer.signed]).toEqual([32, 1]);

@@ -11,6 +11,7 @@ export class FakeDatastore extends MemoryDatastore {
   readonly written: string[] = [];
   /** What the next writes wait for, one each. */
   readonly waits: Promise<void>[] = [];
+  readonly #held = new Map<'get' | 'query', Promise<void>>();
   /** How many more writes there are before everything hangs. */
   writesLeft = Number.POSITIVE_INFINITY;
   /** Whether the write in which it happens is done. */
@@ -26,7 +27,20 @@ export class FakeDatastore extends MemoryDatastore {
 
   override query(...args: Parameters<MemoryDatastore['query']>): ReturnType<MemoryDatastore['query']> {
     if (this.failing.has('query')) throw new Error('the disk is gone');
-    return super.query(...args);
+    const held = this.#held.get('query');
+    return held === undefined ? super.query(...args) : after(held, () => super.query(...args));
+  }
+
+  override get(...args: Parameters<MemoryDatastore['get']>): ReturnType<MemoryDatastore['get']> {
+    const held = this.#held.get('get');
+    return held === undefined ? super.get(...args) : held.then(() => super.get(...args));
+  }
+
+  /** Lets an act take until it is resolved. */
+  hold(act: 'get' | 'query'): PromiseWithResolvers<void> {
+    const waiting = Promise.withResolvers<void>();
+    this.#held.set(act, waiting.promise);
+    return waiting;
   }
 
   /** Everything that is in it. */
@@ -53,4 +67,9 @@ export class FakeDatastore extends MemoryDatastore {
     // A process that has died goes nowhere from here.
     return new Promise<never>(() => {});
   }
+}
+
+async function* after<T>(held: Promise<void>, query: () => Awaitable<AsyncIterable<T> | Iterable<T>>) {
+  await held;
+  yield* await query();
 }

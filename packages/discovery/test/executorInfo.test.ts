@@ -55,15 +55,15 @@ describe('a peer that is said to serve a model', () => {
     await service.stop();
   });
 
-  it('is asked no more after 90 s, and when that is taken back', async () => {
+  it('is asked no more after two announcements, and when that is taken back', async () => {
     const { service, clock, find, network } = await createHinted();
     service.updateExecutorInfo(bob, [model]);
     service.updateExecutorInfo(carol, [model]);
     service.updateExecutorInfo(carol, []);
-    await clock.advance(89_999);
+    await clock.advance(59_999);
     expect(await find()).toEqual([bob]);
     service.updateExecutorInfo(carol, [model]);
-    await clock.advance(90_000);
+    await clock.advance(60_000);
     network.asked.length = 0;
     await find();
     expect(network.asked).not.toContain(carol);

@@ -19,6 +19,7 @@ import type {
   DiscoveryPorts,
   Exchange,
   ExchangeHandler,
+  ExchangeRequest,
   LocalWatcher,
   Network,
   Watcher,
@@ -221,6 +222,8 @@ export class FakeNetwork implements Network {
   onFindSelf: (signal: AbortSignal) => Promise<number> = () => Promise.resolve(3);
   onAsk: (peerId: string, signal: AbortSignal) => Promise<Uint8Array> = () =>
     Promise.reject(new Error('nobody'));
+  /** Resolves when an announcement is on its way to a peer. */
+  onSend: (peerId: string, signal: AbortSignal) => Promise<void> = () => Promise.resolve();
   /** What a peer answers on any other exchange. */
   onAskExchange: (peerId: string, frame: Uint8Array, signal: AbortSignal) => Promise<Uint8Array> = () =>
     Promise.resolve(new Uint8Array());
@@ -238,6 +241,10 @@ export class FakeNetwork implements Network {
 
   isConnected(peerId: string): boolean {
     return this.connected.has(peerId);
+  }
+
+  connectedPeers(): ReadonlySet<string> {
+    return new Set(this.connected);
   }
 
   remember(_: string, addresses: readonly string[]): Promise<void> {
@@ -279,12 +286,20 @@ export class FakeNetwork implements Network {
     return handler && (() => handler(peerIds.dave, encodeDescriptorRequest()));
   }
 
-  ask(peerId: string, { exchange, frame, signal }: Parameters<Network['ask']>[1]): Promise<Uint8Array> {
+  ask(peerId: string, request: ExchangeRequest): Promise<Uint8Array> {
+    const { exchange, frame, signal } = request;
     if (exchange === 'descriptor') {
       this.asked.push(peerId);
       return this.onAsk(peerId, signal);
     }
-    if (exchange === 'announce') this.told.push({ peerId, frame });
+    if (exchange === 'announce') return this.#tell(peerId, request);
+    return this.onAskExchange(peerId, frame, signal);
+  }
+
+  async #tell(peerId: string, { frame, signal, onSent }: ExchangeRequest): Promise<Uint8Array> {
+    this.told.push({ peerId, frame });
+    await this.onSend(peerId, signal);
+    onSent?.();
     return this.onAskExchange(peerId, frame, signal);
   }
 

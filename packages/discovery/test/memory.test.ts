@@ -132,6 +132,26 @@ describe('peers that were known before a restart', () => {
 });
 
 describe('the own sequence number', () => {
+  /** What is left by a node that knew Bob, and whose clock was ahead by an hour. */
+  async function useAhead() {
+    const datastore = new FakeDatastore();
+    const { service, answering, sequence } = await start(datastore, { aheadMs: hourMs });
+    answering({ [bob]: [executor()] });
+    await service.describeService(bob);
+    await service.advertiseService(executor());
+    const used = await sequence();
+    await service.stop();
+    return { datastore: await datastore.copy(), used };
+  }
+
+  /** A service that waits for its datastore. */
+  async function startSlowly(datastore: FakeDatastore) {
+    const made = await createService({ started: false, datastore });
+    const starting = made.service.start();
+    const sequence = async (): Promise<number> => readFrame(await made.network.serving!())?.sequence ?? 0;
+    return { ...made, sequence, starting };
+  }
+
   it('grows over a restart, also when the clock is an hour back', async () => {
     const datastore = new FakeDatastore();
     const before = await start(datastore);
@@ -170,6 +190,47 @@ describe('the own sequence number', () => {
     await service.advertiseService(executor());
     expect(await sequence()).toBeGreaterThan(used);
     await service.stop();
+  });
+
+  it('grows although peers take longer to read than the start waits, and they are taken up later', async () => {
+    const { datastore, used } = await useAhead();
+    const loading = datastore.hold('query');
+    const { service, network, clock, sequence, starting } = await startSlowly(datastore);
+    await clock.advance(10_000);
+    await starting;
+    await service.advertiseService(executor());
+    expect(await sequence()).toBeGreaterThan(used);
+    expect([service.snapshot().descriptors.kept, network.errors.length]).toEqual([0, 1]);
+    loading.resolve();
+    await settled();
+    expect(service.snapshot().descriptors.kept).toBe(1);
+    await service.stop();
+  });
+
+  it('is shown when it is read, however late, and is then above what was used', async () => {
+    const { datastore, used } = await useAhead();
+    const loading = datastore.hold('get');
+    const { service, clock, sequence, starting } = await startSlowly(datastore);
+    await clock.advance(10_000);
+    await starting;
+    await service.advertiseService(executor());
+    const shown = sequence();
+    loading.resolve();
+    expect(await shown).toBeGreaterThan(used);
+    expect(await sequence()).toBe(await shown);
+    await service.stop();
+  });
+
+  it('and peers that are read when the service has stopped are not taken up', async () => {
+    const { datastore } = await useAhead();
+    const loading = datastore.hold('query');
+    const { service, clock, starting } = await startSlowly(datastore);
+    await clock.advance(10_000);
+    await starting;
+    await service.stop();
+    loading.resolve();
+    await settled();
+    expect(service.snapshot().descriptors.kept).toBe(0);
   });
 
   it('is offered without a disk that works, by the clock alone', async () => {

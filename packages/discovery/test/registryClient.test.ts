@@ -220,6 +220,14 @@ describe('an answer that cannot be used', () => {
     ['in words', { query: everybody, frame: errorWith('go away!'), reason: 'REMOTE' }],
   ];
 
+  it('that it was asked too often is worth another try', async () => {
+    const { client } = asking(errorWith('RATE_LIMITED'));
+    await expect(client.query(dave, everybody)).rejects.toMatchObject({
+      code: 'REGISTRY_UNREACHABLE',
+      retryable: true,
+    });
+  });
+
   it.each(rows)('%s is refused, with the reason', async (_, { query, frame, reason }) => {
     const { client } = asking(frame);
     await expect(client.query(dave, query)).rejects.toMatchObject(
@@ -279,6 +287,19 @@ describe('asking a registry', () => {
     };
     expect(await node.client.query(dave, everybody)).toMatchObject({ executors: { length: 20 } });
     expect(most).toBe(8);
+  });
+
+  it('tells a mistake of this node as it is, and in the log, and not as one of the registry', async () => {
+    const node = asking();
+    const { network } = node;
+    const mistake = new TypeError('a mistake of this node');
+    const descriptor = await signedBy(bob, offer(), { clock: node.clock });
+    node.finder.take = () => Promise.reject(mistake);
+    network.onAskExchange = async () => listOf([shown(descriptor)]);
+    expect(await errorOf(node.client.query(dave, everybody))).toBe(mistake);
+    network.onAskExchange = async () => undefined as never;
+    expect(await errorOf(node.client.query(dave, everybody))).toBeInstanceOf(TypeError);
+    expect(network.errors).toEqual([mistake, expect.any(TypeError)]);
   });
 
   it('needs a verifier and a peer id', async () => {

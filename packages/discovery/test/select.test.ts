@@ -1,8 +1,17 @@
 import type { ExecutorService, ServiceType } from '@lloom/codec';
 import { describe, expect, test } from 'vitest';
 import { DiscoveryError } from '../src/errors.ts';
-import type { SelectionQuery } from '../src/types.ts';
-import { createService, descriptorFrame, executor, never, peerIdOf, peerIds, validator } from './fakes.ts';
+import type { Selection, SelectionQuery } from '../src/types.ts';
+import {
+  createService,
+  descriptorFrame,
+  executor,
+  type FakeClock,
+  never,
+  peerIdOf,
+  peerIds,
+  validator,
+} from './fakes.ts';
 import { settled } from './machines.ts';
 
 const { bob, carol, dave } = peerIds;
@@ -28,6 +37,9 @@ async function amid(offers: Offers, config: Parameters<typeof createService>[0] 
     service.selectExecutor({ model, ...query }, given);
   return { ...made, select };
 }
+
+const after = (clock: FakeClock, ms: number): Promise<void> =>
+  new Promise((resolve) => void clock.setTimeout(resolve, ms));
 
 const failure = async (promise: Promise<unknown>): Promise<DiscoveryError> =>
   promise.then(
@@ -97,6 +109,47 @@ describe('selecting an executor', () => {
     expect(order).toEqual([bob, carol, dave]);
     expect(service.alternativeTo({ peerId: bob, model })).toBe(carol);
     expect(service.alternativeTo({ peerId: bob, model, exclude: [carol] })).toBe(dave);
+    await service.stop();
+  });
+
+  // By price and latency together each one's place depends on whom it is compared with.
+  const entangled: readonly (readonly [peerId: string, price: string, latencyMs: number])[] = [
+    [bob, '0', 10],
+    [carol, '10', 45],
+    [dave, '14', 20],
+    [eva, '14', 50],
+  ];
+  const amidEntangled = () => {
+    const offers = entangled.map(([peerId, outboundPrice]) => [
+      peerId,
+      offer({ pricing: price(outboundPrice) }),
+    ]);
+    const latency = new Map(entangled.map(([peerId, , latencyMs]) => [peerId, latencyMs]));
+    const performanceOf = (peerId: string) => ({ latencyMs: latency.get(peerId)! });
+    return amid(Object.fromEntries(offers), { experience: { performanceOf } });
+  };
+  const orderOf = (selection: Selection): string[] =>
+    selection.explain().candidates.map(({ provider }) => provider.peerId);
+
+  test('fails over to the next one also when the first was the measure of the others', async () => {
+    const { service, network, select } = await amidEntangled();
+    const [first, ...others] = orderOf(await select());
+    const exclude: string[] = [];
+    for (const next of others) {
+      expect(service.alternativeTo({ peerId: first!, model, exclude })).toBe(next);
+      exclude.push(next);
+    }
+    network.watcher?.onDisconnect(first!);
+    expect(service.alternativeTo({ peerId: first!, model })).toBe(others[0]);
+    await service.stop();
+  });
+
+  test('leaves the others in their order when one is excluded', async () => {
+    const { service, select } = await amidEntangled();
+    const [first, ...others] = orderOf(await select());
+    const chosen = await select({ exclude: [first!] });
+    expect(orderOf(chosen)).toEqual(others);
+    expect(chosen.explain().rejected).toEqual([{ peerId: first, reason: 'EXCLUDED' }]);
     await service.stop();
   });
 
@@ -232,10 +285,14 @@ describe('when nobody suits', () => {
 
   test('both searches together take no longer than one may', async () => {
     const { service, network, clock, select } = await amid({ [bob]: offer({ pricing: price('5') }) });
+    await service.describeService(bob);
     network.names(bob, carol);
-    const answer = network.onAsk;
-    // Nobody answers the second one, which begins when the first has settled.
-    network.onAsk = (...asked) => (network.asked.length > 2 ? never(asked[1]) : answer(...asked));
+    // The first one is over when Carol has refused; nobody answers the second one.
+    network.onAsk = async (_, asked) => {
+      if (network.asked.length > 2) return never(asked);
+      await after(clock, 600);
+      throw new Error('gone');
+    };
     const failed = failure(select({ maxPrice: '4' }, { timeoutMs: 1_000 }));
     let isOver = false;
     void failed.then(() => (isOver = true));
@@ -245,7 +302,14 @@ describe('when nobody suits', () => {
     await clock.advance(1);
     expect(await failed).toMatchObject({
       code: 'NO_PROVIDERS',
-      data: { asked: 2, confirmed: 1, rejected: [{ peerId: bob, reason: 'PRICE_TOO_HIGH' }] },
+      data: {
+        asked: 2,
+        confirmed: 1,
+        rejected: [
+          { peerId: carol, reason: 'UNREACHABLE' },
+          { peerId: bob, reason: 'PRICE_TOO_HIGH' },
+        ],
+      },
       cause: { code: 'QUERY_TIMEOUT' },
     });
     await service.stop();

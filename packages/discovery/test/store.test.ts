@@ -24,9 +24,10 @@ function open(datastore = new FakeDatastore(), clock = new FakeClock()) {
 /** What the next start finds. */
 async function reopened(datastore: FakeDatastore, clock = new FakeClock()) {
   const next = open(datastore, clock);
-  const found = await next.store.load();
+  const usedSequence = await next.store.loadSequence();
+  const found = await next.store.loadPeers();
   await next.store.settled();
-  return { ...found, ...next, peers: found.messages.map(({ payload }) => payload.peerId) };
+  return { usedSequence, ...found, ...next, peers: found.messages.map(({ payload }) => payload.peerId) };
 }
 
 describe('what is kept of peers', () => {
@@ -135,7 +136,65 @@ describe('what is kept of peers', () => {
     store.keep(await message(bob));
     await store.reserve(1);
     await store.settled();
-    expect(await store.load()).toEqual({ usedSequence: 0, messages: [], damaged: 0 });
+    expect(await store.loadSequence()).toBe(0);
+    expect(await store.loadPeers()).toEqual({ messages: [], damaged: 0 });
+  });
+});
+
+describe('what waits for a slow datastore', () => {
+  /** An offer of about 60,000 bytes. */
+  const large = [executor(Array.from({ length: 240 }, (_, at) => `${at}`.padEnd(250, 'x')))];
+
+  /** A store whose first write, of Carol, takes until the returned function is called. */
+  async function stuck() {
+    const made = open();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    made.datastore.waits.push(promise);
+    made.store.keep(await made.message(carol));
+    await settled();
+    const end = async (): Promise<void> => {
+      resolve();
+      await made.store.settled();
+    };
+    return { ...made, end };
+  }
+
+  it('is of each peer the last that it has said, however much it says', async () => {
+    const { datastore, errors, store, message, end } = await stuck();
+    for (let sequence = 1; sequence <= 100; sequence++) store.keep(await message(bob, sequence, large));
+    await end();
+    expect([datastore.written.length, errors]).toEqual([2, []]);
+    expect((await reopened(datastore)).messages.at(-1)?.payload).toMatchObject({
+      peerId: bob,
+      sequence: 100,
+    });
+  });
+
+  it('is 4 MiB at most: what comes then is dropped, said once in the log, and kept when there is room', async () => {
+    const { datastore, errors, store, message, end } = await stuck();
+    for (let index = 0; index < 100; index++) store.keep(await message(`peer-${index}`, 1, large));
+    expect(errors).toEqual([new Error('more than 4194304 bytes wait for the datastore')]);
+    await end();
+    expect(datastore.written.length).toBeGreaterThan(64);
+    expect(datastore.written.length).toBeLessThan(72);
+    store.keep(await message('peer-99', 1, large));
+    await store.settled();
+    expect((await reopened(datastore)).peers).toContain('peer-99');
+  });
+});
+
+describe('what is kept while the records are read', () => {
+  it('is newer than they are, and is not deleted as one of them', async () => {
+    const datastore = new FakeDatastore();
+    await open(datastore).keep(bob);
+    const clock = new FakeClock();
+    clock.set(8 * dayMs);
+    const { store, message } = open(datastore, clock);
+    const loading = store.loadPeers();
+    store.keep(await message(bob, 2));
+    await loading;
+    await store.settled();
+    expect((await reopened(datastore, clock)).messages.map(({ payload }) => payload.sequence)).toEqual([2]);
   });
 });
 
@@ -161,7 +220,7 @@ describe('a damaged record', () => {
       const changed = value.slice();
       changed[bit >> 3]! ^= 1 << (bit & 7);
       await datastore.put(pair!.key, changed);
-      const { messages, damaged } = await open(datastore).store.load();
+      const { messages, damaged } = await open(datastore).store.loadPeers();
       found += messages.length + (1 - damaged);
     }
     expect([found, value.length > 100]).toEqual([0, true]);
@@ -202,17 +261,25 @@ describe('the own sequence number', () => {
   it('is set aside a minute ahead, so that it is seldom written', async () => {
     const { datastore, store } = open();
     await store.reserve(1_000);
-    await store.reserve(61_000);
+    await store.reserve(6_000);
     expect(datastore.written).toHaveLength(1);
-    await store.reserve(61_001);
+    await store.reserve(6_001);
     expect(datastore.written).toHaveLength(2);
-    expect((await reopened(datastore)).usedSequence).toBe(121_001);
+    expect((await reopened(datastore)).usedSequence).toBe(11_001);
   });
 
   it('never becomes a smaller one, whatever is asked for at the same time', async () => {
     const { datastore, store } = open();
     await Promise.all([500_000, 100, 300_000].map((sequence) => store.reserve(sequence)));
-    expect((await reopened(datastore)).usedSequence).toBe(560_000);
+    expect((await reopened(datastore)).usedSequence).toBe(505_000);
+  });
+
+  it('is set aside when the one that was used is read, never in place of it', async () => {
+    const datastore = new FakeDatastore();
+    await open(datastore).store.reserve(500_000);
+    const { store } = open(datastore);
+    const [used] = await Promise.all([store.loadSequence(), store.reserve(1_000)]);
+    expect([used, (await reopened(datastore)).usedSequence]).toEqual([505_000, 505_000]);
   });
 
   it('is not set aside when it could not be written, and is the next time', async () => {
@@ -221,12 +288,12 @@ describe('the own sequence number', () => {
     await expect(store.reserve(1_000)).rejects.toThrow('the disk is full');
     datastore.failing.clear();
     await store.reserve(1_000);
-    expect((await reopened(datastore)).usedSequence).toBe(61_000);
+    expect((await reopened(datastore)).usedSequence).toBe(6_000);
   });
 
   it.each([
     ['damaged', (value: Uint8Array) => value.fill(1)],
-    ['cut', (value: Uint8Array) => value.subarray(0, 20)],
+    ['cut', (value: Uint8Array) => value.subarray(0, -1)],
   ])('is unknown when its record is %s', async (_, change) => {
     const { datastore, store } = open();
     await store.reserve(1_000);

@@ -179,14 +179,68 @@ describe('a peer whose connection is lost', () => {
   });
 
   it('does not count when it does not answer either', async () => {
-    const { service, network, list, clock } = await createWarm();
+    const { service, network, list } = await createWarm();
+    network.connected.delete(bob);
     network.watcher?.onDisconnect(bob);
-    network.onAsk = (peerId) =>
-      peerId === bob
-        ? Promise.reject(new Error('refused'))
-        : descriptorFrame(peerId, [executor()], { clock });
-    expect(await list({ maxAgeMs: 0 })).toMatchObject({ found: [carol], asked: 2 });
+    network.onDial = (peerId) => (peerId === bob ? Promise.reject(new Error('refused')) : Promise.resolve());
+    expect(await list({ maxAgeMs: 0 })).toMatchObject({ found: [carol], asked: 1 });
     expect(service.servicesOf(bob)).toEqual([]);
+    await service.stop();
+  });
+
+  it('is asked again, and not taken for dead, when it is connected and refuses at once', async () => {
+    const { service, network, list, clock } = await createWarm();
+    const answer = network.onAsk;
+    network.onAsk = (peerId, signal) =>
+      peerId === bob ? Promise.reject(new Error('too many streams')) : answer(peerId, signal);
+    expect(await list({ maxAgeMs: 0 })).toMatchObject({ found: [carol], asked: 2 });
+    expect(service.servicesOf(bob)).toEqual([executor()]);
+    network.onAsk = (peerId) => descriptorFrame(peerId, [executor()], { clock });
+    expect((await list()).found).toEqual([carol]);
+    expect((await list({ maxAgeMs: 0 })).found).toEqual([carol, bob]);
+    expect((await list()).found).toEqual([carol, bob]);
+    await service.stop();
+  });
+
+  it('counts when it has announced itself while it was asked and did not answer', async () => {
+    const made = await createWarm();
+    const { service, network, clock } = made;
+    network.onAsk = (_, signal) => never(signal);
+    const asked = errorOf(service.describeService(bob));
+    await clock.advance(4_000);
+    await announce(made, bob);
+    await clock.advance(1_000);
+    expect(await asked).toMatchObject({ code: 'DESCRIPTOR_UNREACHABLE' });
+    expect(service.servicesOf(bob)).toEqual([executor()]);
+    await service.stop();
+  });
+
+  it('has to be asked again after this node was away', async () => {
+    const { service, list } = await createWarm();
+    await service.stop();
+    await service.start();
+    service.afterStart();
+    const { found, asked } = await list();
+    expect([found, asked]).toEqual([[bob, carol], 2]);
+    await service.stop();
+  });
+});
+
+describe('questions to one peer at the same time', () => {
+  it('are one', async () => {
+    const { service, network, clock } = await createWarm();
+    const asked = Promise.withResolvers<Uint8Array>();
+    network.onAsk = () => asked.promise;
+    network.asked.length = 0;
+    const gaveUp = new AbortController();
+    const first = errorOf(service.describeService(bob, { signal: gaveUp.signal }));
+    const others = Array.from({ length: 20 }, () => service.describeService(bob));
+    gaveUp.abort();
+    expect(await first).toMatchObject({ code: 'CANCELLED' });
+    asked.resolve(await descriptorFrame(bob, [executor(['other'])], { clock, descriptor: { sequence: 2 } }));
+    const services = (await Promise.all(others)).map((each) => each?.services);
+    expect(services).toEqual(others.map(() => [executor(['other'])]));
+    expect(network.asked).toEqual([bob]);
     await service.stop();
   });
 });
@@ -212,17 +266,20 @@ describe('whom a search asks first', () => {
   it('is not who did not answer lately: they come last, and first again when they were heard', async () => {
     const made = await createSearch();
     const { service, network } = made;
-    const answer = network.onAsk;
-    network.onAsk = (peerId, signal) =>
-      peerId === carol ? Promise.reject(new Error('refused')) : answer(peerId, signal);
+    const dialled: string[] = [];
+    network.onDial = (peerId) => {
+      dialled.push(peerId);
+      return peerId === carol ? Promise.reject(new Error('refused')) : Promise.resolve();
+    };
     await service.findModelProviders(model, { maxAgeMs: 0 });
-    network.asked.length = 0;
+    dialled.length = 0;
     network.names(carol, 'somebody');
     await service.findModelProviders(model, { maxAgeMs: 0 });
-    expect(network.asked).toEqual([bob, peerIds.dave, 'somebody', carol]);
+    // Dialled twice: as it was named, then where it is known to be.
+    expect(dialled).toEqual([bob, peerIds.dave, 'somebody', carol, carol]);
+    network.onDial = () => Promise.resolve();
     network.asked.length = 0;
     await announce(made, carol);
-    network.onAsk = answer;
     network.names('another', carol);
     await service.findModelProviders(model, { maxAgeMs: 0 });
     expect(network.asked.slice(-2)).toEqual([carol, 'another']);

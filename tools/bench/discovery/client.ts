@@ -17,7 +17,7 @@ const selectTimes = 100;
 /** One client iterated over providers. */
 export interface Iterated {
   readonly firstMs: number;
-  /** To as many as there are, or to the end when there were fewer. */
+  /** Until everybody was asked. */
   readonly allMs: number;
   readonly found: number;
 }
@@ -25,6 +25,8 @@ export interface Iterated {
 /** One client asked for the list. */
 export interface Listed {
   readonly coldMs: number;
+  /** How many were in that list. */
+  readonly found: number;
   /** The same again, in ms each. */
   readonly warmMs: readonly number[];
   /** Selections out of what is known then, in ms each. */
@@ -39,7 +41,10 @@ export interface Drained {
 
 /** Whom two clients name, ours and the stock one. */
 export interface Named {
+  /** Everybody asked. */
   readonly ours: readonly string[];
+  /** As lists are made without saying anything else. */
+  readonly listed: readonly string[];
   readonly stock: readonly string[];
 }
 
@@ -57,7 +62,7 @@ async function withNode<T>(hub: Hub, act: (node: LloomBehaviour) => Promise<T>):
   }
 }
 
-/** Iterates over providers until there are as many as there must be. */
+/** Iterates over providers until everybody was asked. */
 export const iterate = (hub: Hub): Promise<Iterated> =>
   withNode(hub, async (node) => {
     const start = performance.now();
@@ -66,7 +71,6 @@ export const iterate = (hub: Hub): Promise<Iterated> =>
     for await (const _ of node.modelProviders(wantedModel, { signal: soon() })) {
       found += 1;
       if (found === 1) firstMs = performance.now() - start;
-      if (found === wantedCount) break;
     }
     return { firstMs, allMs: performance.now() - start, found };
   });
@@ -75,9 +79,12 @@ export const iterate = (hub: Hub): Promise<Iterated> =>
 export const list = (hub: Hub): Promise<Listed> =>
   withNode(hub, async (node) => {
     const find = () => timed(() => node.findModelProviders(wantedModel, { signal: soon() }));
-    const coldMs = await find();
+    const start = performance.now();
+    const { length: found } = await node.findModelProviders(wantedModel, { signal: soon() });
+    const coldMs = performance.now() - start;
     return {
       coldMs,
+      found,
       warmMs: await repeated(warmTimes, find),
       selectMs: await repeated(selectTimes, selecting(node)),
     };
@@ -114,11 +121,12 @@ export class Standing {
     return standing;
   }
 
-  /** Whom they name now. Ours believes nothing that it heard before. */
+  /** Whom they name now. */
   async named(): Promise<Named> {
-    const config = { signal: soon(), maxAgeMs: 0 };
-    const ours: Provider[] = await this.#ours.findModelProviders(wantedModel, config);
-    return { ours: ours.map(({ peerId }) => peerId), stock: await this.#stock.findProviders() };
+    const namesOf = (providers: Provider[]): string[] => providers.map(({ peerId }) => peerId);
+    const listed = await this.#ours.findModelProviders(wantedModel, { signal: soon() });
+    const ours = await this.#ours.findModelProviders(wantedModel, { signal: soon(), maxAgeMs: 0 });
+    return { listed: namesOf(listed), ours: namesOf(ours), stock: await this.#stock.findProviders() };
   }
 }
 

@@ -135,7 +135,7 @@ function peerIdOf(key: Uint8Array): string {
   try {
     if (toPeerId(peerId).toString() !== peerId) throw refused(peerId, 'WRONG_KEY');
   } catch (error) {
-    throw asRefusal(peerId, error);
+    throw asRefusal(peerId, error) ?? error;
   }
   return peerId;
 }
@@ -146,7 +146,7 @@ function decode(peerId: string, value: Uint8Array): SignedMessage<ServiceDescrip
     const message = decodeDescriptorFrame(value);
     if (message !== undefined) return message;
   } catch (error) {
-    throw asRefusal(peerId, error);
+    throw asRefusal(peerId, error) ?? error;
   }
   throw refused(peerId, 'EMPTY');
 }

@@ -4,7 +4,8 @@ import type { ConnectionManager, Registrar } from '@libp2p/interface-internal';
 import { limits } from '@lloom/codec';
 import { orAbort, type Clock } from '@lloom/core';
 import { startDeadline } from '../internal/deadline.ts';
-import type { Exchange, ExchangeHandler } from '../ports.ts';
+import { Lanes } from '../internal/lanes.ts';
+import type { Exchange, ExchangeHandler, ExchangeRequest } from '../ports.ts';
 
 /** How one exchange stands on the wire. */
 interface Protocol {
@@ -30,12 +31,22 @@ export const protocols: Readonly<Record<Exchange, Protocol>> = {
   },
 };
 
-/** Streams of one connection. A peer asks one thing at a time; a few more may be closing. */
+/** Streams of one connection: those under way, and as many that are closing. */
 const maxStreamsPerConnection = 8;
-/** Inbound streams of all connections, for each exchange; beyond, streams are reset. */
+/** Streams of one peer under way, for each exchange, over all its connections: what is asked at once is asked in turns. */
+const maxStreamsOfPeer = 4;
+/** Inbound streams of all peers, for each exchange: a few peers cannot take them all. */
 const maxInboundStreams = 64;
 /** Room for the length prefix and for what a muxer delivers in one piece. */
 const slackBytes = 1_024;
+
+/** A stream of a peer that is being answered. */
+interface Inbound {
+  readonly peerId: string;
+  readonly stream: Stream;
+  /** Whether it waits for its peer, and not for this node. */
+  isWaiting: boolean;
+}
 
 /** What exchanges need. */
 export interface ExchangesPorts {
@@ -52,31 +63,22 @@ export class Exchanges {
   readonly #ports: ExchangesPorts;
   readonly #streams = new Set<Stream>();
   readonly #served = new Set<Exchange>();
-  readonly #inbound: Record<Exchange, number> = { descriptor: 0, announce: 0, registry: 0 };
+  readonly #outbound = new Lanes(maxStreamsOfPeer);
+  /** In the order in which they came. */
+  readonly #inbound: Readonly<Record<Exchange, Set<Inbound>>> = {
+    descriptor: new Set(),
+    announce: new Set(),
+    registry: new Set(),
+  };
 
   constructor(ports: ExchangesPorts) {
     this.#ports = ports;
   }
 
-  /** The frame with which a peer answers. */
-  async ask(
-    peerId: PeerId,
-    request: { readonly exchange: Exchange; readonly frame: Uint8Array; readonly signal: AbortSignal },
-  ): Promise<Uint8Array> {
-    const { exchange, frame, signal } = request;
-    const { name, maxAnswerBytes } = protocols[exchange];
-    const stream = await this.#ports.connectionManager.openStream(peerId, name, {
-      signal,
-      maxOutboundStreams: maxStreamsPerConnection,
-      runOnLimitedConnection: true,
-    });
-    // A stream may be given that the peer has reset already; its `close` event is past.
-    if (stream.status !== 'open') throw new Error(`the peer ${stream.status} the stream at once`);
-    return this.#exchange(stream, maxAnswerBytes, async (frames) => {
-      await frames.write(frame, { signal });
-      await stream.close({ signal });
-      return (await frames.read({ signal })).subarray();
-    });
+  /** The frame with which a peer answers. Of one peer and exchange four are asked for at a time, the others in order. */
+  ask(peerId: PeerId, request: ExchangeRequest): Promise<Uint8Array> {
+    const lane = `${request.exchange} ${peerId.toString()}`;
+    return this.#outbound.run(lane, request, () => this.#ask(peerId, request));
   }
 
   /** Answers peers from now on. */
@@ -87,22 +89,26 @@ export class Exchanges {
       stream: Stream,
       { remotePeer }: { readonly remotePeer: PeerId },
     ): Promise<void> => {
-      if (this.#inbound[exchange] >= maxInboundStreams)
-        return stream.abort(new Error('too many streams at once'));
-      this.#inbound[exchange]++;
+      const peerId = remotePeer.toString();
+      const inbound: Inbound = { peerId, stream, isWaiting: true };
+      if (!this.#admit(exchange, inbound)) return stream.abort(new Error('too many streams at once'));
+      this.#inbound[exchange].add(inbound);
       const deadline = startDeadline(clock, timeoutMs);
       const { signal } = deadline;
       try {
         await this.#exchange(stream, maxRequestBytes, async (frames) => {
           const request = (await frames.read({ signal })).subarray();
-          await frames.write(await orAbort(answer(remotePeer.toString(), request), signal), { signal });
+          inbound.isWaiting = false;
+          const frame = await orAbort(answer(peerId, request), signal);
+          inbound.isWaiting = true;
+          await frames.write(frame, { signal });
           await stream.close({ signal });
         });
       } catch (error) {
         onError(`could not answer a peer on ${name}`, error);
       } finally {
         deadline.clear();
-        this.#inbound[exchange]--;
+        this.#inbound[exchange].delete(inbound);
       }
     };
     await registrar.handle(name, handler, {
@@ -118,6 +124,37 @@ export class Exchanges {
     for (const stream of [...this.#streams]) stream.abort(new Error('the discovery service stops'));
     for (const exchange of this.#served) await this.#ports.registrar.unhandle(protocols[exchange].name);
     this.#served.clear();
+  }
+
+  async #ask(peerId: PeerId, { exchange, frame, signal, onSent }: ExchangeRequest): Promise<Uint8Array> {
+    const { name, maxAnswerBytes } = protocols[exchange];
+    const stream = await this.#ports.connectionManager.openStream(peerId, name, {
+      signal,
+      maxOutboundStreams: maxStreamsPerConnection,
+      runOnLimitedConnection: true,
+    });
+    // A stream may be given that the peer has reset already; its `close` event is past.
+    if (stream.status !== 'open') throw new Error(`the peer ${stream.status} the stream at once`);
+    return this.#exchange(stream, maxAnswerBytes, async (frames) => {
+      await frames.write(frame, { signal });
+      onSent?.();
+      await stream.close({ signal });
+      return (await frames.read({ signal })).subarray();
+    });
+  }
+
+  /** Whether there is a place for a stream. When there is none, the oldest that waits for its peer gives way. */
+  #admit(exchange: Exchange, { peerId }: Inbound): boolean {
+    const inbound = this.#inbound[exchange];
+    const all = [...inbound];
+    const own = all.filter((other) => other.peerId === peerId);
+    const isFull = own.length >= maxStreamsOfPeer;
+    if (!isFull && all.length < maxInboundStreams) return true;
+    const oldest = (isFull ? own : all).find(({ isWaiting }) => isWaiting);
+    if (oldest === undefined) return false;
+    inbound.delete(oldest);
+    oldest.stream.abort(new Error('its place is needed for another stream'));
+    return true;
   }
 
   /**

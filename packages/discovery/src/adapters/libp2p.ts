@@ -18,7 +18,15 @@ import { CID } from 'multiformats/cid';
 import * as raw from 'multiformats/codecs/raw';
 import { sha256 } from 'multiformats/hashes/sha2';
 import { DiscoveryError } from '../errors.ts';
-import type { Exchange, ExchangeHandler, LocalDiscovery, LocalWatcher, Network, Watcher } from '../ports.ts';
+import type {
+  Exchange,
+  ExchangeHandler,
+  ExchangeRequest,
+  LocalDiscovery,
+  LocalWatcher,
+  Network,
+  Watcher,
+} from '../ports.ts';
 import type { FoundPeer } from '../types.ts';
 import { Exchanges, protocols } from './exchanges.ts';
 import { isMember, watchLocal } from './local.ts';
@@ -89,6 +97,12 @@ export class Libp2pNetwork implements Network {
   isConnected(peerId: string): boolean {
     const connections = this.#components.connectionManager.getConnections(toPeerId(peerId));
     return connections.some(({ status }) => status === 'open');
+  }
+
+  connectedPeers(): ReadonlySet<string> {
+    const connections = this.#components.connectionManager.getConnections();
+    const open = connections.filter(({ status }) => status === 'open');
+    return new Set(open.map(({ remotePeer }) => remotePeer.toString()));
   }
 
   async remember(peerId: string, addresses: readonly string[]): Promise<void> {
@@ -180,7 +194,7 @@ export class Libp2pNetwork implements Network {
     return found;
   }
 
-  ask(peerId: string, request: Parameters<Network['ask']>[1]): Promise<Uint8Array> {
+  ask(peerId: string, request: ExchangeRequest): Promise<Uint8Array> {
     return this.#exchanges.ask(toPeerId(peerId), request);
   }
 

@@ -7,7 +7,7 @@ import {
 } from '@lloom/codec';
 import type { Clock } from '@lloom/core';
 import { Key, type Datastore } from 'interface-datastore';
-import { noStore, type DescriptorStore, type StoredDescriptors } from '../internal/descriptorStore.ts';
+import { noStore, type DescriptorStore, type StoredPeers } from '../internal/descriptorStore.ts';
 
 const root = '/lloom/discovery/1';
 const peersPrefix = `${root}/peers`;
@@ -15,12 +15,21 @@ const sequenceKey = new Key(`${root}/sequence`);
 const checksumBytes = 16;
 /** Peers that are kept; the one that was written longest ago goes first. */
 const maxPeers = 1_024;
+/**
+ * What may wait to be written, in bytes of descriptors; decoded they take about three times as much. It is far more than
+ * a disk that works is behind.
+ */
+const maxWaitingBytes = 4 * 1024 * 1024;
+/** What each record counts beside its descriptor while it waits. */
+const recordBytes = 512;
 /** A peer that only repeats itself is written so seldom, in ms: what counts is where it is and its number. */
 const rewriteMs = 300_000;
 /** Own sequence numbers that one write sets aside. They follow the clock, so it is as many ms. */
-const reservedAhead = 60_000;
+const reservedAhead = 5_000;
 /** Of whom nothing was heard for so long is not taken up again, in ms. */
 const maxAgeMs = 7 * 86_400_000;
+
+type Descriptor = SignedMessage<ServiceDescriptor>;
 
 /** What a store is made with. */
 export interface StorePorts {
@@ -42,8 +51,12 @@ class DatastoreStore implements DescriptorStore {
   readonly #ports: StorePorts;
   /** What is written of each peer, the oldest first. */
   readonly #written = new Map<string, { readonly sequence: number; readonly atMs: number }>();
-  /** The last write of each key that has not settled. */
-  readonly #writing = new Map<string, Promise<void>>();
+  /** What the records of these keys are to become; without a descriptor they are deleted. */
+  readonly #waiting = new Map<string, Descriptor | undefined>();
+  #waitingBytes = 0;
+  #writing: Promise<void> | undefined;
+  /** Whether something was dropped since everything was written. */
+  #isFull = false;
   #reserved = 0;
   #reserving: Promise<void> = Promise.resolve();
 
@@ -52,16 +65,37 @@ class DatastoreStore implements DescriptorStore {
     this.#ports = ports;
   }
 
-  async load(): Promise<StoredDescriptors> {
-    // First of all: what is known of others can be learned again, the own number cannot.
-    this.#reserved = await this.#readSequence();
-    const stored = { usedSequence: this.#reserved, messages: [], damaged: 0 };
-    try {
-      return { ...stored, ...(await this.#readPeers()) };
-    } catch (error) {
-      this.#ports.onError('could not read what is known of peers', error);
-      return stored;
+  loadSequence(): Promise<number> {
+    const reading = this.#readSequence();
+    // A number that is set aside before the greatest is known would undo it.
+    this.#reserving = Promise.allSettled([this.#reserving, reading]).then(() => undefined);
+    return reading;
+  }
+
+  async loadPeers(): Promise<StoredPeers> {
+    const messages: Descriptor[] = [];
+    const gone: string[] = [];
+    let damaged = 0;
+    const oldest = this.#ports.clock.now() - maxAgeMs;
+    for await (const { key, value } of this.#datastore.query({ prefix: `${peersPrefix}/` })) {
+      const message = readPeer(key.toString(), value);
+      if (message === undefined) damaged++;
+      if (message === undefined || message.timestampMs < oldest) gone.push(key.toString());
+      else messages.push(message);
     }
+    messages.sort((a, b) => a.timestampMs - b.timestampMs);
+    // What was kept meanwhile is newer.
+    const since = new Map(this.#written);
+    this.#written.clear();
+    for (const { payload } of messages) {
+      if (!since.has(payload.peerId))
+        this.#written.set(payload.peerId, { sequence: payload.sequence, atMs: 0 });
+    }
+    for (const [peerId, written] of since) this.#written.set(peerId, written);
+    for (const key of gone) {
+      if (!since.has(key.slice(peersPrefix.length + 1))) this.#write(key, undefined);
+    }
+    return { messages, damaged };
   }
 
   reserve(sequence: number): Promise<void> {
@@ -77,74 +111,71 @@ class DatastoreStore implements DescriptorStore {
     return this.#reserving;
   }
 
-  keep(message: SignedMessage<ServiceDescriptor>): void {
+  keep(message: Descriptor): void {
     const { peerId, sequence } = message.payload;
     const nowMs = this.#ports.clock.elapsed();
     const written = this.#written.get(peerId);
     if (written?.sequence === sequence && nowMs - written.atMs < rewriteMs) return;
+    if (!this.#write(`${peersPrefix}/${peerId}`, message)) return;
     this.#written.delete(peerId);
     this.#written.set(peerId, { sequence, atMs: nowMs });
-    const key = `${peersPrefix}/${peerId}`;
-    this.#write(key, async () => {
-      await this.#datastore.put(new Key(key), seal(key, encodeDescriptorFrame(message)));
-    });
     for (const oldest of this.#written.keys()) {
-      if (this.#written.size <= maxPeers) return;
+      if (this.#written.size <= maxPeers || !this.#write(`${peersPrefix}/${oldest}`, undefined)) return;
       this.#written.delete(oldest);
-      this.#write(`${peersPrefix}/${oldest}`, async () =>
-        this.#datastore.delete(new Key(`${peersPrefix}/${oldest}`)),
-      );
     }
   }
 
   async settled(): Promise<void> {
     await this.#reserving.catch(() => undefined);
-    while (this.#writing.size > 0) await Promise.all(this.#writing.values());
-  }
-
-  async #readPeers(): Promise<Omit<StoredDescriptors, 'usedSequence'>> {
-    const messages: SignedMessage<ServiceDescriptor>[] = [];
-    const gone: string[] = [];
-    let damaged = 0;
-    const oldest = this.#ports.clock.now() - maxAgeMs;
-    for await (const { key, value } of this.#datastore.query({ prefix: `${peersPrefix}/` })) {
-      const message = readPeer(key.toString(), value);
-      if (message === undefined) damaged++;
-      if (message === undefined || message.timestampMs < oldest) gone.push(key.toString());
-      else messages.push(message);
-    }
-    messages.sort((a, b) => a.timestampMs - b.timestampMs);
-    for (const { payload } of messages)
-      this.#written.set(payload.peerId, { sequence: payload.sequence, atMs: 0 });
-    for (const key of gone) this.#write(key, async () => this.#datastore.delete(new Key(key)));
-    return { messages, damaged };
+    await this.#writing;
   }
 
   async #readSequence(): Promise<number> {
     if (!(await this.#datastore.has(sequenceKey))) return 0;
     const value = unseal(sequenceKey.toString(), await this.#datastore.get(sequenceKey));
     const sequence = Number(value && new TextDecoder().decode(value));
-    return Number.isSafeInteger(sequence) && sequence > 0 ? sequence : 0;
+    if (Number.isSafeInteger(sequence)) this.#reserved = Math.max(this.#reserved, sequence);
+    return this.#reserved;
   }
 
-  /** Writes when what was to be written of the key before is. Never rejects. */
-  #write(key: string, act: () => Promise<void>): void {
-    const before = this.#writing.get(key);
-    const run = async (): Promise<void> => {
-      await before;
+  /** Writes a record when its turn comes, in place of what waits for that; not when too much waits. */
+  #write(key: string, message: Descriptor | undefined): boolean {
+    const added = sizeOf(message) - (this.#waiting.has(key) ? sizeOf(this.#waiting.get(key)) : 0);
+    if (this.#waitingBytes + added > maxWaitingBytes) {
+      const error = new Error(`more than ${maxWaitingBytes} bytes wait for the datastore`);
+      if (!this.#isFull) this.#ports.onError('what is known of peers is not kept', error);
+      this.#isFull = true;
+      return false;
+    }
+    this.#waiting.set(key, message);
+    this.#waitingBytes += added;
+    this.#writing ??= this.#writeAll();
+    return true;
+  }
+
+  /** One after the other: what is said meanwhile of a peer that waits is written once. Never rejects. */
+  async #writeAll(): Promise<void> {
+    await Promise.resolve();
+    for (const [key, message] of this.#waiting) {
+      this.#waiting.delete(key);
+      this.#waitingBytes -= sizeOf(message);
       try {
-        await act();
+        if (message === undefined) await this.#datastore.delete(new Key(key));
+        else await this.#datastore.put(new Key(key), seal(key, encodeDescriptorFrame(message)));
       } catch (error) {
         this.#ports.onError('could not write what is known of a peer', error);
       }
-      if (this.#writing.get(key) === writing) this.#writing.delete(key);
-    };
-    const writing: Promise<void> = Promise.resolve().then(run);
-    this.#writing.set(key, writing);
+    }
+    this.#writing = undefined;
+    this.#isFull = false;
   }
 }
 
-function readPeer(key: string, value: Uint8Array): SignedMessage<ServiceDescriptor> | undefined {
+function sizeOf(message: Descriptor | undefined): number {
+  return recordBytes + (message?.payloadBytes.length ?? 0);
+}
+
+function readPeer(key: string, value: Uint8Array): Descriptor | undefined {
   const frame = unseal(key, value);
   if (frame === undefined) return undefined;
   try {

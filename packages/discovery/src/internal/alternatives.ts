@@ -5,7 +5,7 @@ import type { AlternativeQuery, ServiceQuery, WaitConfig } from '../types.ts';
 import type { Finder } from './finder.ts';
 import type { KnownPeer } from './knownPeers.ts';
 import { toFoundPeer } from './providers.ts';
-import { alike, rank, Turns, type Offerer } from './ranking.ts';
+import { alike, rank, Turns } from './ranking.ts';
 import { keyOf } from './services.ts';
 import type { Shared } from './shared.ts';
 
@@ -14,19 +14,29 @@ const searchMs = 5_000;
 /** Searches at the same time, each for another model. Beyond, only those that are known are found. */
 const maxSearches = 16;
 
+/**
+ * How long the same order may be given, in ms, while nobody is heard or lost: calls that fail together ask many times in a
+ * row, and each order of 2,048 peers takes 3 ms.
+ */
+const orderMs = 1_000;
+
 /** Models of the one to stand in for that others are asked about by name: it may have named a thousand. */
 const maxHintedModels = 16;
 
 /** What choosing takes. */
-export interface AlternativesPorts extends Pick<Shared, 'network' | 'experience' | 'random'> {
+export interface AlternativesPorts extends Pick<Shared, 'clock' | 'network' | 'experience' | 'random'> {
   readonly finder: Pick<Finder, 'hints' | 'iterate' | 'known'>;
   /** The order of equals. @default one of its own */
   readonly turns?: Turns;
 }
 
-/** One who has proven that it could stand in. */
-interface Candidate extends Offerer {
-  readonly peer: KnownPeer;
+/** All who have proven that they serve one of the models, the best one first. */
+interface Order {
+  readonly models: ReadonlySet<string>;
+  /** Who was known then. */
+  readonly live: readonly KnownPeer[];
+  readonly atMs: number;
+  readonly peers: readonly KnownPeer[];
 }
 
 /** Names other executors of a model: those that are known, or those that a search finds. */
@@ -34,6 +44,7 @@ export class Alternatives {
   readonly #ports: AlternativesPorts;
   readonly #turns: Turns;
   readonly #searches = new Map<string, SharedSearch>();
+  #lastOrder: Order | undefined;
 
   constructor(ports: AlternativesPorts) {
     this.#ports = ports;
@@ -80,44 +91,50 @@ export class Alternatives {
 
   #best({ peerId, exclude = [] }: AlternativeQuery, models: ReadonlySet<string>): string | undefined {
     if (models.size === 0) return undefined;
-    const { finder, network } = this.#ports;
+    const { network } = this.#ports;
+    const connected = network.connectedPeers();
+    const isReachable = (peer: KnownPeer): boolean =>
+      connected.has(peer.peerId) || toFoundPeer(peer).addresses.length > 0;
     const unwanted = new Set([peerId, network.peerId, ...exclude]);
-    const candidates = finder.known.live().flatMap((peer) => {
-      const info = unwanted.has(peer.peerId) ? undefined : offerOf(peer, models);
-      return info === undefined ? [] : { peerId: peer.peerId, info, peer };
-    });
-    const isDoubtful = ({ peer }: Candidate): boolean => peer.isDoubtful;
-    return (
-      this.#bestOf(
-        candidates.filter((each) => !isDoubtful(each)),
-        models,
-      ) ??
-      this.#bestOf(candidates.filter(isDoubtful), models) ??
-      this.#hinted(models, unwanted)
-    );
+    const wanted = this.#inOrder(models).filter((peer) => !unwanted.has(peer.peerId));
+    const found =
+      wanted.find((peer) => !peer.isDoubtful && isReachable(peer)) ??
+      wanted.find((peer) => peer.isDoubtful && isReachable(peer));
+    return found?.peerId ?? this.#hinted(models, { unwanted, connected });
   }
 
-  /** The first one that can be reached. */
-  #bestOf(candidates: readonly Candidate[], models: ReadonlySet<string>): string | undefined {
-    const { network } = this.#ports;
+  /** All who are known, those too that are not wanted: without them the others would compare in another way. */
+  #inOrder(models: ReadonlySet<string>): readonly KnownPeer[] {
+    const { clock, experience, finder } = this.#ports;
+    const live = finder.known.live();
+    const atMs = clock.elapsed();
+    const last = this.#lastOrder;
+    if (last !== undefined && atMs - last.atMs < orderMs && isSame(last, { models, live })) return last.peers;
+    const candidates = live.flatMap((peer) => {
+      const info = offerOf(peer, models);
+      return info === undefined ? [] : { peerId: peer.peerId, info, peer };
+    });
     const ranking = rank({ models, weights: alike }, candidates, {
-      performanceOf: (peerId) => this.#ports.experience?.performanceOf(peerId),
+      performanceOf: (peerId) => experience?.performanceOf(peerId),
       turnOf: this.#turns.of,
     });
-    const isReachable = ({ peer }: Candidate): boolean =>
-      network.isConnected(peer.peerId) || toFoundPeer(peer).addresses.length > 0;
-    return ranking.candidates.find(({ provider }) => isReachable(provider))?.provider.peerId;
+    const peers = ranking.candidates.map(({ provider }) => provider.peer);
+    this.#lastOrder = { models, live, atMs, peers };
+    return peers;
   }
 
   /** One of whom others say that it serves a model: connected ones first. */
-  #hinted(models: ReadonlySet<string>, unwanted: ReadonlySet<string>): string | undefined {
-    const { finder, network } = this.#ports;
+  #hinted(
+    models: ReadonlySet<string>,
+    { unwanted, connected }: Readonly<Record<'unwanted' | 'connected', ReadonlySet<string>>>,
+  ): string | undefined {
+    const { finder } = this.#ports;
     const hinted = [...models]
       .slice(0, maxHintedModels)
       .flatMap((model) => finder.hints.peersFor(model))
       .filter((peerId) => !unwanted.has(peerId) && finder.known.get(peerId) === undefined);
-    const connected = hinted.filter((peerId) => network.isConnected(peerId));
-    const among = connected.length > 0 ? connected : hinted;
+    const present = hinted.filter((peerId) => connected.has(peerId));
+    const among = present.length > 0 ? present : hinted;
     return among.toSorted((a, b) => this.#turns.of(a) - this.#turns.of(b))[0];
   }
 
@@ -179,5 +196,15 @@ class SharedSearch {
 function offerOf({ message }: KnownPeer, models: ReadonlySet<string>): ServiceType | undefined {
   return message.payload.services.find(
     (service) => service.kind === 'executor' && service.models.some((model) => models.has(model)),
+  );
+}
+
+/** What is known of a peer is another object as soon as it changes. */
+function isSame(order: Order, { models, live }: Pick<Order, 'models' | 'live'>): boolean {
+  return (
+    models.size === order.models.size &&
+    models.isSubsetOf(order.models) &&
+    live.length === order.live.length &&
+    live.every((peer, at) => peer === order.live[at])
   );
 }

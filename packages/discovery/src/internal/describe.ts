@@ -6,6 +6,7 @@ import {
 } from '@lloom/codec';
 import { explainError, type Verifier, orAbort } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
+import type { Dialer } from '../ports.ts';
 import type { FoundPeer } from '../types.ts';
 import { startDeadline, type Signals } from './deadline.ts';
 import { asRefusal, prove, refused } from './proof.ts';
@@ -28,18 +29,30 @@ export async function describe(
   if (verifier.addressOf(peerId) === undefined) throw refused(peerId, 'KEY_TYPE');
   const deadline = startDeadline(clock, timeoutMs, signals);
   const { signal } = deadline;
+  const exchange = async (): Promise<Uint8Array> => {
+    await dial(dialer, peer, signal);
+    return network.ask(peerId, { exchange: 'descriptor', frame: encodeDescriptorRequest(), signal });
+  };
+  let frame: Uint8Array;
   try {
-    const exchange = async (): Promise<Uint8Array> => {
-      await dialer.dial(peerId, peer.addresses, { signal, toldBy: 'peers' });
-      return network.ask(peerId, { exchange: 'descriptor', frame: encodeDescriptorRequest(), signal });
-    };
-    return await openDescriptor(verifier, peerId, await orAbort(exchange(), signal));
+    frame = await orAbort(exchange(), signal);
   } catch (error) {
-    if (DiscoveryError.is(error)) throw error;
     const reason = deadline.expired ? `no answer within ${timeoutMs} ms` : explainError(error);
     throw new DiscoveryError('DESCRIPTOR_UNREACHABLE', { peerId, reason }, { cause: error });
   } finally {
     deadline.clear();
+  }
+  return openDescriptor(verifier, peerId, frame);
+}
+
+/** Connects to a peer. Whoever named its addresses may be wrong, or lie: then those count that are known otherwise. */
+async function dial(dialer: Dialer, { peerId, addresses }: FoundPeer, signal: AbortSignal): Promise<void> {
+  const call = { signal, toldBy: 'peers' } as const;
+  try {
+    await dialer.dial(peerId, addresses, call);
+  } catch (error) {
+    if (addresses.length === 0 || signal.aborted) throw error;
+    await dialer.dial(peerId, [], call);
   }
 }
 
@@ -57,7 +70,7 @@ export async function openDescriptor(
   try {
     message = decodeDescriptorFrame(frame);
   } catch (error) {
-    throw asRefusal(peerId, error);
+    throw asRefusal(peerId, error) ?? error;
   }
   return message && prove(verifier, peerId, message);
 }

@@ -1,9 +1,7 @@
 import type { ServiceDescriptor, SignedMessage } from '@lloom/codec';
 
-/** What is kept over a restart. */
-export interface StoredDescriptors {
-  /** No own sequence number up to this one may be used again. */
-  readonly usedSequence: number;
+/** What is kept of peers over a restart. */
+export interface StoredPeers {
   /** What peers had proven, the one heard longest ago first. Not proven again, and perhaps expired. */
   readonly messages: readonly SignedMessage<ServiceDescriptor>[];
   /** How many records could not be read. */
@@ -12,10 +10,15 @@ export interface StoredDescriptors {
 
 /** Where what must survive a restart is kept. */
 export interface DescriptorStore {
-  load(): Promise<StoredDescriptors>;
-  /** Resolves when no restart can lead to this own sequence number, or a lower one, being used again. */
+  /** No own sequence number up to this one may be used again. */
+  loadSequence(): Promise<number>;
+  loadPeers(): Promise<StoredPeers>;
+  /**
+   * Resolves when no restart can lead to this own sequence number, or a lower one, being used again. Waits for
+   * {@link loadSequence} when that is under way.
+   */
   reserve(sequence: number): Promise<void>;
-  /** Keeps what a peer has proven. Never rejects; what could not be written is reported. */
+  /** Keeps what a peer has proven. Never rejects; what is not written is reported. */
   keep(message: SignedMessage<ServiceDescriptor>): void;
   /** Resolves when everything is written. */
   settled(): Promise<void>;
@@ -23,7 +26,8 @@ export interface DescriptorStore {
 
 /** Keeps nothing. */
 export const noStore: DescriptorStore = {
-  load: () => Promise.resolve({ usedSequence: 0, messages: [], damaged: 0 }),
+  loadSequence: () => Promise.resolve(0),
+  loadPeers: () => Promise.resolve({ messages: [], damaged: 0 }),
   reserve: () => Promise.resolve(),
   keep: () => undefined,
   settled: () => Promise.resolve(),

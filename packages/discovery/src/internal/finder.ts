@@ -10,15 +10,20 @@ import { Hints } from './hints.ts';
 import { Intake } from './intake.ts';
 import { Interests } from './interests.ts';
 import { KnownPeers } from './knownPeers.ts';
+import { MetPeers } from './metPeers.ts';
 import { names } from './names.ts';
 import { toFoundPeer, toProvider } from './providers.ts';
-import { actOf, Search } from './search.ts';
-import { checkQuery } from './services.ts';
+import { actOf, Search, type SearchPlan } from './search.ts';
+import { checkQuery, keyOf } from './services.ts';
 import type { Shared } from './shared.ts';
+import { SharedWork } from './sharedWork.ts';
 import { SilentPeers } from './silentPeers.ts';
 
 /** Searches that one refresh runs at the same time. */
 const refreshConcurrency = 4;
+
+/** Searches that go on after their list was given. */
+const maxLingering = 16;
 
 /** What finding needs beside what is shared. */
 export interface FinderPorts extends Shared {
@@ -37,6 +42,14 @@ export interface SearchResult {
   readonly rejected: readonly Rejection[];
   /** How many peers were named. */
   readonly asked: number;
+  /** How many of the providers count although they were not asked. */
+  readonly believed: number;
+}
+
+/** What makes one search another than a list. */
+export interface SearchDemands {
+  /** Whether a provider is one to settle for. @default all are */
+  readonly suits?: (provider: Provider) => boolean;
 }
 
 /** Finds providers, and remembers what was looked for and found. */
@@ -49,27 +62,42 @@ export class Finder {
   /** Through here comes every descriptor. */
   readonly intake: Intake;
   readonly #silent: SilentPeers;
+  readonly #met = new MetPeers();
+  /** What is searched for although its list was given. */
+  readonly #lingering = new Set<string>();
+  readonly #asks = new SharedWork<SignedMessage<ServiceDescriptor> | undefined>();
   readonly #ports: FinderPorts;
 
   constructor(ports: FinderPorts) {
-    const { clock, config, meter, network, onTaken, verifier } = ports;
+    const { clock, config, meter, network, verifier } = ports;
+    const onTaken: FinderPorts['onTaken'] = (message) => {
+      this.#meet(message);
+      ports.onTaken(message);
+    };
     this.#ports = ports;
     this.interests = new Interests(clock);
     this.known = new KnownPeers(clock, 2 * config.announcementIntervalMs);
-    this.hints = new Hints(clock, config.descriptorTtlMs);
+    this.hints = new Hints(clock, 2 * config.announcementIntervalMs);
     this.#silent = new SilentPeers(clock);
     const memory = { known: this.known, hints: this.hints, silent: this.#silent };
     const { peerId } = network;
-    this.intake = new Intake({ peerId, clock, meter, verifier, onTaken, ...memory });
+    const onError = (text: string, error: unknown): void => network.logError(text, error);
+    this.intake = new Intake({ peerId, clock, meter, verifier, onTaken, onError, ...memory });
   }
 
   /** One search, as lists are made: everybody who confirms until it has settled, or who is known when that is enough. */
-  async search(query: ServiceQuery, config: FindConfig = {}): Promise<SearchResult> {
-    const search = this.#prepare(query, config, { isList: true });
+  async search(
+    query: ServiceQuery,
+    config: FindConfig = {},
+    { suits }: SearchDemands = {},
+  ): Promise<SearchResult> {
+    const search = this.#prepare(query, config, { isList: true, suits });
     const { known, limit, maxAgeMs } = search.plan;
-    const isEnough = known.length > 0 && this.interests.isAnswered(query, maxAgeMs);
-    if (isEnough && config.signal?.aborted !== true)
-      return { providers: known.slice(0, limit), rejected: [], asked: 0 };
+    const isAnswered = this.interests.isAnswered(query, maxAgeMs) || this.#lingering.has(keyOf(query));
+    if (known.length > 0 && isAnswered && search.plan.cancel?.aborted !== true) {
+      const providers = known.slice(0, limit);
+      return { providers, rejected: [], asked: 0, believed: providers.length };
+    }
     return this.#finish(search);
   }
 
@@ -119,10 +147,25 @@ export class Finder {
     return this.intake.take(message);
   }
 
-  /** Peers of whom it is known where they are, those heard last first. */
+  /** This node was away, and could not hear who is gone. */
+  awake(): void {
+    this.known.doubtAll();
+    this.interests.forgetAnswers();
+  }
+
+  /** Peers of whom it is known where they are, those met last first. */
   reachable(): readonly FoundPeer[] {
-    const peers = [...this.known.all()].map(toFoundPeer).filter(({ addresses }) => addresses.length > 0);
-    return peers.toReversed();
+    return this.#met.all;
+  }
+
+  /** Takes up what a peer had proven before a restart. */
+  restore(message: SignedMessage<ServiceDescriptor>): void {
+    this.known.restore(message);
+    this.#meet(message);
+  }
+
+  #meet(message: SignedMessage<ServiceDescriptor>): void {
+    this.#met.note(toFoundPeer({ peerId: message.payload.peerId, message }));
   }
 
   /** Looks again for everything that was looked for. Never rejects. */
@@ -172,14 +215,19 @@ export class Finder {
   #prepare(
     query: ServiceQuery,
     given: FindConfig,
-    { isList, isQuiet = false }: { readonly isList: boolean; readonly isQuiet?: boolean },
+    kind: {
+      readonly isList: boolean;
+      readonly isQuiet?: boolean;
+      readonly suits?: SearchDemands['suits'] | undefined;
+    },
   ): Search {
+    const { isList, isQuiet = false, suits } = kind;
     const { clock, network, random, config } = this.#ports;
     checkQuery(query);
     const act = actOf(query);
     const verifier = this.#verifier(act);
     const defaultAgeMs = isList ? config.announcementIntervalMs : 0;
-    const { limit, timeoutMs, maxAgeMs } = resolveFindConfig(given, config, defaultAgeMs);
+    const { limit, timeoutMs, maxAgeMs, signal: cancel } = resolveFindConfig(given, config, defaultAgeMs);
     const stop = this.#ports.stop();
     if (stop === undefined) throw new DiscoveryError('STOPPED', { act });
     if (!isQuiet) this.interests.note(query);
@@ -203,10 +251,28 @@ export class Finder {
         concurrency: config.concurrency,
         known: this.#fresh(query, maxAgeMs),
         stop,
-        cancel: given.signal,
-        ...(isList && { settleMs: config.settleMs }),
+        cancel,
+        ...(isList && { settleMs: config.settleMs, suits }),
+        ...this.#lingerer(query),
       },
     );
+  }
+
+  /** A list that has settled is searched on for the next one, each question once at a time. */
+  #lingerer(query: ServiceQuery): Required<Pick<SearchPlan, 'goesOn' | 'onOver'>> {
+    const key = keyOf(query);
+    let isLingering = false;
+    return {
+      goesOn: () => {
+        isLingering = this.#lingering.size < maxLingering && !this.#lingering.has(key);
+        if (isLingering) this.#lingering.add(key);
+        return isLingering;
+      },
+      onOver: (isComplete) => {
+        if (isLingering) this.#lingering.delete(key);
+        if (isComplete) this.interests.noteAnswer(query);
+      },
+    };
   }
 
   /** Who has said so lately enough, and has not been lost since. */
@@ -253,7 +319,6 @@ export class Finder {
       yield* search.results();
     } finally {
       if (search.error() === undefined) {
-        if (search.end === 'complete' || search.end === 'settled') this.interests.noteAnswer(search.query);
         this.#ports.onDiscovered(search.query, [...search.providers]);
       }
     }
@@ -266,27 +331,49 @@ export class Finder {
     return verifier;
   }
 
-  /** What a peer says when it is asked; what comes of it is remembered. */
-  async #ask(
+  /** What a peer says when it is asked; whoever asks it meanwhile shares the answer. */
+  #ask(
     verifier: Verifier,
     peer: FoundPeer,
     signals: Signals,
   ): Promise<SignedMessage<ServiceDescriptor> | undefined> {
+    return this.#asks.run(peer.peerId, signals, (signal) => this.#askNow(verifier, peer, signal));
+  }
+
+  /** The same; what comes of it is remembered. */
+  async #askNow(
+    verifier: Verifier,
+    peer: FoundPeer,
+    signal: AbortSignal,
+  ): Promise<SignedMessage<ServiceDescriptor> | undefined> {
+    const { clock, network } = this.#ports;
     const { peerId } = peer;
+    const beganAtMs = clock.elapsed();
     try {
-      const message = await describe({ ...this.#ports, verifier }, peer, signals);
+      const message = await describe({ ...this.#ports, verifier }, peer, [signal]);
       if (message !== undefined) return this.intake.note(message, 'asked');
-      this.known.disbelieve(peerId);
+      this.intake.forget(peerId);
       this.#silent.clear(peerId);
       return undefined;
     } catch (error) {
-      const isGivenUp = signals.some((signal) => signal?.aborted);
-      if (DiscoveryError.is(error, 'DESCRIPTOR_UNREACHABLE') && !isGivenUp) {
-        this.#silent.note(peerId);
-        this.known.disbelieve(peerId);
+      if (DiscoveryError.is(error, 'DESCRIPTOR_UNREACHABLE')) {
+        if (!signal.aborted) this.#noteSilence(peerId, beganAtMs);
       } else if (DiscoveryError.is(error, 'DESCRIPTOR_REFUSED')) this.intake.drop(error);
+      else network.logError(`could not ask peer ${peerId}`, error);
       throw error;
     }
+  }
+
+  #noteSilence(peerId: string, sinceMs: number): void {
+    const { clock, config, network } = this.#ports;
+    const heardAtMs = this.known.get(peerId)?.heardAtMs ?? Number.NEGATIVE_INFINITY;
+    // It has announced itself meanwhile.
+    if (heardAtMs > sinceMs) return;
+    const isTimeOver = clock.elapsed() - sinceMs >= config.descriptorTimeoutMs;
+    // Who is connected and refuses at once is busy: it is asked again before it counts, and not taken for dead.
+    if (network.isConnected(peerId) && !isTimeOver) return this.known.doubt(peerId);
+    this.#silent.note(peerId);
+    this.intake.forget(peerId);
   }
 }
 

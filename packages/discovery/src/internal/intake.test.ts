@@ -21,23 +21,31 @@ import { SilentPeers } from './silentPeers.ts';
 
 const { alice, bob, carol } = peerIds;
 
-function begin({ hasVerifier = true, hasMeter = true, canSign = true } = {}) {
+function begin({ hasVerifier = true, hasMeter = true, canSign = true, isBroken = false } = {}) {
   const clock = new FakeClock();
   const meter = new FakeMeter();
   const known = new KnownPeers(clock, 60_000);
   const hints = new Hints(clock, 90_000);
   const silent = new SilentPeers(clock);
   const taken: string[] = [];
+  const errors: string[] = [];
   const intake = new Intake({
     peerId: alice,
     clock,
     meter: hasMeter ? meter : undefined,
     verifier: hasVerifier
-      ? { ...createVerifier(clock), addressOf: (peerId) => (canSign ? addressOf(peerId) : undefined) }
+      ? {
+          ...createVerifier(clock),
+          addressOf: (peerId) => {
+            if (isBroken) throw new TypeError('a mistake of ours');
+            return canSign ? addressOf(peerId) : undefined;
+          },
+        }
       : undefined,
     known,
     hints,
     silent,
+    onError: (text) => errors.push(text),
     onTaken: ({ payload }) => taken.push(payload.peerId),
   });
   /** A frame of Bob, unless a test wants otherwise. */
@@ -45,7 +53,7 @@ function begin({ hasVerifier = true, hasMeter = true, canSign = true } = {}) {
     descriptorFrame(peerId, [executor()], { clock, ...wrong });
   const message = async (...args: Parameters<typeof frame>): Promise<SignedMessage<ServiceDescriptor>> =>
     decodeDescriptorFrame(await frame(...args))!;
-  return { clock, meter, known, hints, silent, taken, intake, frame, message };
+  return { clock, meter, known, hints, silent, taken, errors, intake, frame, message };
 }
 
 type Harness = ReturnType<typeof begin>;
@@ -166,6 +174,26 @@ describe('what a peer announces of itself', () => {
     await clock.advance(1_000);
     await intake.announced(bob, await frame());
     expect(intake.counts).toMatchObject({ accepted: 18, dropped: { TOO_MANY: 1 } });
+  });
+
+  it('is passed on no more often, when others relay it, and nobody is to blame for that', async () => {
+    const { clock, intake, frame } = begin();
+    const verdicts: ChannelVerdict[] = [];
+    for (let sequence = 1; sequence <= 17; sequence++)
+      verdicts.push(await intake.relayed(await frame({ descriptor: { sequence } })));
+    expect(verdicts).toEqual([...Array.from({ length: 16 }, () => 'accept'), 'ignore']);
+    // What somebody forges under its name takes nothing from it.
+    for (let times = 0; times < 20; times++) await intake.relayed(tampered(await frame({}, carol)));
+    expect(await intake.relayed(await frame({}, carol))).toBe('accept');
+    await clock.advance(1_000);
+    expect(await intake.relayed(await frame({ descriptor: { sequence: 18 } }))).toBe('accept');
+  });
+
+  it('is nobody’s fault when this node fails to prove it', async () => {
+    const { errors, intake, frame } = begin({ isBroken: true });
+    expect(await intake.relayed(await frame())).toBe('ignore');
+    await expect(intake.announced(bob, await frame())).rejects.toThrow(TypeError);
+    expect([intake.counts.dropped, errors.length]).toEqual([begin().intake.counts.dropped, 1]);
   });
 
   it('cannot be proven without a verifier, and nobody is to blame for that', async () => {

@@ -12,6 +12,9 @@ import type { SilentPeers } from './silentPeers.ts';
 /** Announcements of one peer that are read at once, and how many more each second. */
 const announcements = { burst: 16, perSecond: 1 };
 
+/** Reasons for which nobody is to blame who has passed a descriptor on. */
+const blameless: ReadonlySet<DropReason> = new Set(['STALE', 'REPLAYED', 'TOO_MANY']);
+
 type Descriptor = SignedMessage<ServiceDescriptor>;
 
 /** What taking descriptors in takes. */
@@ -24,6 +27,8 @@ export interface IntakePorts {
   readonly known: KnownPeers;
   readonly hints: Hints;
   readonly silent: SilentPeers;
+  /** Told of what is wrong here, and not with a descriptor. */
+  readonly onError: (text: string, error: unknown) => void;
   /** Told of each one that is believed. */
   readonly onTaken: (message: Descriptor) => void;
 }
@@ -108,6 +113,7 @@ export class Intake {
       return { message: this.note(await this.#prove(peerId, message), 'relayed') };
     } catch (error) {
       const refusal = asRefusal(peerId, error);
+      if (refusal === undefined) throw error;
       this.drop(refusal);
       return {
         refused: DiscoveryError.is(refusal, 'DESCRIPTOR_REFUSED') ? refusal.data.reason : refusal.code,
@@ -127,12 +133,19 @@ export class Intake {
       if (peerId === this.#ports.peerId) return 'ignore';
       const problem = this.#ports.known.refuses(message, 'relayed');
       if (problem !== undefined) throw refused(peerId, problem);
-      this.note(await this.#prove(peerId, message), 'relayed');
+      await this.#prove(peerId, message);
+      // Counted when it is proven: nobody can use up what another one may say.
+      if (!this.#quota.take(peerId)) throw refused(peerId, 'TOO_MANY');
+      this.note(message, 'relayed');
       return 'accept';
     } catch (error) {
-      const reason = this.drop(asRefusal(message?.payload.peerId ?? '', error));
-      // Whoever passes on what was true a moment ago is not to blame.
-      return reason === 'STALE' || reason === 'REPLAYED' ? 'ignore' : 'reject';
+      const refusal = asRefusal(message?.payload.peerId ?? '', error);
+      if (refusal === undefined) {
+        this.#ports.onError('could not prove a descriptor that was relayed', error);
+        return 'ignore';
+      }
+      // Whoever passes on what was true a moment ago is not to blame, nor for what its peer says too often.
+      return blameless.has(this.drop(refusal)) ? 'ignore' : 'reject';
     }
   }
 
@@ -144,15 +157,21 @@ export class Intake {
     try {
       if (!this.#quota.take(peerId)) throw refused(peerId, 'TOO_MANY');
       const message = decodeDescriptorFrame(frame);
-      if (message === undefined) return this.#ports.known.disbelieve(peerId);
+      if (message === undefined) return this.forget(peerId);
       await this.#prove(peerId, message);
       this.note(message, 'announced');
     } catch (error) {
-      if (DiscoveryError.is(error, 'MISSING_VERIFIER')) throw error;
       const refusal = asRefusal(peerId, error);
+      if (!DiscoveryError.is(refusal, 'DESCRIPTOR_REFUSED')) throw error;
       this.drop(refusal);
       throw refusal;
     }
+  }
+
+  /** A peer offers nothing any more, or does not answer: neither its own word nor that of others counts. */
+  forget(peerId: string): void {
+    this.#ports.known.disbelieve(peerId);
+    this.#ports.hints.drop(peerId);
   }
 
   /** Counts a descriptor that was refused; gives the reason under which. */

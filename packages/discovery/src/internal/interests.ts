@@ -37,6 +37,12 @@ export class Interests {
     if (this.#byKey.has(key)) this.#byKey.set(key, { query, answeredAtMs: this.#clock.elapsed() });
   }
 
+  /** This node was away: what was found before counts no more. */
+  forgetAnswers(): void {
+    for (const [key, { query }] of this.#byKey)
+      this.#byKey.set(key, { query, answeredAtMs: Number.NEGATIVE_INFINITY });
+  }
+
   /** Whether the question was answered so lately. */
   isAnswered(query: ServiceQuery, withinMs: number): boolean {
     const interest = this.#byKey.get(keyOf(query));

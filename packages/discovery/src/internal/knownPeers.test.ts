@@ -53,6 +53,27 @@ describe('a peer that was heard', () => {
     expect(live()).toEqual(['b']);
   });
 
+  it('is not brought back, when it is lost, by what it had signed before', () => {
+    const { clock, known, hear, live } = begin();
+    for (const peerId of ['lost', 'silent']) hear(peerId);
+    clock.elapsedMs = 10_000;
+    known.doubt('lost');
+    known.disbelieve('silent');
+    const before = { timestampMs: clock.now() - 1 };
+    for (const peerId of ['lost', 'silent']) hear(peerId, before, 'relayed');
+    expect([live(), known.get('lost')?.isDoubtful]).toEqual([['lost'], true]);
+    clock.elapsedMs = 20_000;
+    for (const peerId of ['lost', 'silent']) hear(peerId, {}, 'relayed');
+    expect([live(), known.get('silent')?.isDoubtful]).toEqual([['lost', 'silent'], false]);
+  });
+
+  it('is doubtful, like all others, when this node was away', () => {
+    const { known, hear } = begin();
+    for (const peerId of ['a', 'b']) hear(peerId);
+    known.doubtAll();
+    expect(known.live().map(({ isDoubtful }) => isDoubtful)).toEqual([true, true]);
+  });
+
   it('is not believed for longer than its descriptor is valid', () => {
     const { clock, hear, live } = begin();
     hear('a', { ttlMs: 10_000 });
@@ -175,6 +196,14 @@ describe('too many peers', () => {
     expect(known.size).toBe(16);
     hear('small', { sizeBytes: 1 });
     expect(live()).toEqual([...Array.from({ length: 14 }, (_, index) => `p${index + 2}`), 'p1', 'small']);
+  });
+
+  it('cannot push out those that say little by saying much', () => {
+    const { hear, live } = begin();
+    const small = Array.from({ length: 50 }, (_, index) => `small ${index}`);
+    for (const peerId of small) hear(peerId);
+    for (let index = 0; index < 300; index++) hear(`large ${index}`, { sizeBytes: megabyte / 16 });
+    expect(live()).toEqual(expect.arrayContaining(small));
   });
 });
 

@@ -27,6 +27,8 @@ export interface KnownPeer {
 }
 
 interface Entry extends KnownPeer {
+  /** When it was lost or did not answer, in ms since 1970; `undefined` since it was heard itself. */
+  readonly lostAt: number | undefined;
   /** Believed until then, by the clock that never goes back. */
   readonly believedUntilMs: number;
   /** From then on nothing older can be valid any more. */
@@ -114,13 +116,20 @@ export class KnownPeers {
   /** The last connection to a peer is lost. */
   doubt(peerId: string): void {
     const entry = this.#byPeer.get(peerId);
-    if (entry !== undefined) this.#byPeer.set(peerId, { ...entry, isDoubtful: true });
+    if (entry !== undefined)
+      this.#byPeer.set(peerId, { ...entry, isDoubtful: true, lostAt: this.#clock.now() });
+  }
+
+  /** This node was away: all that it knows has to be asked for again. */
+  doubtAll(): void {
+    for (const { peerId } of [...this.#byPeer.values()]) this.doubt(peerId);
   }
 
   /** A peer did not answer: it is believed no more, and kept. */
   disbelieve(peerId: string): void {
     const entry = this.#byPeer.get(peerId);
-    if (entry !== undefined) this.#byPeer.set(peerId, { ...entry, believedUntilMs: 0 });
+    if (entry === undefined) return;
+    this.#byPeer.set(peerId, { ...entry, isDoubtful: true, believedUntilMs: 0, lostAt: this.#clock.now() });
   }
 
   /** Takes up what was proven before a restart: kept, and not believed before the peer is heard. */
@@ -132,26 +141,32 @@ export class KnownPeers {
 
   #put(message: SignedMessage<ServiceDescriptor>, source: Source): void {
     const { peerId } = message.payload;
-    const [heardAt, heardAtMs] = [this.#clock.now(), this.#clock.elapsed()];
-    const validMs = message.expiresMs - heardAt;
+    const [now, nowMs] = [this.#clock.now(), this.#clock.elapsed()];
     // Who relays shows that the peer lived when it signed, and nothing later.
-    const agedMs = source === 'relayed' ? Math.max(0, heardAt - message.timestampMs) : 0;
+    const ageMs = source === 'relayed' ? Math.max(0, now - message.timestampMs) : 0;
+    const previous = this.#byPeer.get(peerId);
+    const lostAt = source === 'relayed' ? previous?.lostAt : undefined;
+    const isLost = lostAt !== undefined && message.timestampMs <= lostAt;
+    const believedUntilMs = nowMs + Math.min(this.#beliefMs - ageMs, message.expiresMs - now);
     this.#drop(peerId);
     this.#byPeer.set(peerId, {
       peerId,
       message,
-      heardAt,
-      heardAtMs,
-      isDoubtful: false,
+      heardAt: now - ageMs,
+      heardAtMs: nowMs - ageMs,
       isRelayed: source === 'relayed',
-      believedUntilMs: heardAtMs + Math.min(this.#beliefMs - agedMs, validMs),
-      keptUntilMs: heardAtMs + maxLifetimeMs,
+      isDoubtful: isLost,
+      lostAt: isLost ? lostAt : undefined,
+      // What was said before it was lost says nothing new.
+      believedUntilMs: isLost ? Math.min(previous?.believedUntilMs ?? 0, believedUntilMs) : believedUntilMs,
+      keptUntilMs: nowMs + maxLifetimeMs,
     });
     this.#bytes += message.payloadBytes.length;
-    while (this.#byPeer.size > maxPeers || this.#bytes > maxBytes) this.#evict(peerId);
+    if (this.#byPeer.size > maxPeers) this.#evictOldest(peerId);
+    while (this.#bytes > maxBytes) this.#evictLargest();
   }
 
-  #evict(except: string): void {
+  #evictOldest(except: string): void {
     let first: string | undefined;
     for (const { peerId, isRelayed } of this.#byPeer.values()) {
       if (peerId === except) continue;
@@ -159,6 +174,16 @@ export class KnownPeers {
       first ??= peerId;
     }
     this.#drop(first ?? except);
+  }
+
+  /** Who takes the most room gives it: a few that say much must not push out many that say little. */
+  #evictLargest(): void {
+    let largest: Entry | undefined;
+    for (const entry of this.#byPeer.values()) {
+      const { length } = entry.message.payloadBytes;
+      if (largest === undefined || length > largest.message.payloadBytes.length) largest = entry;
+    }
+    if (largest !== undefined) this.#drop(largest.peerId);
   }
 
   #drop(peerId: string): void {

@@ -149,9 +149,11 @@ export class OwnDescriptor {
     const descriptor = this.#describe(load);
     if (descriptor === undefined || signer === undefined)
       return Promise.resolve(encodeDescriptorFrame(undefined));
-    const frame = this.#reserved(descriptor.sequence).then(() =>
-      sign(signer, descriptor, config.descriptorTtlMs),
-    );
+    const frame = this.#reserved(descriptor.sequence).then(() => {
+      // What is kept came late, and says that the number was used.
+      const isUsed = descriptor.sequence <= this.#usedSequence;
+      return isUsed ? this.frame() : sign(signer, descriptor, config.descriptorTtlMs);
+    });
     const staleAt = clock.now() + config.descriptorTtlMs * handedOutShare;
     const signed = { load, staleAt, frame };
     this.#signed = signed;

@@ -28,7 +28,7 @@ export async function prove(
     if (message.payload.peerId !== peerId || isOtherSpelling(peerId)) throw refused(peerId, 'WRONG_PEER');
     return message;
   } catch (error) {
-    throw asRefusal(peerId, error);
+    throw asRefusal(peerId, error) ?? error;
   }
 }
 
@@ -41,10 +41,10 @@ function isOtherSpelling(peerId: string): boolean {
   }
 }
 
-/** What made a descriptor useless, as a `DESCRIPTOR_REFUSED`. */
-export function asRefusal(peerId: string, error: unknown): DiscoveryError {
+/** What made a descriptor useless, as a `DESCRIPTOR_REFUSED`; `undefined` when it is not the descriptor that is wrong. */
+export function asRefusal(peerId: string, error: unknown): DiscoveryError | undefined {
   if (DiscoveryError.is(error)) return error;
-  return refused(peerId, LloomError.isLloomError(error) ? error.code : 'UNVERIFIED', error);
+  return LloomError.isLloomError(error) ? refused(peerId, error.code, error) : undefined;
 }
 
 /** Says that a peer's descriptor proves nothing. */

@@ -22,7 +22,7 @@ export function toProvider(
 }
 
 /** A peer that can be asked, by what it said of itself. */
-export function toFoundPeer({ peerId, message }: KnownPeer): FoundPeer {
+export function toFoundPeer({ peerId, message }: Pick<KnownPeer, 'peerId' | 'message'>): FoundPeer {
   return { peerId, addresses: ownAddresses(message.payload) };
 }
 

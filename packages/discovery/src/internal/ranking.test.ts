@@ -2,7 +2,7 @@ import type { ExecutorService } from '@lloom/codec';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PeerPerformance } from '../ports.ts';
-import { alike, rank, Turns, type Offerer, type RankingQuery, type Weights } from './ranking.ts';
+import { alike, rank, suits, Turns, type Offerer, type RankingQuery, type Weights } from './ranking.ts';
 
 const model = 'demo-small';
 const priceFirst: Weights = { price: 1, latency: 0, throughput: 0 };
@@ -88,7 +88,16 @@ describe('who does not suit', () => {
 
   test('does not move the scale for the others', () => {
     const peers: Peers = { a: { price: '1' }, b: { price: '3' }, out: { price: '1000' } };
-    expect(scores(peers, { weights: priceFirst, exclude: new Set(['out']) })).toEqual({ a: 1, b: 0 });
+    const maxPrice = { inboundPrice: '0', outboundPrice: '3' };
+    expect(scores(peers, { weights: priceFirst, maxPrice })).toEqual({ a: 1, b: 0 });
+  });
+
+  test('is compared with the others when it is only excluded', () => {
+    const peers: Peers = { a: { price: '1' }, b: { price: '3' }, out: { price: '5' }, dear: { price: '9' } };
+    const maxPrice = { inboundPrice: '0', outboundPrice: '5' };
+    const query = { weights: priceFirst, maxPrice, exclude: new Set(['out', 'dear']) };
+    expect(scores(peers, query)).toEqual({ a: 1, b: 0.5 });
+    expect(reasons(peers, query)).toEqual({ out: 'EXCLUDED', dear: 'EXCLUDED' });
   });
 
   test('serves another model only, or is no executor: nobody asked for it', () => {
@@ -97,6 +106,7 @@ describe('who does not suit', () => {
     const ports = { performanceOf: () => undefined, turnOf: turns.of };
     const query = { models: new Set([model]), weights: alike };
     expect(rank(query, [other, validator], ports)).toEqual({ candidates: [], rejected: [] });
+    expect([suits(query, other), suits(query, validator)]).toEqual([false, false]);
   });
 });
 
@@ -269,6 +279,28 @@ describe('whatever is offered', () => {
     );
   });
 
+  test('those are ranked of whom it can be told alone that they suit', () => {
+    fc.assert(
+      fc.property(manyPeers, query, (peers, asked) => {
+        const suitable = Object.entries(peers).filter(([peerId, each]) =>
+          suits({ models: new Set([model]), ...asked }, offererOf(peerId, each)),
+        );
+        expect(suitable.map(([peerId]) => peerId).toSorted()).toEqual(order(peers, asked).toSorted());
+      }),
+    );
+  });
+
+  test('who is left out changes nothing among the others', () => {
+    fc.assert(
+      fc.property(manyPeers, query, ({ ...peers }, { exclude, ...asked }) => {
+        const left = ranked(peers, asked).candidates.filter(
+          ({ provider }) => exclude?.has(provider.peerId) !== true,
+        );
+        expect(ranked(peers, { ...asked, ...(exclude && { exclude }) }).candidates).toEqual(left);
+      }),
+    );
+  });
+
   test('scores and figures are numbers from 0 to 1', () => {
     fc.assert(
       fc.property(manyPeers, query, (peers, asked) => {
@@ -364,19 +396,5 @@ describe('whatever is offered', () => {
         expect(after.filter((peerId) => peerId !== 'more')).toEqual(before);
       }),
     );
-  });
-});
-
-describe('the order of equals', () => {
-  test('is the same each time, and another one at other nodes', () => {
-    const names = ['12D3KooWAlpha', '12D3KooWBravo', '12D3KooWCharlie', '12D3KooWDelta'];
-    const firsts = new Set<string>();
-    for (let node = 0; node < 32; node++) {
-      const own = new Turns({ float: () => node / 32, bytes: (length) => new Uint8Array(length) });
-      const sorted = names.toSorted((a, b) => own.of(a) - own.of(b));
-      expect(names.toSorted((a, b) => own.of(a) - own.of(b))).toEqual(sorted);
-      firsts.add(sorted[0]!);
-    }
-    expect(firsts.size).toBe(4);
   });
 });

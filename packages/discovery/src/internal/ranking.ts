@@ -17,6 +17,7 @@ export interface RankingQuery {
   readonly maxPrice?: PricingInfo;
   readonly minContext?: number;
   readonly features?: readonly string[];
+  /** They are out, and compared with the others all the same: leaving one out does not reorder the rest. */
   readonly exclude?: ReadonlySet<string>;
   readonly weights: Weights;
   /** What decides among those that are equal by `weights`. @default nothing */
@@ -72,11 +73,12 @@ const preferences = ['price', 'latency', 'throughput'] as const;
 /**
  * Ranks executors. Who does not suit is out. Free ones come before busy ones, and of these the one with the shorter queue;
  * then the highest score counts: the sum of the weighted figures, each from 0 for the worst to 1 for the best of all who
- * suit. A latency or throughput that is not known counts like the middle of those that are: newcomers are neither punished
+ * suit, excluded or not. A latency or throughput that is not known counts like the middle of those that are: newcomers are neither punished
  * nor preferred. A price that is not named counts like the highest that is: whoever asks for more than others must not gain
  * by not saying so.
  *
- * The order is total, does not depend on the order of `providers`, and asking for less never costs a place.
+ * The order is total, does not depend on the order of `providers` nor on who is excluded, and asking for less never costs
+ * a place.
  */
 export function rank<P extends Offerer>(
   query: RankingQuery,
@@ -86,19 +88,39 @@ export function rank<P extends Offerer>(
   const rejected: (Rejection & { readonly reason: Unsuitable })[] = [];
   const suitors: Suitor<P>[] = [];
   for (const provider of providers) {
-    const { peerId, info: offer } = provider;
-    if (offer.kind !== 'executor') continue;
-    const model = offer.models.find((each) => query.models.has(each));
-    if (model === undefined) continue;
-    const pricing = pricingOf(offer, model);
-    const reason = unsuitable(query, peerId, offer, pricing);
+    const { peerId } = provider;
+    const asked = askedOf(query, provider);
+    if (asked === undefined) continue;
+    const { offer, pricing } = asked;
+    const reason = unsuitable(query, offer, pricing);
     if (reason === undefined) suitors.push({ provider, offer, ...figuresOf(peerId, pricing, ports) });
-    else rejected.push({ peerId, reason });
+    if (query.exclude?.has(peerId) === true) rejected.push({ peerId, reason: 'EXCLUDED' });
+    else if (reason !== undefined) rejected.push({ peerId, reason });
   }
   // A round trip is less than an answer takes: beside those who have answered, newcomers would always look fast.
   const hasAnswered = suitors.some(({ latency }) => latency !== undefined);
   const compared = hasAnswered ? suitors : suitors.map((each) => ({ ...each, latency: each.roundTrip }));
-  return { candidates: inOrder(query, compared, ports), rejected };
+  const candidates = inOrder(query, compared, ports).filter(
+    ({ provider }) => query.exclude?.has(provider.peerId) !== true,
+  );
+  return { candidates, rejected };
+}
+
+/** Whether one would be ranked. */
+export function suits(query: RankingQuery, provider: Offerer): boolean {
+  const asked = askedOf(query, provider);
+  if (asked === undefined || query.exclude?.has(provider.peerId) === true) return false;
+  return unsuitable(query, asked.offer, asked.pricing) === undefined;
+}
+
+/** What an executor offers of what is asked for. */
+function askedOf(
+  { models }: RankingQuery,
+  { info: offer }: Offerer,
+): { readonly offer: ExecutorService; readonly pricing: PricingInfo | undefined } | undefined {
+  if (offer.kind !== 'executor') return undefined;
+  const model = offer.models.find((each) => models.has(each));
+  return model === undefined ? undefined : { offer, pricing: pricingOf(offer, model) };
 }
 
 /** The price of a model: its own one, or that of all. */
@@ -131,10 +153,10 @@ export class Turns {
 }
 
 function unsuitable(
-  { maxPrice, minContext, features = [], exclude }: RankingQuery,
-  ...[peerId, offer, pricing]: [string, ExecutorService, PricingInfo | undefined]
+  { maxPrice, minContext, features = [] }: RankingQuery,
+  offer: ExecutorService,
+  pricing: PricingInfo | undefined,
 ): Unsuitable | undefined {
-  if (exclude?.has(peerId) === true) return 'EXCLUDED';
   if (maxPrice !== undefined) {
     if (pricing === undefined) return 'PRICE_UNKNOWN';
     if (BigInt(pricing.inboundPrice) > BigInt(maxPrice.inboundPrice)) return 'PRICE_TOO_HIGH';

@@ -9,14 +9,13 @@ import { answerQuery, type RegistryWord } from './registryAnswers.ts';
 import { maxModels, maxPairs, RegistryView } from './registryView.ts';
 
 const word: RegistryWord = {
-  isConnected: (peerId) => peerId === 'b',
   successRate: (peerId) => ({ a: 1, b: 0.5 })[peerId],
   totalRequests: 7,
   uptimeMs: 60_000,
 };
 
 const ask = (peers: readonly KnownPeer[], query: RegistryQuery): RegistryResult =>
-  answerQuery(query, new RegistryView(peers), word);
+  answerQuery(query, new RegistryView(peers, new Set(['b', 'stranger'])), word);
 
 function models(peers: readonly KnownPeer[], query: Partial<RegistryQuery> = {}) {
   const result = ask(peers, { ...query, type: 'listAllModels' });
@@ -265,7 +264,7 @@ describe('when executors have more models together than are looked at', () => {
       knownPeer(`p${at}`, offer({}, each(`p${at}`, limits.listEntries))),
     );
     const modest = knownPeer('modest', offer({}, each('modest', 5)));
-    const view = new RegistryView([...greedy, modest]);
+    const view = new RegistryView([...greedy, modest], new Set());
     const shares = view.executors.map((executor) => view.modelsOf(executor).length);
     expect(new Set(shares)).toEqual(new Set([5, Math.floor((maxPairs - 5) / count)]));
     expect(view.models.length).toBeLessThanOrEqual(maxModels);

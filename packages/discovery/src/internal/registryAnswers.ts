@@ -24,7 +24,6 @@ const listBytes = 64;
 
 /** What a registry tells beside what executors have signed. */
 export interface RegistryWord {
-  isConnected(peerId: string): boolean;
   /** A share from 0 to 1; `undefined` when it is not known. */
   successRate(peerId: string): number | undefined;
   /** Questions that were answered before this one. */
@@ -50,11 +49,11 @@ export function answerQuery(query: RegistryQuery, view: RegistryView, word: Regi
       return listExecutors(query, view, word);
     case 'executorInfo': {
       const executor = view.executors.find(({ peer }) => peer.peerId === query.peerId);
-      const known = executor && { executor: describe(executor, word) };
+      const known = executor && { executor: describe(executor, { view, word }) };
       return { type: 'executorDetails', ...known };
     }
     case 'getStatistics': {
-      const connected = view.executors.filter(({ peer }) => word.isConnected(peer.peerId));
+      const connected = view.executors.filter((executor) => view.isConnected(executor));
       return {
         type: 'statistics',
         totalExecutors: view.executors.length,
@@ -82,7 +81,7 @@ function listExecutors(
     return overpriced(executor.offer, models, maxPrice) === undefined;
   };
   const suitable = view.executors.filter((executor) => suits(executor) && isOffered(executor));
-  const entries = pageOf(suitable, query).map((executor) => describe(executor, word));
+  const entries = pageOf(suitable, query).map((executor) => describe(executor, { view, word }));
   const executors = whatFits(entries, ({ descriptor }) => executorBytes + descriptor.payloadBytes.length);
   return { type: 'executorList', executors, totalCount: suitable.length };
 }
@@ -116,11 +115,15 @@ function admits(filters: RegistryFilters | undefined, word: RegistryWord): Suits
     (minSuccessRate === undefined || (word.successRate(peer.peerId) ?? 0) >= minSuccessRate);
 }
 
-function describe({ peer }: Registered, word: RegistryWord): RegistryExecutor {
+function describe(
+  executor: Registered,
+  { view, word }: { readonly view: RegistryView; readonly word: RegistryWord },
+): RegistryExecutor {
+  const { peer } = executor;
   const successRate = word.successRate(peer.peerId);
   return {
     descriptor: peer.message,
-    isConnected: word.isConnected(peer.peerId),
+    isConnected: view.isConnected(executor),
     lastSeenAt: peer.heardAt,
     ...(successRate !== undefined && { successRate }),
   };

@@ -1,5 +1,5 @@
 import type { PeerId } from '@libp2p/interface';
-import { decodeRegistryResult, limits } from '@lloom/codec';
+import { CodecError, decodeRegistryResult, limits } from '@lloom/codec';
 import type {
   ExecutorService,
   RegistryExecutor,
@@ -8,7 +8,7 @@ import type {
   ServiceDescriptor,
   SignedMessage,
 } from '@lloom/codec';
-import { explainError, LloomError, orAbort, toPeerId, type Verifier } from '@lloom/core';
+import { explainError, orAbort, toPeerId, type Verifier } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
 import type { RegisteredExecutor, RegistryAnswer, Rejection, WaitConfig } from '../types.ts';
 import { interruption, startDeadline } from './deadline.ts';
@@ -86,10 +86,14 @@ export class RegistryClient {
     const end = (): void => abort.abort(new Error('it was given up'));
     for (const given of [by.stop, signal]) given?.addEventListener('abort', end, { once: true });
     try {
-      const result = open(question, await this.#ask(peerId, frame, abort.signal));
+      const result = this.#open(question, await this.#ask(peerId, frame, abort.signal));
       return await orAbort(this.#prove(question, result, abort.signal), abort.signal);
     } catch (error) {
-      throw interruption(act, by) ?? error;
+      const interrupted = interruption(act, by);
+      // Neither the registry nor the network is to blame then.
+      const isOurs = interrupted === undefined && !DiscoveryError.is(error);
+      if (isOurs) this.#ports.network.logError('could not read the answer of a registry', error);
+      throw interrupted ?? error;
     } finally {
       for (const given of [by.stop, signal]) given?.removeEventListener('abort', end);
       // Descriptors that wait for their turn are not proven any more.
@@ -118,6 +122,26 @@ export class RegistryClient {
     }
   }
 
+  /**
+   * The result in a frame, as far as it can be one of the question.
+   * @throws {DiscoveryError} `REGISTRY_REFUSED`
+   */
+  #open({ peerId, query }: Question, frame: Uint8Array): RegistryResult {
+    let result: RegistryResult;
+    try {
+      result = decodeRegistryResult(frame);
+    } catch (error) {
+      // Only what the codec refuses is the peer's fault.
+      if (CodecError.is(error)) throw refusedAs(peerId, error.code, error);
+      throw error;
+    }
+    if (result.type === 'error') return result;
+    if (result.type !== answers[query.type]) throw refusedAs(peerId, 'WRONG_RESULT');
+    const limit = 'limit' in query ? (query.limit ?? defaultLimit) : defaultLimit;
+    if (entriesOf(result) > Math.min(limit, limits.registryEntries)) throw refusedAs(peerId, 'TOO_MANY');
+    return result;
+  }
+
   async #prove(question: Question, result: RegistryResult, signal: AbortSignal): Promise<RegistryAnswer> {
     switch (result.type) {
       case 'executorList': {
@@ -133,6 +157,7 @@ export class RegistryClient {
       case 'statistics':
         return result;
       case 'error':
+        if (result.code === 'RATE_LIMITED') throw askedTooOften(question.peerId);
         throw refusedAs(question.peerId, remoteReason(result.code));
     }
   }
@@ -190,7 +215,8 @@ export class RegistryClient {
       try {
         return { message: await prove(verifier, peerId, descriptor) };
       } catch (error) {
-        return { refused: DiscoveryError.is(error, 'DESCRIPTOR_REFUSED') ? error.data.reason : 'UNVERIFIED' };
+        if (DiscoveryError.is(error, 'DESCRIPTOR_REFUSED')) return { refused: error.data.reason };
+        throw error;
       }
     }
     const taken = await finder.take(descriptor);
@@ -198,24 +224,6 @@ export class RegistryClient {
     const newer = 'refused' in taken && taken.refused === 'STALE' ? finder.known.get(peerId) : undefined;
     return newer === undefined ? taken : { message: newer.message };
   }
-}
-
-/**
- * The result in a frame, as far as it can be one of the question.
- * @throws {DiscoveryError} `REGISTRY_REFUSED`
- */
-function open({ peerId, query }: Question, frame: Uint8Array): RegistryResult {
-  let result: RegistryResult;
-  try {
-    result = decodeRegistryResult(frame);
-  } catch (cause) {
-    throw refusedAs(peerId, LloomError.isLloomError(cause) ? cause.code : 'MALFORMED', cause);
-  }
-  if (result.type === 'error') return result;
-  if (result.type !== answers[query.type]) throw refusedAs(peerId, 'WRONG_RESULT');
-  const limit = 'limit' in query ? (query.limit ?? defaultLimit) : defaultLimit;
-  if (entriesOf(result) > Math.min(limit, limits.registryEntries)) throw refusedAs(peerId, 'TOO_MANY');
-  return result;
 }
 
 function entriesOf(result: RegistryResult): number {
@@ -249,4 +257,11 @@ function remoteReason(code: string): string {
 
 function refusedAs(peerId: string, reason: string, cause?: unknown): DiscoveryError {
   return new DiscoveryError('REGISTRY_REFUSED', { peerId, reason }, { cause });
+}
+
+function askedTooOften(peerId: string): DiscoveryError {
+  return new DiscoveryError('REGISTRY_UNREACHABLE', {
+    peerId,
+    reason: 'it is asked too often; wait a second',
+  });
 }

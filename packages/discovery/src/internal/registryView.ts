@@ -28,11 +28,14 @@ export interface OfferedModel {
 export class RegistryView {
   /** By peer id. */
   readonly executors: readonly Registered[];
+  readonly #connected: ReadonlySet<string>;
   #share: number | undefined;
   #comparedShare: number | undefined;
   #models: readonly OfferedModel[] | undefined;
 
-  constructor(peers: readonly KnownPeer[]) {
+  /** @param connected the ids of all peers that are connected at that moment */
+  constructor(peers: readonly KnownPeer[], connected: ReadonlySet<string>) {
+    this.#connected = connected;
     // One whose connection was lost has to be asked before it counts.
     const certain = peers.filter(({ isDoubtful }) => !isDoubtful).flatMap(toRegistered);
     this.executors = certain.toSorted((a, b) => compare(a.peer.peerId, b.peer.peerId));
@@ -41,6 +44,10 @@ export class RegistryView {
   /** All models, by name. */
   get models(): readonly OfferedModel[] {
     return (this.#models ??= this.#index());
+  }
+
+  isConnected({ peer }: Registered): boolean {
+    return this.#connected.has(peer.peerId);
   }
 
   /** The models of an executor that lists of models look at. */

@@ -41,12 +41,18 @@ export interface SearchPlan {
   readonly maxAgeMs: number;
   /** Those whose word is not older: they count. */
   readonly known: readonly Provider[];
-  /** Ends the search so long after the first provider. @default it goes on */
+  /** Ends the search so long after the first provider that suits. @default it goes on */
   readonly settleMs?: number;
+  /** Whether a provider is one to settle for. @default all are */
+  readonly suits?: ((provider: Provider) => boolean) | undefined;
   /** The caller's wish to give up. */
   readonly cancel?: AbortSignal | undefined;
   /** Fires when the service stops. */
   readonly stop: AbortSignal;
+  /** Asked when it settles: whether it may go on, so that more is known the next time. @default not */
+  readonly goesOn?: () => boolean;
+  /** Told when nobody is asked any more, and whether everybody was. */
+  readonly onOver?: (isComplete: boolean) => void;
 }
 
 /** A search, for errors. */
@@ -79,6 +85,14 @@ export class Search {
   readonly #abort = new AbortController();
   readonly #gate: Gate;
   readonly #timers: unknown[] = [];
+  /** Where those who were met were looked for, without their peer ids. */
+  readonly #tried = new Map<string, ReadonlySet<string>>();
+  /** Where others say that they are. */
+  readonly #elsewhere = new Map<string, readonly string[]>();
+  readonly #askedTwice = new Set<string>();
+  #isSettling = false;
+  /** Whether nobody is asked any more. A list that has settled is at its end, and the search goes on. */
+  #isOver = false;
   #failure: unknown;
   #wake: (() => void) | undefined;
 
@@ -91,6 +105,11 @@ export class Search {
   /** What is looked for. */
   get query(): ServiceQuery {
     return this.plan.query;
+  }
+
+  /** How many of the providers count although they were not asked. */
+  get believed(): number {
+    return this.plan.known.length;
   }
 
   /** How many peers were asked, or wait for their turn. */
@@ -154,7 +173,7 @@ export class Search {
     const asks: Promise<void>[] = [];
     const late: FoundPeer[] = [];
     const meet = (peer: FoundPeer): void => {
-      if (!this.#isNew(peer)) return;
+      if (!this.#isNew(peer)) return this.#noteElsewhere(peer);
       if (this.#ports.isSilent(peer.peerId)) late.push(peer);
       else asks.push(this.#gate.run(() => this.#ask(peer)));
     };
@@ -162,7 +181,7 @@ export class Search {
     await this.#headStart(asks);
     try {
       for await (const peer of this.#ports.names(query, this.#abort.signal)) {
-        if (this.end !== undefined) return;
+        if (this.#isOver) return;
         meet(peer);
         if (this.#seen.size >= maxProviders) break;
       }
@@ -175,6 +194,13 @@ export class Search {
     asks.push(...late.map((peer) => this.#gate.run(() => this.#ask(peer))));
     await Promise.all(asks);
     this.#finish(this.#failure === undefined ? 'complete' : 'failed');
+  }
+
+  /** Who names a peer at wrong addresses must not hide it: it is asked once more where others say that it is. */
+  #noteElsewhere({ peerId, addresses }: FoundPeer): void {
+    const tried = this.#tried.get(peerId);
+    const isElsewhere = addresses.some((address) => tried?.has(withoutPeer(address)) === false);
+    if (isElsewhere && !this.#askedTwice.has(peerId)) this.#elsewhere.set(peerId, addresses);
   }
 
   /** Lets those who are likely answer first: a look-up of the DHT computes more than all of them together. */
@@ -195,13 +221,20 @@ export class Search {
 
   /** Never rejects. */
   async #ask(peer: FoundPeer): Promise<void> {
-    if (this.end !== undefined) return;
+    if (this.#isOver) return;
+    const { peerId } = peer;
+    this.#tried.set(peerId, new Set(peer.addresses.map(withoutPeer)));
     try {
       const provider = await this.#ports.confirm(peer, this.plan.query, this.#abort.signal);
       if (this.end !== undefined) return;
       if (provider === undefined) this.#reject(peer, 'NOT_OFFERED');
       else this.#confirm(provider);
     } catch (error) {
+      const addresses = this.#elsewhere.get(peerId);
+      if (addresses !== undefined && !this.#askedTwice.has(peerId)) {
+        this.#askedTwice.add(peerId);
+        return this.#ask({ peerId, addresses });
+      }
       if (this.end !== undefined) return;
       this.#reject(peer, DiscoveryError.is(error, 'DESCRIPTOR_REFUSED') ? error.data.reason : 'UNREACHABLE');
     }
@@ -212,25 +245,37 @@ export class Search {
   }
 
   #confirm(provider: Provider): void {
-    const { limit, settleMs } = this.plan;
+    const { limit, settleMs, suits } = this.plan;
     this.providers.push(provider);
     if (this.providers.length >= limit) return this.#finish('limit');
-    if (settleMs !== undefined && this.providers.length === 1) this.#after(settleMs, 'settled');
     this.#notify();
+    if (settleMs === undefined || this.#isSettling || suits?.(provider) === false) return;
+    this.#isSettling = true;
+    this.#after(settleMs, 'settled');
   }
 
   #after(ms: number, end: SearchEnd): void {
     this.#timers.push(this.#ports.clock.setTimeout(() => this.#finish(end), ms));
   }
 
+  /** Ends it for the caller. Where it has only settled it may go on, and ends once more. */
   #finish(end: SearchEnd): void {
-    if (this.end !== undefined) return;
-    this.end = end;
+    if (this.end === undefined) {
+      this.end = end;
+      this.plan.cancel?.removeEventListener('abort', this.#onCancel);
+      this.#notify();
+      if (end === 'settled' && this.plan.goesOn?.() === true) return;
+    } else if (end === 'left') return;
+    this.#endWork(end === 'complete');
+  }
+
+  #endWork(isComplete: boolean): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     for (const timer of this.#timers) this.#ports.clock.clearTimeout(timer);
     this.plan.stop.removeEventListener('abort', this.#onStop);
-    this.plan.cancel?.removeEventListener('abort', this.#onCancel);
-    this.#abort.abort(new Error(`the search is over: ${end}`));
-    this.#notify();
+    this.#abort.abort(new Error(`the search is over: ${this.end}`));
+    this.plan.onOver?.(isComplete);
   }
 
   #notify(): void {
@@ -240,4 +285,9 @@ export class Search {
 
   readonly #onStop = (): void => this.#finish('stopped');
   readonly #onCancel = (): void => this.#finish('cancelled');
+}
+
+/** An address as the DHT and descriptors both write it. */
+function withoutPeer(address: string): string {
+  return address.replace(/\/p2p\/[^/]+$/, '');
 }

@@ -10,7 +10,7 @@ import type {
   SelectionQuery,
 } from '../types.ts';
 import type { Finder } from './finder.ts';
-import { amountOf, pricingOf, rank, Turns, type Ranking } from './ranking.ts';
+import { amountOf, pricingOf, rank, suits, Turns, type Ranking } from './ranking.ts';
 import { checkSelection, type CheckedSelection } from './selectionQuery.ts';
 import type { Shared } from './shared.ts';
 
@@ -53,11 +53,7 @@ export class Selecting {
     const { clock } = this.#ports;
     const startMs = clock.elapsed();
     let choice = await this.#choose(checked, config);
-    if (
-      choice.ranking.candidates.length === 0 &&
-      choice.found.providers.length > 0 &&
-      config.maxAgeMs !== 0
-    ) {
+    if (choice.ranking.candidates.length === 0 && choice.found.believed > 0) {
       const timeoutMs = config.timeoutMs ?? this.#ports.config.queryTimeoutMs;
       const leftMs = Math.max(1, Math.ceil(timeoutMs - (clock.elapsed() - startMs)));
       choice = await this.#chooseAgain(checked, { ...config, maxAgeMs: 0, timeoutMs: leftMs }, choice);
@@ -70,7 +66,10 @@ export class Selecting {
 
   async #choose(checked: CheckedSelection, config: SelectConfig): Promise<Choice> {
     const { finder } = this.#ports;
-    const found = await finder.search({ kind: 'executor', model: checked.query.model }, config);
+    const query = { kind: 'executor', model: checked.query.model } as const;
+    const found = await finder.search(query, config, {
+      suits: (provider) => suits(checked.ranking, provider),
+    });
     const ranking = rank(checked.ranking, found.providers, {
       performanceOf: (peerId) => this.#ports.experience?.performanceOf(peerId),
       turnOf: this.#turns.of,
