@@ -36,16 +36,19 @@ export interface NodeConfig extends DiscoveryConfig, DiscoveryPorts {
   /** @default any free one */
   readonly port?: number;
   readonly start?: boolean;
+  /** A key of libp2p's own kind, which is cheap to read: it cannot advertise. */
+  readonly onlyAsks?: boolean;
   readonly peerStore?: Libp2pOptions['peerStore'];
 }
 
 /** A node with a DHT and the discovery service. */
 export async function createNode(given: NodeConfig = {}) {
-  const { identity = Identity.generate(), port = 0, start = true, peerStore = {}, ...config } = given;
-  const ports = { signer: identity.signer(), verifier: identity.verifier() };
+  const { identity = Identity.generate(), port = 0, start = true, peerStore = {}, ...others } = given;
+  const { onlyAsks = false, ...config } = others;
+  const ports = { verifier: identity.verifier(), ...(!onlyAsks && { signer: identity.signer() }) };
   return createLibp2p({
     ...base(port),
-    privateKey: identity.libp2pKey,
+    ...(!onlyAsks && { privateKey: identity.libp2pKey }),
     peerStore,
     start,
     services: {

@@ -1,14 +1,6 @@
 // What clients of the network measure. Each is new: it has joined, and has looked for nothing yet.
 import type { LloomBehaviour, Provider } from '@lloom/behaviour';
-import {
-  createNode,
-  createStockNode,
-  soon,
-  wantedCount,
-  wantedModel,
-  type Hub,
-  type StockNode,
-} from './nodes.ts';
+import { createNode, createStockNode, soon, wantedModel, type Hub, type StockNode } from './nodes.ts';
 
 /** How often a client that knows everything already looks again. */
 const warmTimes = 10;
