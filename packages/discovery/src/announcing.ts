@@ -7,6 +7,7 @@ import type { OwnDescriptor } from './internal/ownDescriptor.ts';
 import type { Shared } from './internal/shared.ts';
 import { Teller } from './internal/telling.ts';
 import { announcementMachine, type AnnouncementResult } from './machines/announcement.machine.ts';
+import { RecentMap } from './internal/recentMap.ts';
 
 /** Newly connected peers are told at once, each so often at most, in ms; so many are remembered. */
 const greetingMs = 10_000;
@@ -28,7 +29,7 @@ export class Announcing {
   readonly #ports: AnnouncingPorts;
   readonly #actor: ActorRefFrom<typeof announcementMachine>;
   /** When each peer was greeted last, by the clock that never goes back. */
-  readonly #greeted = new Map<string, number>();
+  readonly #greeted = new RecentMap<number>(maxGreeted);
   readonly #stop = new AbortController();
   readonly #teller: Teller;
   #unsubscribe: (() => void) | undefined;
@@ -95,10 +96,7 @@ export class Announcing {
     const nowMs = clock.elapsed();
     const isGreeted = nowMs - (this.#greeted.get(peerId) ?? Number.NEGATIVE_INFINITY) < greetingMs;
     if (isGreeted || descriptor.offers.length === 0) return;
-    this.#greeted.delete(peerId);
     this.#greeted.set(peerId, nowMs);
-    const [oldest] = this.#greeted.keys();
-    if (this.#greeted.size > maxGreeted && oldest !== undefined) this.#greeted.delete(oldest);
     this.#teller.greet(peerId);
   }
 

@@ -5,6 +5,7 @@ import { startDeadline } from './internal/deadline.ts';
 import { Gate } from './internal/gate.ts';
 import type { Shared } from './internal/shared.ts';
 import { deadPeerMachine, type DeadPeerDial } from './machines/deadPeer.machine.ts';
+import { RecentMap } from './internal/recentMap.ts';
 
 type DeadPeer = ActorRefFrom<typeof deadPeerMachine>;
 
@@ -31,7 +32,7 @@ export class Pruning {
   readonly #gate = new Gate(concurrency);
   readonly #watched = new Map<string, DeadPeer>();
   /** When peers answered a dial, by the clock that never goes back; the oldest ones come first. */
-  readonly #answeredAt = new Map<string, number>();
+  readonly #answeredAt = new RecentMap<number>(maxAnswered);
   #isRunning = false;
 
   constructor(ports: Shared) {
@@ -94,13 +95,6 @@ export class Pruning {
     return Math.max(config.deadPeerGraceMs, leftMs);
   }
 
-  #noteAnswer(peerId: string): void {
-    this.#answeredAt.delete(peerId);
-    const [oldest] = this.#answeredAt.keys();
-    if (this.#answeredAt.size >= maxAnswered && oldest !== undefined) this.#answeredAt.delete(oldest);
-    this.#answeredAt.set(peerId, this.#ports.clock.elapsed());
-  }
-
   async #dial(peerId: string, signal: AbortSignal): Promise<DeadPeerDial> {
     const { clock, config, dialer, network } = this.#ports;
     // It has waited for its turn.
@@ -110,7 +104,7 @@ export class Pruning {
     try {
       const call = { signal: deadline.signal, toldBy: 'peers' } as const;
       await orAbort(dialer.dial(peerId, [], call), deadline.signal);
-      this.#noteAnswer(peerId);
+      this.#answeredAt.set(peerId, clock.elapsed());
       return 'reached';
     } catch {
       if (network.isConnected(peerId)) return 'reached';

@@ -1,11 +1,14 @@
 import type { Clock } from '@lloom/core';
+import { RecentMap } from './recentMap.ts';
 
 /** Peers of whom something is said; the one said longest ago goes first. */
 const maxPeers = 1_024;
 
 /** What others say that peers serve: unproven, and gone after a while. */
 export class Hints {
-  readonly #byPeer = new Map<string, { readonly models: ReadonlySet<string>; readonly untilMs: number }>();
+  readonly #byPeer = new RecentMap<{ readonly models: ReadonlySet<string>; readonly untilMs: number }>(
+    maxPeers,
+  );
   readonly #clock: Clock;
   readonly #ttlMs: number;
 
@@ -16,11 +19,8 @@ export class Hints {
 
   /** Notes what somebody says; no models: nothing. */
   note(peerId: string, models: readonly string[]): void {
-    this.#byPeer.delete(peerId);
-    if (models.length === 0) return;
+    if (models.length === 0) return this.drop(peerId);
     this.#byPeer.set(peerId, { models: new Set(models), untilMs: this.#clock.elapsed() + this.#ttlMs });
-    const [oldest] = this.#byPeer.keys();
-    if (this.#byPeer.size > maxPeers && oldest !== undefined) this.#byPeer.delete(oldest);
   }
 
   /** The peer itself was heard. */

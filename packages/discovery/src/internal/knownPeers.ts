@@ -85,11 +85,6 @@ export class KnownPeers {
     );
   }
 
-  /** Everybody of whom something is kept. */
-  all(): Iterable<KnownPeer> {
-    return this.#byPeer.values();
-  }
-
   /**
    * Why a proven descriptor does not count: a newer one is known, or it is known and proves no life. `undefined` when it
    * does.

@@ -1,19 +1,17 @@
 import type { FoundPeer } from '../types.ts';
+import { RecentMap } from './recentMap.ts';
 
 /** Peers whose addresses are kept; the one met longest ago goes first. */
 const maxPeers = 256;
 
 /** Where peers were met, for as long as the node runs: through them it joins again when nobody else answers. */
 export class MetPeers {
-  readonly #byPeer = new Map<string, FoundPeer>();
+  readonly #byPeer = new RecentMap<FoundPeer>(maxPeers);
 
   /** Notes a peer as the one met last. */
   note(peer: FoundPeer): void {
-    this.#byPeer.delete(peer.peerId);
-    if (peer.addresses.length === 0) return;
-    this.#byPeer.set(peer.peerId, peer);
-    const [oldest] = this.#byPeer.keys();
-    if (this.#byPeer.size > maxPeers && oldest !== undefined) this.#byPeer.delete(oldest);
+    if (peer.addresses.length > 0) this.#byPeer.set(peer.peerId, peer);
+    else this.#byPeer.delete(peer.peerId);
   }
 
   /** All of them, those met last first. */

@@ -1,4 +1,5 @@
 import type { Clock } from '@lloom/core';
+import { RecentMap } from './recentMap.ts';
 
 /** Peers that are counted; the one that was counted longest ago goes first. */
 const maxPeers = 1_024;
@@ -16,7 +17,7 @@ export class PeerQuota {
   readonly #clock: Clock;
   readonly #quota: Quota;
   /** When each peer's burst would be whole again, by the clock that never goes back. */
-  readonly #fullAtMs = new Map<string, number>();
+  readonly #fullAtMs = new RecentMap<number>(maxPeers);
 
   constructor(clock: Clock, quota: Quota) {
     this.#clock = clock;
@@ -30,10 +31,7 @@ export class PeerQuota {
     const eachMs = 1_000 / perSecond;
     const fullAtMs = Math.max(nowMs, this.#fullAtMs.get(peerId) ?? nowMs) + eachMs;
     if (fullAtMs - nowMs > burst * eachMs) return false;
-    this.#fullAtMs.delete(peerId);
     this.#fullAtMs.set(peerId, fullAtMs);
-    const [oldest] = this.#fullAtMs.keys();
-    if (this.#fullAtMs.size > maxPeers && oldest !== undefined) this.#fullAtMs.delete(oldest);
     return true;
   }
 }

@@ -2,6 +2,7 @@ import type { ExecutorService, PricingInfo } from '@lloom/codec';
 import type { Random } from '@lloom/core';
 import type { PeerPerformance } from '../ports.ts';
 import type { Preference, Provider, RankedCandidate, Rejection, Unsuitable } from '../types.ts';
+import { fnv1a } from './fnv1a.ts';
 
 /** How much each figure counts. */
 export type Weights = Readonly<Record<Preference, number>>;
@@ -146,9 +147,7 @@ export class Turns {
   /** FNV-1a from a seed. */
   readonly of = (peerId: string): number => {
     this.#seed ??= Math.floor(this.#random.float() * 2 ** 32);
-    let turn = this.#seed;
-    for (let at = 0; at < peerId.length; at++) turn = Math.imul(turn ^ peerId.charCodeAt(at), 0x0100_0193);
-    return turn >>> 0;
+    return fnv1a(peerId, this.#seed);
   };
 }
 

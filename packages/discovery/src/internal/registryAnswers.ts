@@ -7,7 +7,8 @@ import type {
   RegistryQuery,
   RegistryResult,
 } from '@lloom/codec';
-import { isWithin, mismatchOf, overpriced, priceOf } from './registryFilters.ts';
+import { pricingOf } from './ranking.ts';
+import { isWithin, mismatchOf, overpriced } from './registryFilters.ts';
 import type { OfferedModel, Registered, RegistryView } from './registryView.ts';
 
 const defaultLimit = 50;
@@ -101,7 +102,7 @@ function filterModels(view: RegistryView, filters: RegistryFilters, word: Regist
     const suitable = executors.filter(
       (executor) =>
         admitted.has(executor) &&
-        (maxPrice === undefined || isWithin(priceOf(executor.offer, model), maxPrice)),
+        (maxPrice === undefined || isWithin(pricingOf(executor.offer, model), maxPrice)),
     );
     return suitable.length > 0 ? [{ model, executors: suitable }] : [];
   });
@@ -137,7 +138,7 @@ function summarise({ model, executors }: OfferedModel): RegistryModel {
     for (const feature of offer.features?.slice(0, limits.registryFeatures) ?? []) features.add(feature);
   }
   const longest = executors.reduce((most, { offer }) => Math.max(most, offer.contextLength ?? -1), -1);
-  const averagePricing = averageOf(sampled.flatMap((offer) => priceOf(offer, model) ?? []));
+  const averagePricing = averageOf(sampled.flatMap((offer) => pricingOf(offer, model) ?? []));
   return {
     model,
     executorCount: executors.length,

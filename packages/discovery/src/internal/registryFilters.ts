@@ -1,4 +1,5 @@
 import { limits, type ExecutorService, type PricingInfo, type RegistryFilters } from '@lloom/codec';
+import { pricingOf } from './ranking.ts';
 
 /** Why an offer is not what a registry was asked for. */
 export type Mismatch =
@@ -32,15 +33,9 @@ export function overpriced(
 ): Mismatch | undefined {
   // Without prices of single models, all have the same.
   const prices =
-    offer.modelPricing === undefined ? [offer.pricing] : models.map((model) => priceOf(offer, model));
+    offer.modelPricing === undefined ? [offer.pricing] : models.map((model) => pricingOf(offer, model));
   if (prices.some((price) => isWithin(price, maxPrice))) return undefined;
   return prices.every((price) => price === undefined) ? 'PRICE_UNKNOWN' : 'PRICE_TOO_HIGH';
-}
-
-/** The price of a model: its own, or that of all. */
-export function priceOf(offer: ExecutorService, model: string): PricingInfo | undefined {
-  const own = offer.modelPricing;
-  return (own !== undefined && Object.hasOwn(own, model) ? own[model] : undefined) ?? offer.pricing;
 }
 
 /** Whether a token of either kind costs at most that. Who names no price may ask for any. */

@@ -1,3 +1,5 @@
+import { fnv1a } from './fnv1a.ts';
+
 /** Parts into which the providers of a key are divided beside the key itself. */
 export const shardCount = 16;
 
@@ -6,9 +8,7 @@ export const shardCount = 16;
  * it of any other.
  */
 export function shardOf(peerId: string): number {
-  let hash = 0x811c_9dc5;
-  for (let at = 0; at < peerId.length; at++) hash = Math.imul(hash ^ peerId.charCodeAt(at), 0x0100_0193);
-  return hash & (shardCount - 1);
+  return fnv1a(peerId) & (shardCount - 1);
 }
 
 /** The key of a part: `lloom/executor` has `lloom/shard/0/executor` to `lloom/shard/15/executor`. */

@@ -1,4 +1,5 @@
 import type { Clock } from '@lloom/core';
+import { RecentMap } from './recentMap.ts';
 
 /** Peers that did not answer; the one noted longest ago goes first. */
 const maxPeers = 1_024;
@@ -7,7 +8,7 @@ const longestMs = 600_000;
 
 /** Who did not answer lately. They are asked after all others, so that the dead cost the living nothing. */
 export class SilentPeers {
-  readonly #byPeer = new Map<string, { readonly failures: number; readonly untilMs: number }>();
+  readonly #byPeer = new RecentMap<{ readonly failures: number; readonly untilMs: number }>(maxPeers);
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
@@ -18,10 +19,7 @@ export class SilentPeers {
   note(peerId: string): void {
     const failures = (this.#byPeer.get(peerId)?.failures ?? 0) + 1;
     const waitMs = Math.min(longestMs, firstMs * 2 ** Math.min(failures - 1, 10));
-    this.#byPeer.delete(peerId);
     this.#byPeer.set(peerId, { failures, untilMs: this.#clock.elapsed() + waitMs });
-    const [oldest] = this.#byPeer.keys();
-    if (this.#byPeer.size > maxPeers && oldest !== undefined) this.#byPeer.delete(oldest);
   }
 
   /** It was heard. */

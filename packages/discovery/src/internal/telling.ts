@@ -2,6 +2,7 @@ import { orAbort } from '@lloom/core';
 import { startDeadline } from './deadline.ts';
 import { Gate } from './gate.ts';
 import type { Shared } from './shared.ts';
+import { RecentMap } from './recentMap.ts';
 
 /** Peers that are told at the same time, and in all. */
 const concurrency = 32;
@@ -34,7 +35,7 @@ interface Telling {
 export class Teller {
   readonly #ports: TellingPorts;
   /** Whether each peer has answered when it was told last. */
-  readonly #hasAnswered = new Map<string, boolean>();
+  readonly #hasAnswered = new RecentMap<boolean>(maxAnswers);
   /** Newly connected peers, in the order in which they came. */
   readonly #waiting = new Set<string>();
   #greeting = 0;
@@ -101,22 +102,15 @@ export class Teller {
     const request = { exchange: 'announce', frame, signal: deadline.signal, onSent } as const;
     try {
       await orAbort(network.ask(peerId, request), deadline.signal);
-      this.#note(peerId, true);
+      this.#hasAnswered.set(peerId, true);
     } catch (error) {
       // Who was cut off by the next announcement might have answered.
-      if (!signal.aborted) this.#note(peerId, false);
+      if (!signal.aborted) this.#hasAnswered.set(peerId, false);
       network.logError(`could not tell peer ${peerId} what is offered`, error);
     } finally {
       clock.clearTimeout(turn);
       deadline.clear();
       onSent();
     }
-  }
-
-  #note(peerId: string, hasAnswered: boolean): void {
-    this.#hasAnswered.delete(peerId);
-    this.#hasAnswered.set(peerId, hasAnswered);
-    const [oldest] = this.#hasAnswered.keys();
-    if (this.#hasAnswered.size > maxAnswers && oldest !== undefined) this.#hasAnswered.delete(oldest);
   }
 }
