@@ -15,8 +15,9 @@ export {
   type SignatureProblem,
 } from './errors.ts';
 export { Identity } from './identity.ts';
+export { messageKeys } from './messageKeys.ts';
 export { evmAddressOf } from './peerAddress.ts';
-export type { GuardedEnvelope, ReplayGuard, SigningPorts, VerifyingPorts } from './ports.ts';
+export type { GuardedEnvelope, MessageKeys, ReplayGuard, SigningPorts, VerifyingPorts } from './ports.ts';
 export { createReplayGuard, type OpenReplayGuard, type ReplayGuardConfig } from './replayGuard.ts';
 export { signMessage, type Wallet } from './sign.ts';
 export type {

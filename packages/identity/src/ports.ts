@@ -1,3 +1,4 @@
+import type { PrivateKey, PublicKey } from '@libp2p/interface';
 import type { Clock, EvmAddress, Random, SignedEnvelope } from '@lloom/core';
 
 /** A keccak-256 that is fed piece by piece. */
@@ -21,6 +22,11 @@ export interface CurveBackend {
   sign(digest: Uint8Array, privateKey: Uint8Array): Uint8Array;
   /** The public key whose owner made such a signature; `undefined` when there is none. */
   recover(digest: Uint8Array, signature: Uint8Array): Uint8Array | undefined;
+  /**
+   * Whether r and s, 64 bytes, are a signature by the owner of a public key. False for numbers out of range and for an s
+   * in the upper half. Absent where libp2p itself is as fast.
+   */
+  readonly verify?: (signature: Uint8Array, digest: Uint8Array, publicKey: Uint8Array) => boolean;
   /** The public key of a private one. */
   publicKeyOf(privateKey: Uint8Array): Uint8Array;
   /** The same public key in full from its 33 bytes. */
@@ -72,4 +78,21 @@ export interface DigestSigner {
   readonly address: EvmAddress;
   /** r, s and the recovery id as 27 or 28. */
   signDigest(digest: Uint8Array, backend: CryptoBackend): Uint8Array;
+}
+
+/**
+ * Makes fast signers and verifiers of single keys, for keys of libp2p. Keep what it makes: to make a verifier costs a
+ * few microseconds.
+ */
+export interface MessageKeys {
+  /**
+   * Signs as `PrivateKey.sign` of libp2p does, to the byte: sha-256, RFC 6979, DER, s in the lower half. `undefined` for
+   * keys that are not secp256k1, and where libp2p itself is as fast. The signer holds the private key.
+   */
+  signerOf(key: PrivateKey): ((bytes: Uint8Array) => Uint8Array) | undefined;
+  /**
+   * Accepts exactly what `PublicKey.verify` of libp2p accepts, and never throws. `undefined` for keys that are not
+   * secp256k1, and where libp2p itself is as fast.
+   */
+  verifierOf(key: PublicKey): ((bytes: Uint8Array, signature: Uint8Array) => boolean) | undefined;
 }

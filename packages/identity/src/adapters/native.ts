@@ -28,6 +28,13 @@ export function createNativeCurve(): CurveBackend {
         return undefined;
       }
     },
+    verify(signature, digest, publicKey) {
+      try {
+        return addon.ecdsaVerify(signature, digest, publicKey);
+      } catch {
+        return false;
+      }
+    },
     publicKeyOf: (privateKey) => addon.publicKeyCreate(privateKey, false),
     expand: (publicKey) => addon.publicKeyConvert(publicKey, false),
   };
