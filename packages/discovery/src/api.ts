@@ -7,6 +7,7 @@ import type {
   AlternativeQuery,
   DiscoverySnapshot,
   FindConfig,
+  FoundPeer,
   Provider,
   RegistryAnswer,
   Selection,
@@ -18,7 +19,7 @@ import type {
  * Advertises services of this node and finds those of others.
  *
  * Every call that queries or waits rejects with `STOPPED` when the service is not started or stops meanwhile, and with
- * `CANCELLED` when its signal fires.
+ * `CANCELLED` when its signal fires, unless it says otherwise.
  */
 export interface Discovery extends EventSource<DiscoveryEvents> {
   /**
@@ -182,6 +183,32 @@ export interface Discovery extends EventSource<DiscoveryEvents> {
    * @throws {DiscoveryError} `CANCELLED` when the signal fires; nothing else
    */
   findAlternative(query: AlternativeQuery, config?: WaitConfig): Promise<string | undefined>;
+  /**
+   * Names this node in the DHT, so that others who join the name can find it: from now on, over restarts of the service,
+   * renewed as offers are, until the returned function is called; calling that twice does no harm. Who joins a name several
+   * times is named until all of them have left. Others may go on to name this node until their records expire. Nothing is
+   * signed: what a peer really does, others learn when they connect to it. At most 256 names at a time, of 1 to 256
+   * characters (UTF-16 code units).
+   *
+   * @throws {DiscoveryError} `INVALID_NAME`, `TOO_MANY_NAMES`; nothing was changed then
+   * @example
+   * ```ts
+   * const leave = discovery.joinRendezvous('demo/1.0.0');
+   * for await (const { peerId, addresses } of discovery.rendezvousPeers('demo/1.0.0')) consider(peerId, addresses);
+   * leave();
+   * ```
+   */
+  joinRendezvous(name: string): () => void;
+  /**
+   * Those whom the DHT names for a rendezvous, as it names them: hints, some of them gone, each once, without this node, at
+   * most 64. The DHT itself ends at `kadReplicationFactor` names, not always different ones. Whoever looks need not have
+   * joined. The loop never throws: it ends with the query, after `queryTimeoutMs`, when the signal fires, when the service
+   * stops, and at once when that is not started or there is no DHT. Leaving the loop ends the query.
+   *
+   * @throws {DiscoveryError} `INVALID_NAME` at the call
+   * @throws {ConfigError} when `config` cannot be used, at the call
+   */
+  rendezvousPeers(name: string, config?: Pick<FindConfig, 'signal'>): AsyncIterableIterator<FoundPeer>;
   /** Everything that is under way, as plain JSON. */
   snapshot(): DiscoverySnapshot;
 }

@@ -18,6 +18,8 @@ import type { DescriptorStore } from './internal/descriptorStore.ts';
 import { Finder, type FinderPorts } from './internal/finder.ts';
 import { Turns } from './internal/ranking.ts';
 import { RegistryClient } from './internal/registryClient.ts';
+import { checkName, RendezvousNames } from './internal/rendezvousNames.ts';
+import { rendezvousPeers } from './internal/rendezvousPeers.ts';
 import { Selecting, type SelectConfig } from './internal/selecting.ts';
 import { OwnDescriptor } from './internal/ownDescriptor.ts';
 import { checkModels } from './internal/services.ts';
@@ -28,6 +30,7 @@ import type {
   AlternativeQuery,
   DiscoverySnapshot,
   FindConfig,
+  FoundPeer,
   Provider,
   RegistryAnswer,
   Selection,
@@ -50,6 +53,7 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
   readonly #alternatives: Alternatives;
   readonly #selecting: Selecting;
   readonly #registries: RegistryClient;
+  readonly #names = new RendezvousNames();
   #running: { readonly parts: Running; readonly unwatch: () => void } | undefined;
 
   constructor(
@@ -83,6 +87,7 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
       descriptor: this.#descriptor,
       peers: this.#peers,
       finder: this.#finder,
+      names: this.#names,
     });
     const unwatch = network.watch(parts);
     this.#running = { parts, unwatch };
@@ -107,7 +112,7 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
     this.#running?.parts.begin();
   }
 
-  /** Ends everything that is under way. Offers and bootstrap peers are kept for the next start. Called by libp2p. */
+  /** Ends everything that is under way. Offers, names and bootstrap peers are kept for the next start. Called by libp2p. */
   async stop(): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
@@ -203,6 +208,27 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
     return this.#finder.describe({ peerId: id, addresses: [] }, wait);
   }
 
+  joinRendezvous(name: string): () => void {
+    if (this.#names.join(name)) this.#running?.parts.rendezvous.update(name);
+    let isJoined = true;
+    return () => {
+      if (!isJoined) return;
+      isJoined = false;
+      if (this.#names.leave(name)) this.#running?.parts.rendezvous.update(name);
+    };
+  }
+
+  rendezvousPeers(name: string, config?: Pick<FindConfig, 'signal'>): AsyncIterableIterator<FoundPeer> {
+    const {
+      clock,
+      config: { queryTimeoutMs: timeoutMs },
+      network,
+    } = this.#shared;
+    const stop = (): AbortSignal | undefined => this.#running?.parts.stopSignal;
+    const { signal } = resolveWaitConfig(config);
+    return rendezvousPeers({ clock, network, timeoutMs, stop }, checkName(name), signal);
+  }
+
   async refreshServices(config?: WaitConfig): Promise<void> {
     const { signal } = resolveWaitConfig(config);
     await this.#ready('refreshServices').refreshing.refresh(signal);
@@ -240,6 +266,10 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
       descriptors: this.#finder.intake.counts,
       bootstrap: { state: running?.joining.state ?? stopped, peers: this.#peers.addresses },
       registry: { state: running?.registry.state ?? stopped },
+      rendezvous: this.#names.all.map((name) => ({
+        name,
+        state: running?.rendezvous.stateOf(name) ?? stopped,
+      })),
       localPeers: running?.localPeers.peerIds ?? [],
       refresh: { state: running?.refreshing.state ?? stopped, interests: this.#finder.interests.all },
     };

@@ -37,6 +37,10 @@ export interface DiscoveryErrorData {
   REGISTRY_UNREACHABLE: { readonly peerId: string; readonly reason: string };
   /** The validator answered with something that cannot be used, or that it does not answer. */
   REGISTRY_REFUSED: { readonly peerId: string; readonly reason: string };
+  /** The name of a rendezvous cannot be used. Nothing was changed, and nobody was asked. */
+  INVALID_NAME: { readonly got: string; readonly wanted: string };
+  /** This node has joined as many names as it may. Nothing was changed. */
+  TOO_MANY_NAMES: { readonly name: string; readonly limit: number };
   /** The caller's signal fired. */
   CANCELLED: { readonly act: string };
   /** The service is not started, or stopped meanwhile. */
@@ -137,6 +141,17 @@ const table: CodeTable<DiscoveryErrorData> = {
     message: ({ peerId, reason }) => `Cannot use the answer of the registry of peer "${peerId}": ${reason}`,
     retryable: false,
     hint: 'Ask another validator; only peers that offer the validator service answer.',
+  },
+  INVALID_NAME: {
+    message: ({ got, wanted }) => `Cannot use the name of a rendezvous: it is ${got}, want ${wanted}`,
+    retryable: false,
+    hint: 'Choose another name.',
+  },
+  TOO_MANY_NAMES: {
+    message: ({ name, limit }) =>
+      `Cannot join rendezvous "${name}": ${limit} names are joined, which is the limit`,
+    retryable: false,
+    hint: 'Leave a name that is not needed any more first, by the function that joinRendezvous() gave.',
   },
   CANCELLED: {
     message: ({ act }) => `Cannot finish ${act}: the caller cancelled it`,

@@ -4,6 +4,7 @@ import { Announcing } from './announcing.ts';
 import type { BootstrapPeers } from './internal/bootstrapPeers.ts';
 import type { Finder } from './internal/finder.ts';
 import type { OwnDescriptor } from './internal/ownDescriptor.ts';
+import type { RendezvousNames } from './internal/rendezvousNames.ts';
 import type { Shared } from './internal/shared.ts';
 import { Joining } from './joining.ts';
 import { LocalPeers } from './localPeers.ts';
@@ -11,6 +12,7 @@ import type { Watcher } from './ports.ts';
 import { Pruning } from './pruning.ts';
 import { Refreshing } from './refreshing.ts';
 import { Registry } from './registry.ts';
+import { Rendezvous } from './rendezvous.ts';
 import type { FoundPeer, ServiceKind } from './types.ts';
 
 /** What the parts need beside what is shared. All of it outlives them. */
@@ -18,6 +20,7 @@ export interface RunningPorts extends Shared {
   readonly descriptor: OwnDescriptor;
   readonly peers: BootstrapPeers;
   readonly finder: Finder;
+  readonly names: RendezvousNames;
 }
 
 /** What runs from one start of the service to its stop: a part for each lifecycle. Told what the network reports. */
@@ -28,6 +31,7 @@ export class Running implements Watcher {
   readonly localPeers: LocalPeers;
   readonly refreshing: Refreshing;
   readonly registry: Registry;
+  readonly rendezvous: Rendezvous;
   readonly #ports: RunningPorts;
   readonly #pruning: Pruning;
   readonly #abort = new AbortController();
@@ -39,16 +43,17 @@ export class Running implements Watcher {
     this.#ports = ports;
     ports.finder.awake();
     const onFound = (): void => {
-      this.advertising.wake();
+      this.#wake();
       this.registry.onFound();
     };
-    const onRejoined = (): void => this.advertising.republish();
+    const onRejoined = (): void => this.#republish();
     this.advertising = new Advertising({ ...ports, stop: this.#abort.signal });
     this.announcing = new Announcing({ ...ports, intake: ports.finder.intake });
     this.joining = new Joining({ ...ports, onFound, onRejoined });
     this.localPeers = new LocalPeers(ports);
     this.refreshing = new Refreshing(ports);
     this.registry = new Registry(ports);
+    this.rendezvous = new Rendezvous(ports);
     this.#pruning = new Pruning(ports);
   }
 
@@ -69,8 +74,8 @@ export class Running implements Watcher {
     this.#isReady = true;
     this.#addresses = network.addresses().join();
     this.registry.setOpen(descriptor.offer('validator') !== undefined);
-    const parts = [this.refreshing, this.joining, this.announcing, this.#pruning, this.registry];
-    for (const part of parts) part.start();
+    const { announcing, joining, refreshing, registry, rendezvous } = this;
+    for (const part of [refreshing, joining, announcing, this.#pruning, registry, rendezvous]) part.start();
     this.localPeers.start();
     for (const offer of descriptor.offers) this.advertising.advertise(offer);
   }
@@ -92,8 +97,9 @@ export class Running implements Watcher {
   /** Ends everything that is under way. */
   async stop(): Promise<void> {
     this.#isReady = false;
-    const { advertising, announcing, joining, refreshing, registry } = this;
-    for (const part of [registry, joining, refreshing, advertising, announcing, this.#pruning]) part.stop();
+    const { advertising, announcing, joining, refreshing, registry, rendezvous } = this;
+    const parts = [registry, joining, refreshing, advertising, announcing, rendezvous, this.#pruning];
+    for (const part of parts) part.stop();
     this.#abort.abort();
     await this.localPeers.stop();
   }
@@ -101,7 +107,7 @@ export class Running implements Watcher {
   onPeer(peer: FoundPeer): void {
     this.#ports.events.emit('routing:updated', peer);
     this.#pruning.onConnect(peer.peerId);
-    this.advertising.wake();
+    this.#wake();
   }
 
   onListener(peerId: string): void {
@@ -121,7 +127,19 @@ export class Running implements Watcher {
     if (!this.#isReady || this.#addresses === addresses) return;
     this.#addresses = addresses;
     descriptor.touch();
-    this.advertising.republish();
+    this.#republish();
     if (descriptor.offers.length > 0) this.announcing.change();
+  }
+
+  /** There are peers that could take what is to be in the DHT. */
+  #wake(): void {
+    this.advertising.wake();
+    this.rendezvous.wake();
+  }
+
+  /** What others hold of this node may be wrong, or gone. */
+  #republish(): void {
+    this.advertising.republish();
+    this.rendezvous.republish();
   }
 }

@@ -190,6 +190,8 @@ export interface DiscoverySnapshot {
   readonly bootstrap: { readonly state: string; readonly peers: readonly string[] };
   readonly refresh: { readonly state: string; readonly interests: readonly ServiceQuery[] };
   readonly registry: { readonly state: string };
+  /** Every name that is joined with the state of its machine. */
+  readonly rendezvous: readonly { readonly name: string; readonly state: string }[];
   readonly descriptors: DescriptorCounts;
   /** Peers that were sighted on the local network and have not expired. */
   readonly localPeers: readonly string[];

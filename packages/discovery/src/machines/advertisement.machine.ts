@@ -6,7 +6,7 @@ import { draw, retryDelay, spread, type RetryPolicy } from '../internal/retryDel
 
 /** What an advertisement starts with. */
 export interface AdvertisementInput {
-  /** The keys of the DHT under which the service is to be found. */
+  /** The keys of the DHT under which this node is to be found. */
   readonly keys: readonly string[];
   readonly retry: RetryPolicy;
   readonly republishIntervalMs: number;
@@ -48,7 +48,7 @@ const fewTakers = 8;
 const soonMs = 300_000;
 
 /**
- * One advertised service: its keys are put into the DHT, again and again, until it is withdrawn. The service provides
+ * One advertised service, or one name that is joined: its keys are put into the DHT, again and again, until it is withdrawn. The service provides
  * `publish` and `retire`, which talk to the DHT.
  */
 export const advertisementMachine = setup({
