@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { discoverySuite } from './discovery.ts';
+import { gossipSuite } from './gossip.ts';
 import { inspectorSuite } from './inspector.ts';
 import { printTable, type Row } from './report.ts';
 import { rpcSuite } from './rpc.ts';
@@ -9,6 +10,7 @@ import { simulatorSuite } from './simulator.ts';
 
 const suites: Readonly<Record<string, () => Promise<Row[]>>> = {
   discovery: discoverySuite,
+  gossip: gossipSuite,
   inspector: inspectorSuite,
   rpc: rpcSuite,
   simulator: simulatorSuite,

@@ -2,10 +2,11 @@ import { createActor, fromPromise, waitFor, type ActorRefFrom } from 'xstate';
 import type { Libp2p, PeerDiscovery } from '@libp2p/interface';
 import { errorText, EventHub, LloomError, systemClock, type EventSource } from '@lloom/core';
 import type { LocalDiscovery } from '@lloom/discovery';
-import { createReplayGuard, type Identity, type OpenReplayGuard } from '@lloom/identity';
+import { createReplayGuard, messageKeys, type Identity, type OpenReplayGuard } from '@lloom/identity';
+import type { Gossip } from '@lloom/gossip';
 import type { Rpc } from '@lloom/rpc';
 import { openDatastore, type OpenDatastore } from './adapters/datastore.ts';
-import { startLibp2p, type NodeServices } from './adapters/libp2p.ts';
+import { createNode, type NodeServices } from './adapters/libp2p.ts';
 import { routingTableOf } from './adapters/kad.ts';
 import { hasOnlyLoopback, localDiscoveryOf } from './adapters/mdns.ts';
 import {
@@ -19,6 +20,7 @@ import type { LloomEvents } from './events.ts';
 import { checkRuntime } from './internal/runtime.ts';
 import { nodeMachine } from './machines/node.machine.ts';
 import { discoverySurface, type DiscoverySurface } from './surface/discovery.ts';
+import { gossipSurface, type GossipSurface } from './surface/gossip.ts';
 import { peersSurface, type PeersSurface } from './surface/peers.ts';
 import { rpcSurface, type RpcSurface } from './surface/rpc.ts';
 import { wire } from './wiring.ts';
@@ -30,13 +32,16 @@ export interface StopConfig {
 }
 
 /** A node of the network: every package composed, under the names of the specification. */
-export interface LloomBehaviour extends PeersSurface, RpcSurface, DiscoverySurface, EventSource<LloomEvents> {
+export interface LloomBehaviour
+  extends PeersSurface, RpcSurface, DiscoverySurface, GossipSurface, EventSource<LloomEvents> {
   /** The node's own peer id. */
   readonly peerId: string;
   /** The libp2p node underneath. */
   readonly libp2p: Libp2p;
   /** The DHT service underneath. */
   readonly kad: NodeServices['dht'];
+  /** The gossipsub service underneath. */
+  readonly gossipsub: Gossip['pubsub'];
   /** The rpc service underneath. */
   readonly requestResponse: Rpc;
   /**
@@ -103,11 +108,13 @@ class Node extends EventHub<LloomEvents> {
     const { value } = await waitFor(this.#actor, (snapshot) => !snapshot.matches('starting'));
     if (value === 'failed' || this.#libp2p === undefined) throw startError(this.#error, this.#config);
     const libp2p = this.#libp2p;
-    const { dht, peers, rpc, discovery } = libp2p.services;
-    return Object.assign(this, rpcSurface(rpc), peersSurface(peers), discoverySurface(discovery), {
+    const { dht, peers, rpc, discovery, gossip } = libp2p.services;
+    const surface = { ...rpcSurface(rpc), ...peersSurface(peers), ...discoverySurface(discovery) };
+    return Object.assign(this, surface, gossipSurface(gossip), {
       peerId: this.#identity.peerId,
       libp2p,
       kad: dht,
+      gossipsub: gossip.pubsub,
       requestResponse: rpc,
       mdns: this.#mdns,
     });
@@ -135,6 +142,7 @@ class Node extends EventHub<LloomEvents> {
       const signing = {
         signer: this.#identity.signer({ chainId }, common),
         verifier: this.#identity.verifier({ chainId }, { ...clock, replayGuard: this.#replayGuard }),
+        keys: messageKeys(),
       };
       const sight = localDiscoveryOf(this.#config, this.#ports);
       const localDiscovery: LocalDiscovery | undefined =
@@ -144,11 +152,13 @@ class Node extends EventHub<LloomEvents> {
       const ports = wire(signing, () => this.#services(), own);
       const { peerId, libp2pKey: privateKey } = this.#identity;
       const parts = { peerId, privateKey, config: this.#config, ports, datastore, stack };
-      this.#libp2p = await startLibp2p(parts);
-      const { peers, rpc, discovery } = this.#services();
+      this.#libp2p = await createNode(parts);
+      const { peers, rpc, discovery, gossip } = this.#services();
       peers.forwardTo(this);
       rpc.forwardTo(this);
       discovery.forwardTo(this);
+      gossip.forwardTo(this);
+      await this.#libp2p.start();
     } catch (error) {
       await this.#stop();
       throw error;

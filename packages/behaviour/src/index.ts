@@ -1,5 +1,5 @@
 /**
- * A node of the Lloom network: connections, requests and discovery composed over libp2p, under the names of the
+ * A node of the Lloom network: connections, requests, discovery and gossip composed over libp2p, under the names of the
  * specification. Re-exports every name that an application needs, so that one import serves.
  *
  * @packageDocumentation
@@ -7,7 +7,7 @@
 export { LloomBehaviour, type StopConfig } from './behaviour.ts';
 export type { NetworkConfig, NetworkStack, NodePorts, PackagesConfig } from './config.ts';
 export { BehaviourError, type BehaviourErrorCode, type BehaviourErrorData } from './errors.ts';
-export type { GossipEvents, LloomEvent, LloomEvents } from './events.ts';
+export type { LloomEvent, LloomEvents } from './events.ts';
 
 export {
   AddressError,
@@ -46,6 +46,23 @@ export {
   type Provider,
   type ServiceQuery,
 } from '@lloom/discovery';
+export {
+  GossipError,
+  GossipTopic,
+  type DegradedReason,
+  type GossipEvents,
+  type GossipMessageInput,
+  type MessageContext,
+  type PeerScore,
+  type PublishConfig,
+  type PublishReceipt,
+  type Topic,
+  type TopicCodec,
+  type TopicConfig,
+  type TopicMessage,
+  type TopicValidator,
+  type Verdict,
+} from '@lloom/gossip';
 export { PeersError, type ConnectionInfo, type ConnectionLimits, type PeerInfo } from '@lloom/peers';
 export {
   Refusal,

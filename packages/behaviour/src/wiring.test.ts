@@ -1,6 +1,6 @@
 import { Identity } from '@lloom/identity';
 import { MemoryDatastore } from 'datastore-core';
-import { expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { wire, type OwnPorts, type Services } from './wiring.ts';
 
 /** The ports of a node whose services are these. */
@@ -81,4 +81,92 @@ test('requests are kept where nonces are kept, and only then', () => {
   expect(portsOf({}, { datastore }).rpc.datastore).toBe(datastore);
   expect(portsOf({}).rpc).not.toHaveProperty('datastore');
   expect(portsOf({}, { datastore }).peers).not.toHaveProperty('datastore');
+});
+
+describe('gossip', () => {
+  test('proves messages with the keys of the identity, and with its own where there are none', () => {
+    const keys = { signerOf: () => undefined, verifierOf: () => undefined };
+    const identity = Identity.generate();
+    const signing = { signer: identity.signer(), verifier: identity.verifier() };
+    expect(wire({ ...signing, keys }, () => ({}) as Services, {}).gossip.keys).toBe(keys);
+    expect(portsOf({}).gossip).not.toHaveProperty('keys');
+  });
+
+  test('dials through peers, as strangers name addresses', async () => {
+    const dialPeer = vi.fn<Services['peers']['dialPeer']>();
+    const { signal } = new AbortController();
+    await portsOf({ peers: { dialPeer } }).gossip.dialer?.dial('peer-1', [], { signal, toldBy: 'peers' });
+    expect(dialPeer).toHaveBeenCalledWith('peer-1', [], { signal, toldBy: 'peers' });
+  });
+
+  test('finds subscribers of topics of ones own in the DHT; those of common topics are everywhere', async () => {
+    const joined: string[] = [];
+    const discovery = {
+      joinRendezvous: (name: string) => {
+        joined.push(name);
+        return () => void joined.splice(joined.indexOf(name), 1);
+      },
+      rendezvousPeers: async function* (name: string) {
+        yield { peerId: `friend of ${name}`, addresses: [] };
+      },
+    };
+    const { topicPeers } = portsOf({ discovery }).gossip;
+    const { signal } = new AbortController();
+    const find = async (topic: string) => {
+      const found: unknown[] = [];
+      for await (const candidate of topicPeers!.find(topic, { signal })) found.push(candidate);
+      return found;
+    };
+    expect(await find('weather')).toEqual([{ peerId: 'friend of weather', addresses: [] }]);
+    expect(await find('lloom/price-updates')).toEqual([]);
+    const retire = topicPeers!.announce!('weather');
+    topicPeers!.announce!('lloom/price-updates')();
+    expect(joined).toEqual(['weather']);
+    retire();
+    expect(joined).toEqual([]);
+  });
+});
+
+describe('what nodes offer', () => {
+  /** Gossip that hands what is published to whoever listens. */
+  const gossipOf = (peers: readonly string[]) => {
+    const topics = new Set<string>();
+    const published: Uint8Array[] = [];
+    let validate: ((frame: Uint8Array) => unknown) | undefined;
+    return {
+      topics,
+      published,
+      hear: (frame: Uint8Array) => validate?.(frame),
+      topicPeers: () => peers,
+      createTopic: (name: string, config: { validate: typeof validate }) => {
+        validate = config.validate;
+        return {
+          publish: async (frame: Uint8Array) => void published.push(frame),
+          subscribe: async () => void topics.add(name),
+          unsubscribe: async () => void topics.delete(name),
+        };
+      },
+    };
+  };
+
+  test('travels over a topic, and is judged by discovery', async () => {
+    const gossip = gossipOf(['peer-1']);
+    const { channel } = portsOf({ gossip }).discovery;
+    const frame = new Uint8Array([1]);
+    await channel?.publish(frame);
+    expect(gossip.published).toEqual([frame]);
+    expect(gossip.hear(frame)).toBe('ignore');
+    const end = channel?.subscribe(async () => 'reject');
+    expect(gossip.topics).toEqual(new Set(['lloom/service-descriptors']));
+    expect(await gossip.hear(frame)).toBe('reject');
+    end?.();
+    expect(gossip.topics.size).toBe(0);
+    expect(gossip.hear(frame)).toBe('ignore');
+  });
+
+  test('is not held back where nobody listens', async () => {
+    const gossip = gossipOf([]);
+    await portsOf({ gossip }).discovery.channel?.publish(new Uint8Array([1]));
+    expect(gossip.published).toEqual([]);
+  });
 });

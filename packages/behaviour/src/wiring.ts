@@ -6,30 +6,36 @@ import {
   type LocalDiscovery,
   type RoutingTable,
 } from '@lloom/discovery';
+import { gossip, type Gossip, type GossipPorts, type MessageKeys } from '@lloom/gossip';
 import { peers, type Peers, type PeersPorts } from '@lloom/peers';
 import { rpc, type Rpc, type RpcPorts } from '@lloom/rpc';
 import type { Datastore } from 'interface-datastore';
 import type { PackagesConfig } from './config.ts';
+import { descriptorChannel } from './internal/descriptorChannel.ts';
 import { performanceOf } from './internal/performance.ts';
+import { topicPeersOf } from './internal/topicPeers.ts';
 
 /** The services of a node that is being built: there when they are called, not when they are wired. */
 export type Services = {
   readonly peers: Peers;
   readonly rpc: Rpc;
   readonly discovery: Discovery;
+  readonly gossip: Gossip;
 };
 
 /** The ports of every package. */
 export interface Ports {
   readonly peers: PeersPorts;
   readonly rpc: RpcPorts;
-  readonly discovery: DiscoveryPorts & Signing;
+  readonly discovery: DiscoveryPorts & Pick<Signing, 'signer' | 'verifier'>;
+  readonly gossip: GossipPorts;
 }
 
 /** What signing takes. */
 export interface Signing {
   readonly signer: Signer;
   readonly verifier: Verifier;
+  readonly keys?: MessageKeys;
 }
 
 /** What the node brings itself. */
@@ -43,7 +49,7 @@ export interface OwnPorts extends CommonPorts {
 }
 
 /** Who serves whom: the packages meet here and nowhere else, one line a wire. */
-export function wire(signing: Signing, services: () => Services, own: OwnPorts): Ports {
+export function wire({ keys, ...signing }: Signing, services: () => Services, own: OwnPorts): Ports {
   const { datastore, localDiscovery, routingTable, ...common } = own;
   return {
     rpc: {
@@ -75,10 +81,24 @@ export function wire(signing: Signing, services: () => Services, own: OwnPorts):
       },
       // rpc, peers -> discovery: PerformanceSource
       experience: performanceOf(services),
+      // gossip -> discovery: DescriptorChannel
+      channel: descriptorChannel(() => services().gossip),
       // the node -> discovery: LocalDiscovery, RoutingTable, Datastore
       ...(localDiscovery !== undefined && { localDiscovery }),
       ...(routingTable !== undefined && { routingTable }),
       ...(datastore !== undefined && { datastore }),
+    },
+    gossip: {
+      ...common,
+      // identity -> gossip: MessageKeys
+      ...(keys !== undefined && { keys }),
+      // peers -> gossip: Dialer
+      dialer: {
+        dial: async (peerId, addresses, call) =>
+          void (await services().peers.dialPeer(peerId, addresses, call)),
+      },
+      // discovery -> gossip: TopicPeerSource
+      topicPeers: topicPeersOf(() => services().discovery),
     },
     peers: {
       ...common,
@@ -94,5 +114,6 @@ export function packageServices(configs: Required<PackagesConfig>, ports: Ports)
     peers: peers({ ...configs.peers, ...ports.peers }),
     rpc: rpc({ ...configs.rpc, ...ports.rpc }),
     discovery: discovery({ ...configs.discovery, ...ports.discovery }),
+    gossip: gossip({ ...configs.gossip, ...ports.gossip }),
   };
 }

@@ -12,7 +12,8 @@ export interface ValidatorOptions extends NodeOptions {
 export async function validate(options: ValidatorOptions, session: Session): Promise<number> {
   const { stake } = options;
   const identity = await obtainIdentity(options, session);
-  const node = await startNode(identity, options);
+  // Others join through it: whoever knows nobody else hears everything from it.
+  const node = await startNode(identity, options, { gossip: { profile: 'bootstrapper' } });
   return runServer(node, session, async () => {
     const { peerId, evmAddress } = identity;
     const addresses = fullAddresses(node);

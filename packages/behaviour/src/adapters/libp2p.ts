@@ -44,8 +44,8 @@ const pingIntervalMs = 30_000;
 const pingMs = 25_000;
 const pingStreams = 8;
 
-/** A libp2p node with all packages; it listens when the promise resolves. */
-export function startLibp2p({
+/** A libp2p node with all packages, not started yet: while it starts, its services call one another. */
+export function createNode({
   peerId,
   privateKey,
   config,
@@ -57,6 +57,7 @@ export function startLibp2p({
   const bounded = boundedDhtDatastore(datastore, { ownPeerId: peerId });
   const { verifier, clock } = ports.discovery;
   return createLibp2p<NodeServices>({
+    start: false,
     privateKey,
     datastore: bounded,
     nodeInfo: { name: 'lloom', version, userAgent: `lloom/${version}` },

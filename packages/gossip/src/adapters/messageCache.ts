@@ -1,0 +1,125 @@
+import type { WireMessage } from './wireMessage.ts';
+
+/** All messages that are kept for those who missed them, in bytes. */
+export const maxCacheBytes = 64 * 1024 * 1024;
+/** What a message takes beside its bytes, about. */
+const entryBytes = 512;
+
+interface Entry {
+  readonly message: WireMessage;
+  readonly topic: string;
+  /** How often each neighbour has asked for it. */
+  asked: Map<string, number> | undefined;
+}
+
+/**
+ * The messages of the last heartbeats, in the form that gossipsub asks for. Its own keeps any number; this one forgets the
+ * oldest first. Only messages that are proven and judged come here.
+ */
+export class MessageCache {
+  readonly msgs = new Map<string, Entry>();
+  readonly notValidatedCount = 0;
+  readonly #gossiped: number;
+  readonly #maxBytes: number;
+  /** Ids by heartbeat, the latest first. */
+  readonly #windows: string[][];
+  #bytes = 0;
+
+  constructor(gossiped: number, kept: number, maxBytes: number = maxCacheBytes) {
+    this.#gossiped = gossiped;
+    this.#maxBytes = maxBytes;
+    this.#windows = Array.from({ length: kept }, () => []);
+  }
+
+  get size(): number {
+    return this.msgs.size;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  put({ msgIdStr }: { readonly msgIdStr: string }, message: WireMessage): boolean {
+    if (this.msgs.has(msgIdStr)) return false;
+    this.msgs.set(msgIdStr, { message, topic: message.topic, asked: undefined });
+    this.#windows[0]!.push(msgIdStr);
+    this.#bytes += message.frame.length + entryBytes;
+    while (this.#bytes > this.#maxBytes) {
+      const [oldest] = this.msgs.keys();
+      if (oldest === undefined || oldest === msgIdStr) break;
+      this.#forget(oldest);
+    }
+    return true;
+  }
+
+  get(id: Uint8Array): WireMessage | undefined {
+    return this.msgs.get(idText(id))?.message;
+  }
+
+  getWithIWantCount(id: string, peerId: string): { msg: WireMessage; count: number } | null {
+    const entry = this.msgs.get(id);
+    if (entry === undefined) return null;
+    entry.asked ??= new Map();
+    const count = (entry.asked.get(peerId) ?? 0) + 1;
+    entry.asked.set(peerId, count);
+    return { msg: entry.message, count };
+  }
+
+  getGossipIDs(topics: ReadonlySet<string>): Map<string, Uint8Array[]> {
+    const ids = new Map<string, Uint8Array[]>();
+    for (const window of this.#windows.slice(0, this.#gossiped)) {
+      for (const id of window) {
+        const topic = this.msgs.get(id)?.topic;
+        if (topic === undefined || !topics.has(topic)) continue;
+        const known = ids.get(topic);
+        if (known === undefined) ids.set(topic, [idBytes(id)]);
+        else known.push(idBytes(id));
+      }
+    }
+    return ids;
+  }
+
+  shift(): void {
+    for (const id of this.#windows.pop() ?? []) this.#forget(id);
+    this.#windows.unshift([]);
+  }
+
+  /** Nothing waits here for a verdict. */
+  observeDuplicate(): void {
+    // Who else has a message is kept with the message.
+  }
+
+  validate(id: string): { message: WireMessage; originatingPeers: Set<string> } | null {
+    const entry = this.msgs.get(id);
+    return entry === undefined ? null : { message: entry.message, originatingPeers: new Set() };
+  }
+
+  remove(id: string): { message: WireMessage; originatingPeers: Set<string> } | null {
+    const record = this.validate(id);
+    this.#forget(id);
+    return record;
+  }
+
+  clear(): void {
+    this.msgs.clear();
+    this.#bytes = 0;
+    for (const window of this.#windows) window.length = 0;
+  }
+
+  #forget(id: string): void {
+    const entry = this.msgs.get(id);
+    if (entry === undefined) return;
+    this.msgs.delete(id);
+    this.#bytes -= entry.message.frame.length + entryBytes;
+  }
+}
+
+/** A message id as gossipsub keeps it: one character a byte, which is the quickest of all texts to make. */
+export function idText(id: Uint8Array): string {
+  return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('latin1');
+}
+
+/** And back. */
+export function idBytes(id: string): Uint8Array {
+  return Buffer.from(id, 'latin1');
+}

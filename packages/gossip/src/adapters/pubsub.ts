@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import {
+  gossipsub,
+  type GossipSub,
+  type GossipSubComponents,
+  type GossipsubOpts,
+  type Message,
+} from '@libp2p/gossipsub';
+import type { ResolvedConfig } from '../config.ts';
+import { meshParameters } from '../internal/meshSize.ts';
+import { peerScore, scoreThresholds } from '../internal/scoring.ts';
+import { LocalAddresses } from './localPeers.ts';
+import { idText, MessageCache } from './messageCache.ts';
+import { maxRpcBytes } from './wireRpc.ts';
+
+/** Hearsay goes to everybody outside the mesh, twice: whoever knows one node only misses nothing. */
+const gossipedHeartbeats = 2;
+/** For so many heartbeats a message can be asked for. */
+const keptHeartbeats = 5;
+/** A neighbour may be subscribed to 128 topics with the longest names: gossipsub counts 1 KiB for each, and its name. */
+const maxTopicBytes = 128 * (1_024 + 256);
+/**
+ * From this size on neighbours are told at once that a message is there, so that they do not send it. At 1 KiB that was
+ * measured to save no time, and is a write more for each message and neighbour; and what is queued for a neighbour that
+ * turns out to have it is not sent anyway.
+ */
+const idontwantMinDataSize = 16 * 1024;
+
+/** gossipsub, by the options that it has. */
+export function createPubsub(
+  components: GossipSubComponents,
+  { config, scoreOf }: { readonly config: ResolvedConfig; readonly scoreOf: (peerId: string) => number },
+): GossipSub {
+  const scoreParams: GossipsubOpts['scoreParams'] = {
+    ...peerScore,
+    IPColocationFactorWhitelist: new LocalAddresses(),
+    appSpecificScore: scoreOf,
+  };
+  const cache: unknown = new MessageCache(gossipedHeartbeats, keptHeartbeats);
+  const create = gossipsub({
+    globalSignaturePolicy: config.validationMode === 'anonymous' ? 'StrictNoSign' : 'StrictSign',
+    fallbackToFloodsub: false,
+    floodPublish: true,
+    batchPublish: true,
+    emitSelf: false,
+    doPX: false,
+    tagMeshPeers: true,
+    ...meshParameters(config.meshSize),
+    gossipFactor: 1,
+    mcacheGossip: gossipedHeartbeats,
+    mcacheLength: keptHeartbeats,
+    messageCache: cache as NonNullable<GossipsubOpts['messageCache']>,
+    heartbeatInterval: config.heartbeatIntervalMs,
+    // Who comes back is let in again at once.
+    unsubcribeBackoff: 1_000,
+    maxInboundDataLength: maxRpcBytes,
+    maxTopicBytesPerPeer: maxTopicBytes,
+    idontwantMinDataSize,
+    msgIdFn: messageId,
+    msgIdToStrFn: idText,
+    scoreParams,
+    scoreThresholds,
+  });
+  return create(components);
+}
+
+/** The author and its number, as in Go; of an anonymous message its hash. */
+function messageId(message: Message): Uint8Array {
+  if (message.type === 'unsigned') return createHash('sha256').update(message.data).digest();
+  const number = Buffer.alloc(8);
+  number.writeBigUInt64BE(message.sequenceNumber);
+  return Buffer.concat([message.from.toMultihash().bytes, number]);
+}

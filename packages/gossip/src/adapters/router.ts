@@ -1,0 +1,243 @@
+import type { GossipSub } from '@libp2p/gossipsub';
+import type {
+  ComponentLogger,
+  Libp2pEvents,
+  Logger,
+  PeerId,
+  PeerRouting,
+  PeerStore,
+  PrivateKey,
+} from '@libp2p/interface';
+import type { ConnectionManager, Registrar } from '@libp2p/interface-internal';
+import { safe, toPeerId, type Random } from '@lloom/core';
+import type { TypedEventTarget } from 'main-event';
+import type { ResolvedConfig } from '../config.ts';
+import { meshParameters } from '../internal/meshSize.ts';
+import type { DialCall, ResolvedPorts, Router, RouterWatcher, Sent, TopicCandidate } from '../ports.ts';
+import type { MeshSize, PeerScore } from '../types.ts';
+import { Authors } from './authors.ts';
+import { replaceBackoffs } from './backoffs.ts';
+import { dialPeer, findCandidates, isConnected } from './finding.ts';
+import { replaceInboundStreams } from './inboundStreams.ts';
+import { internalsOf, type Internals } from './internals.ts';
+import { Links } from './links.ts';
+import { OutboundStreams } from './outboundStreams.ts';
+import { Turn, type OutboxLimits } from './outbox.ts';
+import { createPubsub } from './pubsub.ts';
+import { Receiving } from './receiving.ts';
+import { peerScores } from './scores.ts';
+import { Sending } from './sending.ts';
+import { replaceUpkeep } from './upkeep.ts';
+
+/** What the node lends to the service. */
+export interface GossipComponents {
+  readonly peerId: PeerId;
+  readonly privateKey: PrivateKey;
+  readonly registrar: Registrar;
+  readonly connectionManager: ConnectionManager;
+  readonly peerStore: PeerStore;
+  readonly events: TypedEventTarget<Libp2pEvents>;
+  readonly logger: ComponentLogger;
+  readonly peerRouting?: PeerRouting;
+}
+
+/** How the router is set up. */
+export interface RouterSetup {
+  readonly config: ResolvedConfig;
+  readonly ports: ResolvedPorts;
+  /** The application's score of a peer, from -100 to 100. */
+  readonly scoreOf: (peerId: string) => number;
+}
+
+/** What waits for one neighbour that does not read: two seconds of a busy network, and some of the largest messages. */
+const waitingBytes = 2 * 1024 * 1024;
+const waitingMessages = 8;
+const waitingControlBytes = 512 * 1024;
+/** Counts as ten broken promises: far below every threshold, for some seconds. */
+const violationPenalty = 10;
+
+/** gossipsub, with what it leaves to be desired mended in this one instance. */
+export class PubsubRouter implements Router {
+  readonly pubsub: GossipSub;
+  readonly peerId: string;
+  readonly #components: GossipComponents;
+  readonly #gossipsub: Internals;
+  readonly #logger: Logger;
+  readonly #random: Random;
+  readonly #turn = new Turn((text, error) => this.logError(text, error));
+  readonly #links: Links;
+  readonly #sending: Sending;
+  readonly #receiving: Receiving;
+  readonly #outbound: OutboundStreams;
+  #watcher: RouterWatcher | undefined;
+
+  constructor(components: GossipComponents, setup: RouterSetup) {
+    const { config, ports } = setup;
+    const { connectionManager, peerId, privateKey } = components;
+    this.#components = components;
+    this.#logger = components.logger.forComponent('lloom:gossip');
+    this.peerId = peerId.toString();
+    this.pubsub = createPubsub(components, setup);
+    const gossipsub = internalsOf(this.pubsub);
+    this.#gossipsub = gossipsub;
+    const onError = (text: string, error: unknown): void => this.logError(text, error);
+    const turn = this.#turn;
+    this.#links = new Links(gossipsub, turn, (topic) => this.#watcher?.onLinks(topic));
+    this.#sending = new Sending(gossipsub, { peerId, privateKey, config, ports });
+    this.#receiving = new Receiving(gossipsub, {
+      config,
+      authors: new Authors(ports.keys),
+      sending: this.#sending,
+      watcher: () => this.#watcher,
+      onError,
+    });
+    const limits: OutboxLimits = {
+      messageBytes: Math.max(waitingBytes, waitingMessages * config.maxMessageBytes),
+      controlBytes: waitingControlBytes,
+    };
+    const { clock, random } = ports;
+    this.#random = random;
+    const onChange = (id: string): void => this.#links.changedFor(id);
+    this.#outbound = new OutboundStreams(gossipsub, {
+      connectionManager,
+      clock,
+      random,
+      turn,
+      limits,
+      onChange,
+      onUnsupported: (peer) => this.#leave(peer),
+      onError,
+    });
+    replaceInboundStreams(gossipsub, {
+      receiving: this.#receiving,
+      onViolation: (peer, error) => this.#cutOff(peer, error),
+      onEnd: (peer) => this.#outbound.onInboundEnd(peer),
+      onError,
+    });
+    replaceBackoffs(gossipsub, () => Date.now());
+    replaceUpkeep(gossipsub);
+    gossipsub.onPeerDisconnected = safe(
+      (peer: PeerId) => this.#onLeft(peer),
+      (error) => onError('a neighbour could not leave', error),
+    );
+  }
+
+  async start(watcher: RouterWatcher): Promise<void> {
+    this.#watcher = watcher;
+    this.#components.events.addEventListener('peer:disconnect', this.#onDisconnect);
+    await this.#gossipsub.start();
+    await this.#meetConnected();
+  }
+
+  async stop(): Promise<void> {
+    const gossipsub = this.#gossipsub;
+    this.#components.events.removeEventListener('peer:disconnect', this.#onDisconnect);
+    if (!gossipsub.isStarted()) return;
+    for (const topic of [...gossipsub.subscriptions]) gossipsub.unsubscribe(topic);
+    this.#watcher = undefined;
+    this.#outbound.stop();
+    this.#receiving.stop();
+    // Its own goes on until the next heartbeat, and keeps the process alive for as long.
+    clearTimeout(gossipsub.status.heartbeatTimeout);
+    await gossipsub.stop();
+    gossipsub.mcache.clear();
+    gossipsub.score.scoreCache.clear();
+  }
+
+  subscribe(topic: string): void {
+    this.#gossipsub.subscribe(topic);
+    this.#links.changed(topic);
+  }
+
+  unsubscribe(topic: string): void {
+    this.#gossipsub.unsubscribe(topic);
+    this.#links.changed(topic);
+  }
+
+  async publish(topic: string, data: Uint8Array): Promise<Sent> {
+    const { id, recipients } = await this.#sending.publish(topic, data);
+    return { messageId: Buffer.from(id, 'latin1').toString('hex'), recipients };
+  }
+
+  topicPeers(topic: string): readonly string[] {
+    const { topics, streamsOutbound } = this.#gossipsub;
+    return [...(topics.get(topic) ?? [])].filter((id) => streamsOutbound.has(id));
+  }
+
+  meshPeers(topic: string): readonly string[] {
+    return this.#gossipsub.getMeshPeers(topic);
+  }
+
+  isConnected(peerId: string): boolean {
+    return isConnected(this.#components, toPeerId(peerId));
+  }
+
+  setMeshSize(size: MeshSize): void {
+    Object.assign(this.#gossipsub.opts, meshParameters(size));
+  }
+
+  scores(): readonly PeerScore[] {
+    return peerScores(this.#gossipsub);
+  }
+
+  find(_topic: string, config: { readonly signal: AbortSignal }): AsyncIterable<TopicCandidate> {
+    const { protocols } = this.#gossipsub;
+    return findCandidates(this.#components, protocols, { ...config, random: this.#random });
+  }
+
+  dial(peerId: string, addresses: readonly string[], config: DialCall): Promise<void> {
+    return dialPeer(this.#components, { peerId, addresses }, config);
+  }
+
+  log(text: string, fields: Readonly<Record<string, string | number>>): void {
+    this.#logger(`${text} %o`, fields);
+  }
+
+  logError(text: string, error: unknown): void {
+    this.#logger.error(`${text} - %e`, error);
+  }
+
+  /** gossipsub hears of connections that begin; when it starts again there are some already. */
+  async #meetConnected(): Promise<void> {
+    const { connectionManager } = this.#components;
+    for (const connection of connectionManager.getConnections()) {
+      const { remotePeer, limits } = connection;
+      if (limits !== undefined) continue;
+      if (await this.#speaks(remotePeer)) this.#gossipsub.onPeerConnected(remotePeer, connection);
+    }
+  }
+
+  readonly #onDisconnect = safe(
+    ({ detail }: CustomEvent<PeerId>) => this.#leave(detail),
+    (error) => this.logError('a listener failed', error),
+  );
+
+  /** libp2p says that a neighbour has left, or speaks the protocol no more. It tells late: it may be back already. */
+  async #onLeft(peerId: PeerId): Promise<void> {
+    if (!this.#gossipsub.peers.has(peerId.toString())) return;
+    if (isConnected(this.#components, peerId) && (await this.#speaks(peerId))) return;
+    this.#leave(peerId);
+  }
+
+  async #speaks(peerId: PeerId): Promise<boolean> {
+    const peer = await this.#components.peerStore.get(peerId).catch(() => undefined);
+    return peer?.protocols.some((name) => this.#gossipsub.protocols.includes(name)) === true;
+  }
+
+  #leave(peerId: PeerId): void {
+    const id = peerId.toString();
+    if (!this.#gossipsub.peers.has(id)) return;
+    this.#links.changedFor(id);
+    this.#outbound.forget(id);
+    this.#gossipsub.removePeer(peerId);
+  }
+
+  #cutOff(peerId: PeerId, error: Error): void {
+    this.logError(`${peerId.toString()} broke the protocol`, error);
+    // When it comes back it is not heard for a while.
+    this.#gossipsub.score.addPenalty(peerId.toString(), violationPenalty, 'violation');
+    this.#watcher?.onViolation(peerId.toString());
+    for (const connection of this.#components.connectionManager.getConnections(peerId))
+      connection.abort(error);
+  }
+}

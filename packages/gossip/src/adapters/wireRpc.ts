@@ -1,0 +1,124 @@
+import type { RPC } from '@libp2p/gossipsub/message';
+import { WireError, WireReader } from './wire.ts';
+import { WireMessage } from './wireMessage.ts';
+
+/** One RPC of a neighbour. */
+export interface WireRpc {
+  readonly subscriptions: { readonly subscribe: boolean; readonly topic: string }[];
+  readonly messages: WireMessage[];
+  readonly control: RPC.ControlMessage | undefined;
+}
+
+/** The longest RPC that is read: what libp2p's own nodes read. */
+export const maxRpcBytes = 4 * 1024 * 1024;
+/** Topics in one RPC. A neighbour may have 128 in all. */
+const maxSubscriptions = 1_024;
+/** Messages in one RPC: as many as may be asked for at once. */
+const maxMessages = 5_000;
+/** Ids and control messages in one RPC: as many ids of the usual length as it has room for. */
+const maxControls = 90_000;
+
+/**
+ * Reads an RPC. Messages are read in place: they live as long as `frame`.
+ * @throws {WireError} also when there is more in it than any honest node says
+ */
+export function decodeRpc(frame: Buffer): WireRpc {
+  const reader = new WireReader(frame);
+  const rpc = { subscriptions: [], messages: [], control: undefined } as Mutable<WireRpc>;
+  const quota = { left: maxControls };
+  while (!reader.isAtEnd) {
+    const tag = reader.varint();
+    const field = tag >>> 3;
+    if (field < 1 || field > 3) {
+      reader.skip(tag);
+      continue;
+    }
+    reader.expectBytes(tag);
+    if (field === 1) {
+      if (rpc.subscriptions.length >= maxSubscriptions) throw new WireError('too many subscriptions');
+      rpc.subscriptions.push(decodeSubscription(reader.nested()));
+    } else if (field === 2) {
+      if (rpc.messages.length >= maxMessages) throw new WireError('too many messages');
+      rpc.messages.push(new WireMessage(reader.nested()));
+    } else {
+      rpc.control ??= { ihave: [], iwant: [], graft: [], prune: [], idontwant: [] };
+      decodeControl(reader.nested(), rpc.control, quota);
+    }
+  }
+  return rpc;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+interface Quota {
+  left: number;
+}
+
+function decodeSubscription(reader: WireReader): WireRpc['subscriptions'][number] {
+  let [subscribe, topic] = [false, ''];
+  while (!reader.isAtEnd) {
+    const tag = reader.varint();
+    if (tag === 0x08) subscribe = reader.varint() !== 0;
+    else if (tag === 0x12) topic = reader.text();
+    else reader.skip(tag);
+  }
+  return { subscribe, topic };
+}
+
+function decodeControl(reader: WireReader, control: RPC.ControlMessage, quota: Quota): void {
+  while (!reader.isAtEnd) {
+    const tag = reader.varint();
+    const field = tag >>> 3;
+    if (field < 1 || field > 5) {
+      reader.skip(tag);
+      continue;
+    }
+    reader.expectBytes(tag);
+    spend(quota);
+    const value = reader.nested();
+    if (field === 1) control.ihave.push(decodeIds(value, quota, 2));
+    else if (field === 2) control.iwant.push(decodeIds(value, quota, 1));
+    else if (field === 3) control.graft.push(decodeIds(value, quota, 2));
+    else if (field === 4) control.prune.push(decodePrune(value));
+    else control.idontwant.push(decodeIds(value, quota, 1));
+  }
+}
+
+/** A topic in field 1, where ids are in field 2; or ids alone, in field 1. */
+function decodeIds(
+  reader: WireReader,
+  quota: Quota,
+  idsField: 1 | 2,
+): { topicID?: string; messageIDs: Uint8Array[] } {
+  const value: { topicID?: string; messageIDs: Uint8Array[] } = { messageIDs: [] };
+  while (!reader.isAtEnd) {
+    const tag = reader.varint();
+    const field = tag >>> 3;
+    if (field !== 1 && field !== idsField) {
+      reader.skip(tag);
+      continue;
+    }
+    reader.expectBytes(tag);
+    if (field === idsField) {
+      spend(quota);
+      value.messageIDs.push(reader.bytes());
+    } else value.topicID = reader.text();
+  }
+  return value;
+}
+
+/** Whom else to connect to is not read: it would be a stranger's word. */
+function decodePrune(reader: WireReader): RPC.ControlPrune {
+  const value: RPC.ControlPrune = { peers: [] };
+  while (!reader.isAtEnd) {
+    const tag = reader.varint();
+    if (tag === 0x0a) value.topicID = reader.text();
+    else if (tag === 0x18) value.backoff = reader.varint();
+    else reader.skip(tag);
+  }
+  return value;
+}
+
+function spend(quota: Quota): void {
+  if (--quota.left < 0) throw new WireError('too many control messages');
+}

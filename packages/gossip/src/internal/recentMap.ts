@@ -1,0 +1,18 @@
+/** A map by name that keeps so many at most: what was set longest ago goes first. Iterates in that order. */
+export class RecentMap<V> extends Map<string, V> {
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    super();
+    this.#limit = limit;
+  }
+
+  /** Sets a value as the newest. */
+  override set(name: string, value: V): this {
+    this.delete(name);
+    super.set(name, value);
+    const [oldest] = this.keys();
+    if (this.size > this.#limit && oldest !== undefined) this.delete(oldest);
+    return this;
+  }
+}

@@ -1,0 +1,46 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Questions, Saying } from './part.ts';
+
+const script = fileURLToPath(new URL('part.ts', import.meta.url));
+/** Far beyond any question: a part that hangs ends the suite. */
+const limitMs = 60_000;
+
+/** A process with nodes of a network, which is asked one thing at a time. */
+export class Part {
+  readonly #child: ChildProcess = fork(script);
+
+  /**
+   * Asks it.
+   * @throws what went wrong there, or that it has ended
+   */
+  async ask<Q extends keyof Questions>(
+    question: Q,
+    asked: Questions[Q]['asked'],
+  ): Promise<Questions[Q]['told']> {
+    const saying = await new Promise<Saying>((resolve, reject) => {
+      const settle = (act: () => void): void => {
+        clearTimeout(timer);
+        this.#child.off('message', onMessage).off('exit', onExit);
+        act();
+      };
+      const fail = (why: string) => settle(() => reject(new Error(`${question}: ${why}`)));
+      const onMessage = (message: unknown) => settle(() => resolve(message as Saying));
+      const onExit = () => fail('its process ended');
+      const timer = setTimeout(() => fail(`no answer within ${limitMs} ms`), limitMs);
+      this.#child.once('message', onMessage).once('exit', onExit);
+      this.#child.send({ question, asked });
+    });
+    if ('told' in saying) return saying.told as Questions[Q]['told'];
+    throw new Error(`${question}: ${saying.failed}`);
+  }
+
+  /** Ends it without a word to anybody. Harmless when it has ended. */
+  async kill(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+}
