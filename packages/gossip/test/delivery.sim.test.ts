@@ -131,3 +131,30 @@ test('who leaves a topic and comes back is in the mesh again within three heartb
   const [scoreOfB] = a.peerScores();
   expect(scoreOfB!.behaviour).toBe(0);
 });
+
+test('who comes a moment after a message was said hears it as well', async ({ createNetwork }) => {
+  const names = ['a', 'hub', 'late', 'later'];
+  const network = await createNetwork({
+    nodes: names,
+    link,
+    createNode: (host) => createSimNode(host, { keys: noKeys }),
+  });
+  await subscribeAll(network, ['a', 'hub']);
+  await connect(network, [
+    ['a', 'hub'],
+    ['late', 'hub'],
+  ]);
+  await network.runFor(2_000);
+  const ledger = new Ledger(network, names);
+  ledger.publish('a', 'news');
+  await network.runFor(500);
+  expect(ledger.heardBy('news')).toEqual(['hub']);
+  await subscribeAll(network, ['late', 'later']);
+  await network.runFor(400);
+  expect(ledger.heardBy('news')).toEqual(['hub', 'late']);
+  await network.runFor(1_500);
+  await connect(network, [['later', 'hub']]);
+  await network.runFor(1_000);
+  expect(ledger.heardBy('news')).toEqual(['hub', 'late', 'later']);
+  expect(ledger.doubles).toBe(0);
+});

@@ -79,6 +79,18 @@ export class MessageCache {
     return ids;
   }
 
+  /** The messages of a topic that are kept, the latest first, down to one that is known. */
+  latest(topic: string, limit: number, known?: string): string[] {
+    const ids: string[] = [];
+    for (const window of this.#windows) {
+      for (const id of window.toReversed()) {
+        if (id === known || ids.length === limit) return ids;
+        if (this.msgs.get(id)?.topic === topic) ids.push(id);
+      }
+    }
+    return ids;
+  }
+
   shift(): void {
     for (const id of this.#windows.pop() ?? []) this.#forget(id);
     this.#windows.unshift([]);

@@ -17,6 +17,7 @@ import type { DialCall, ResolvedPorts, Router, RouterWatcher, Sent, TopicCandida
 import type { MeshSize, PeerScore } from '../types.ts';
 import { Authors } from './authors.ts';
 import { replaceBackoffs } from './backoffs.ts';
+import { CatchUp } from './catchUp.ts';
 import { dialPeer, findCandidates, isConnected } from './finding.ts';
 import { replaceInboundStreams } from './inboundStreams.ts';
 import { internalsOf, type Internals } from './internals.ts';
@@ -97,7 +98,11 @@ export class PubsubRouter implements Router {
     };
     const { clock, random } = ports;
     this.#random = random;
-    const onChange = (id: string): void => this.#links.changedFor(id);
+    const catchUp = new CatchUp(gossipsub, turn, onError);
+    const onChange = (id: string): void => {
+      this.#links.changedFor(id);
+      catchUp.meet(id);
+    };
     this.#outbound = new OutboundStreams(gossipsub, {
       connectionManager,
       clock,
