@@ -13,8 +13,8 @@ import { LocalAddresses } from './localPeers.ts';
 import { idText, MessageCache } from './messageCache.ts';
 import { maxRpcBytes } from './wireRpc.ts';
 
-/** Hearsay goes to everybody outside the mesh, twice: whoever knows one node only misses nothing. */
-const gossipedHeartbeats = 2;
+/** Hearsay goes to everybody outside the mesh, once: whoever knows one node only misses nothing. What is not taken is kept. */
+const gossipedHeartbeats = 1;
 /** For so many heartbeats a message can be asked for. */
 const keptHeartbeats = 5;
 /** A neighbour may be subscribed to 128 topics with the longest names: gossipsub counts 1 KiB for each, and its name. */

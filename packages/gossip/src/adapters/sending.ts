@@ -26,6 +26,8 @@ export interface Published {
 }
 
 const nanoseconds = 1_000_000n;
+/** Lists of ids that wait for a neighbour, one a topic and heartbeat: what they name is forgotten after five heartbeats. */
+const maxKeptHearsay = 16;
 
 /** Sends RPCs and messages: each message encoded once for all. In place of gossipsub's own `sendRpc`, `forwardMessage` and `publish`. */
 export class Sending {
@@ -159,6 +161,8 @@ export class Sending {
     const hasHearsay = ihave.length > 0 || iwant.length > 0 || idontwant.length > 0;
     // What was not asked for is not a promise that somebody could break.
     const isTaken = !hasHearsay || outbox.hearsay(encodeControl({ ...none, ihave, iwant, idontwant }));
+    // It is told once: when the neighbour does not read now, with the next that it is sent.
+    if (!isTaken && ihave.length > 0) gossipsub.gossip.set(id, ihave.slice(-maxKeptHearsay));
     for (const { topicID } of graft) this.#tell('gossipsub:graft', id, topicID);
     for (const { topicID } of prune) this.#tell('gossipsub:prune', id, topicID);
     return isTaken;
