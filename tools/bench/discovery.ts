@@ -1,6 +1,7 @@
 import type { Drained, Iterated, Listed, Named } from './discovery/client.ts';
 import { wantedCount, wantedModel, type Hub } from './discovery/nodes.ts';
-import { Part } from './discovery/parts.ts';
+import type { Questions } from './discovery/part.ts';
+import { Part } from './part.ts';
 import { median, row, type Row } from './report.ts';
 
 /** How many new clients each figure is of. */
@@ -33,7 +34,7 @@ async function runRounds(acts: readonly ((counts: boolean) => Promise<void>)[]):
 }
 
 /** What a client found, and how long that took. */
-async function measure(client: Part, hub: Hub): Promise<Row[]> {
+async function measure(client: Part<Questions>, hub: Hub): Promise<Row[]> {
   const [iterated, drained, listed]: [Iterated[], Drained[], Listed[]] = [[], [], []];
   const iterate = async (counts: boolean): Promise<void> => {
     const measured = await client.ask('iterate', hub);
@@ -122,7 +123,9 @@ function ghostRows({ ours, listed, stock }: Named, dead: ReadonlySet<string>): R
  * and whether dead ones are named. Clients are new for each figure.
  */
 export async function discoverySuite(): Promise<Row[]> {
-  const [first, second, doomed, client] = [new Part(), new Part(), new Part(), new Part()];
+  const script = new URL('discovery/part.ts', import.meta.url);
+  const begin = (): Part<Questions> => new Part(script);
+  const [first, second, doomed, client] = [begin(), begin(), begin(), begin()];
   const parts = [first, second, doomed, client];
   try {
     const [started] = await first.ask('start', { hub: [], models: hubModels });

@@ -59,6 +59,8 @@ export type {
   Signer,
   Verifier,
 } from './ports.ts';
+export { RecentMap } from './recentMap.ts';
+export { draw, retryDelay, spread, type RetryPolicy } from './retryDelay.ts';
 export { safe } from './safe.ts';
 export { systemClock, systemRandom } from './system.ts';
 export { zeroAddress, zeroDigest, type EvmAddress, type Hex } from './types.ts';

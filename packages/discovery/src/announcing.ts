@@ -1,5 +1,5 @@
 import { fromPromise, type ActorRefFrom } from 'xstate';
-import { orAbort } from '@lloom/core';
+import { orAbort, RecentMap } from '@lloom/core';
 import { createServiceActor } from './actors.ts';
 import { startDeadline } from './internal/deadline.ts';
 import type { Intake } from './internal/intake.ts';
@@ -7,7 +7,6 @@ import type { OwnDescriptor } from './internal/ownDescriptor.ts';
 import type { Shared } from './internal/shared.ts';
 import { Teller } from './internal/telling.ts';
 import { announcementMachine, type AnnouncementResult } from './machines/announcement.machine.ts';
-import { RecentMap } from './internal/recentMap.ts';
 
 /** Newly connected peers are told at once, each so often at most, in ms; so many are remembered. */
 const greetingMs = 10_000;

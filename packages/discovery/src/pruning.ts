@@ -1,11 +1,10 @@
-import { orAbort } from '@lloom/core';
+import { orAbort, RecentMap } from '@lloom/core';
 import { fromPromise, type ActorRefFrom } from 'xstate';
 import { createServiceActor } from './actors.ts';
 import { startDeadline } from './internal/deadline.ts';
 import { Gate } from './internal/gate.ts';
 import type { Shared } from './internal/shared.ts';
 import { deadPeerMachine, type DeadPeerDial } from './machines/deadPeer.machine.ts';
-import { RecentMap } from './internal/recentMap.ts';
 
 type DeadPeer = ActorRefFrom<typeof deadPeerMachine>;
 

@@ -1,11 +1,10 @@
 import { CodecError, decodeGossipMessage, encodeGossipMessage, type GossipMessage } from '@lloom/codec';
-import { errorText } from '@lloom/core';
+import { errorText, RecentMap } from '@lloom/core';
 import { GossipError } from './errors.ts';
 import type { Counts } from './internal/counts.ts';
 import { shown, type ResolvedPublish } from './internal/given.ts';
 import { Outbox, type Outgoing } from './internal/outbox.ts';
 import { Pace, type Usage } from './internal/pace.ts';
-import { RecentMap } from './internal/recentMap.ts';
 import type { Shared } from './internal/shared.ts';
 import type { Sent } from './ports.ts';
 import type { Kind, Topics } from './topics.ts';

@@ -1,8 +1,7 @@
-import { orAbort } from '@lloom/core';
+import { orAbort, RecentMap } from '@lloom/core';
 import { startDeadline, type Deadline } from './internal/deadline.ts';
 import { enoughOf } from './internal/enough.ts';
 import { attempt } from './internal/given.ts';
-import { RecentMap } from './internal/recentMap.ts';
 import type { Shared } from './internal/shared.ts';
 import type { Dialer, TopicCandidate, TopicPeerSource } from './ports.ts';
 import type { MeshSize } from './types.ts';

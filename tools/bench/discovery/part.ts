@@ -1,4 +1,5 @@
 // One part of the network, in a process of its own: nodes that stay, or clients that come and go.
+import type { Saying } from '../part.ts';
 import type { LloomBehaviour } from '@lloom/behaviour';
 import {
   drain,
@@ -38,9 +39,6 @@ export interface Questions {
   /** Whom those two name. */
   readonly named: { readonly asked: undefined; readonly told: Named };
 }
-
-/** What a part says: an answer to each question. */
-export type Saying = { readonly told: unknown } | { readonly failed: string };
 
 const nodes: { readonly node: LloomBehaviour; readonly model: string | null }[] = [];
 let standing: Standing | undefined;

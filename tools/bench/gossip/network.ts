@@ -1,6 +1,7 @@
 import { seededRandom } from '@lloom/simkit';
 import type { NodePlan } from './node.ts';
-import { Part } from './parts.ts';
+import { Part } from '../part.ts';
+import type { Questions } from './part.ts';
 import { firstOpenId, nowMs } from './payload.ts';
 
 /** A network of one stack. */
@@ -29,6 +30,8 @@ export interface Spread {
   readonly expected: number;
 }
 
+const script = new URL('part.ts', import.meta.url);
+
 /** Those who are not told of by then will not be: stock gossipsub may hear no subscription at all. */
 const settleMs = 5_000;
 /** Meshes are made at heartbeats: some of them after the last subscription. */
@@ -38,13 +41,13 @@ const headStartMs = 300;
 
 /** Processes with nodes of one stack that are connected, and subscribed to one topic. */
 export class Network {
-  readonly #parts: readonly Part[];
+  readonly #parts: readonly Part<Questions>[];
   readonly #plan: NetworkPlan;
   readonly #places: readonly { readonly part: number; readonly node: number }[];
   readonly #random = seededRandom(1);
   #nextId = firstOpenId;
 
-  private constructor(parts: readonly Part[], plan: NetworkPlan) {
+  private constructor(parts: readonly Part<Questions>[], plan: NetworkPlan) {
     this.#parts = parts;
     this.#plan = plan;
     this.#places = plan.parts.flatMap((nodes, part) => nodes.map((_, node) => ({ part, node })));
@@ -53,7 +56,7 @@ export class Network {
   /** Starts it; its meshes stand when the promise resolves. */
   static async start(plan: NetworkPlan): Promise<Network> {
     const network = new Network(
-      plan.parts.map(() => new Part()),
+      plan.parts.map(() => new Part<Questions>(script)),
       plan,
     );
     try {

@@ -1,4 +1,5 @@
 // One part of a network, in a process of its own.
+import type { Saying } from '../part.ts';
 import { Side, type ClosedDone, type ClosedLoad } from './closedLoad.ts';
 import type { CreateNode, GossipNode, NodePlan } from './node.ts';
 import { Notices } from './notices.ts';
@@ -24,9 +25,6 @@ export interface Questions {
   readonly closed: { readonly asked: ClosedLoad; readonly told: ClosedDone };
   readonly open: { readonly asked: OpenLoad; readonly told: OpenDone };
 }
-
-/** What a part says: an answer to each question. */
-export type Saying = { readonly told: unknown } | { readonly failed: string };
 
 let nodes: readonly GossipNode[] = [];
 let side: Side | undefined;

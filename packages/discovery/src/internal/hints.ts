@@ -1,5 +1,4 @@
-import type { Clock } from '@lloom/core';
-import { RecentMap } from './recentMap.ts';
+import { type Clock, RecentMap } from '@lloom/core';
 
 /** Peers of whom something is said; the one said longest ago goes first. */
 const maxPeers = 1_024;

@@ -1,5 +1,5 @@
+import { RecentMap } from '@lloom/core';
 import type { FoundPeer } from '../types.ts';
-import { RecentMap } from './recentMap.ts';
 
 /** Peers whose addresses are kept; the one met longest ago goes first. */
 const maxPeers = 256;

@@ -1,5 +1,4 @@
-import type { Clock } from '@lloom/core';
-import { RecentMap } from './recentMap.ts';
+import { type Clock, RecentMap } from '@lloom/core';
 
 /** Peers that are counted; the one that was counted longest ago goes first. */
 const maxPeers = 1_024;

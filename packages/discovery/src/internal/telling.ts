@@ -1,8 +1,7 @@
-import { orAbort } from '@lloom/core';
+import { orAbort, RecentMap } from '@lloom/core';
 import { startDeadline } from './deadline.ts';
 import { Gate } from './gate.ts';
 import type { Shared } from './shared.ts';
-import { RecentMap } from './recentMap.ts';
 
 /** Peers that are told at the same time, and in all. */
 const concurrency = 32;

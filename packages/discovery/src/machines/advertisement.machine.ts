@@ -1,8 +1,8 @@
+import { draw, retryDelay, spread, type RetryPolicy } from '@lloom/core';
 import { assign, emit, fromPromise, setup } from 'xstate';
 import type { PublishProblem } from '../errors.ts';
 import { fewestTakers, type PublishResult, type PublishTask } from '../internal/publishing.ts';
 import { union, without } from '../internal/keys.ts';
-import { draw, retryDelay, spread, type RetryPolicy } from '../internal/retryDelay.ts';
 
 /** What an advertisement starts with. */
 export interface AdvertisementInput {

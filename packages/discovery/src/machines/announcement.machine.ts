@@ -1,5 +1,5 @@
+import { draw, type RetryPolicy } from '@lloom/core';
 import { assign, fromPromise, setup } from 'xstate';
-import { draw, type RetryPolicy } from '../internal/retryDelay.ts';
 
 /** What announcing starts with. */
 export interface AnnouncementInput {

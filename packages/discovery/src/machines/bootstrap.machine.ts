@@ -1,6 +1,6 @@
+import { draw, retryDelay, spread, type RetryPolicy } from '@lloom/core';
 import { assign, emit, fromPromise, setup } from 'xstate';
 import type { DialResult } from '../internal/bootstrapPeers.ts';
-import { draw, retryDelay, spread, type RetryPolicy } from '../internal/retryDelay.ts';
 import type { AddressFailure } from '../types.ts';
 
 /** What joining the network starts with. */

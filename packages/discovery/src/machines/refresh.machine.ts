@@ -1,5 +1,5 @@
+import { draw, retryDelay, spread, type RetryPolicy } from '@lloom/core';
 import { assign, emit, fromPromise, setup } from 'xstate';
-import { draw, retryDelay, spread, type RetryPolicy } from '../internal/retryDelay.ts';
 
 /** What refreshing starts with. */
 export interface RefreshInput {

@@ -1,5 +1,5 @@
+import { draw, retryDelay, spread, type RetryPolicy } from '@lloom/core';
 import { assign, fromPromise, setup } from 'xstate';
-import { draw, retryDelay, spread, type RetryPolicy } from '../internal/retryDelay.ts';
 
 /** What a registry starts with. */
 export interface RegistryInput {

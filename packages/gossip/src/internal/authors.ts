@@ -1,8 +1,7 @@
-import type { Clock } from '@lloom/core';
+import { type Clock, RecentMap } from '@lloom/core';
 import type { ResolvedConfig } from '../config.ts';
 import type { Incoming } from '../ports.ts';
 import { Pace, type Usage } from './pace.ts';
-import { RecentMap } from './recentMap.ts';
 import { SequenceWindow } from './sequenceWindow.ts';
 
 /** Authors that are remembered, by topic; who has been silent longest goes first. */

@@ -1,5 +1,4 @@
-import type { Clock } from '@lloom/core';
-import { RecentMap } from './recentMap.ts';
+import { type Clock, RecentMap } from '@lloom/core';
 
 /** Of so many authors that were heard last, so many at least must be off. */
 const maxAuthors = 8;

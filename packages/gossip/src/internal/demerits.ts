@@ -1,6 +1,5 @@
-import type { Clock } from '@lloom/core';
+import { type Clock, RecentMap } from '@lloom/core';
 import { Pace, type Usage } from './pace.ts';
-import { RecentMap } from './recentMap.ts';
 
 const maxPeers = 1_024;
 /** Half of what is held against a peer is forgotten in so long. */

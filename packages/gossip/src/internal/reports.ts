@@ -1,6 +1,5 @@
-import type { Clock } from '@lloom/core';
+import { type Clock, RecentMap } from '@lloom/core';
 import type { PeerFact, ReputationSink } from '../ports.ts';
-import { RecentMap } from './recentMap.ts';
 
 const maxPeers = 1_024;
 /** Each fact of a peer is told so often at most. */

@@ -1,6 +1,6 @@
+import { draw, retryDelay, type RetryPolicy } from '@lloom/core';
 import { assign, emit, fromPromise, setup } from 'xstate';
 import { lackOf, type Links } from '../internal/enough.ts';
-import { draw, retryDelay, type RetryPolicy } from '../internal/retryDelay.ts';
 import type { DegradedReason } from '../types.ts';
 
 /** What a subscription starts with. */

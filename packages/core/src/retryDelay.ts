@@ -9,7 +9,17 @@ export interface RetryPolicy {
 /** How much of a delay is left to chance, up and down. */
 const jitterRatio = 0.1;
 
-/** A delay that doubles with each attempt up to its maximum, give or take a tenth. `chance` is from 0 to 1. */
+/**
+ * A delay that doubles with each attempt up to its maximum, give or take a tenth, in ms.
+ *
+ * @param attempt 1 for the first one
+ * @param chance from 0 to 1
+ * @example
+ * ```ts
+ * const { chance, seed: next } = draw(seed);
+ * retryDelay({ retryDelayMs: 1_000, maxRetryDelayMs: 30_000 }, 3, chance); // about 4,000
+ * ```
+ */
 export function retryDelay(policy: RetryPolicy, attempt: number, chance: number): number {
   const doubled = policy.retryDelayMs * 2 ** Math.min(attempt - 1, 30);
   return Math.min(policy.maxRetryDelayMs, spread(Math.min(policy.maxRetryDelayMs, doubled), chance));

@@ -1,4 +1,13 @@
-/** A map by name that keeps so many at most: what was set longest ago goes first. Iterates in that order. */
+/**
+ * A map by name that keeps so many at most: what was set longest ago goes first. Iterates in that order. For what others can make
+ * grow.
+ *
+ * @example
+ * ```ts
+ * const heardAt = new RecentMap<number>(1_024);
+ * heardAt.set(peerId, clock.elapsed());
+ * ```
+ */
 export class RecentMap<V> extends Map<string, V> {
   readonly #limit: number;
 

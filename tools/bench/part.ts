@@ -1,24 +1,30 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Questions, Saying } from './part.ts';
 
-const script = fileURLToPath(new URL('part.ts', import.meta.url));
+/** What a part says to a question. */
+export type Saying = { readonly told: unknown } | { readonly failed: string };
+
+/** What a part can be asked: each question with what is asked, and what is told. */
+export type Questions = Record<string, { readonly asked: unknown; readonly told: unknown }>;
+
 /** Far beyond any question: a part that hangs ends the suite. */
 const limitMs = 60_000;
 
 /** A process with nodes of a network, which is asked one thing at a time. */
-export class Part {
-  readonly #child: ChildProcess = fork(script);
+export class Part<Q extends { readonly [K in keyof Q]: Questions[string] }> {
+  readonly #child: ChildProcess;
+
+  /** @param script the module that answers */
+  constructor(script: URL) {
+    this.#child = fork(fileURLToPath(script));
+  }
 
   /**
    * Asks it.
    * @throws what went wrong there, or that it has ended
    */
-  async ask<Q extends keyof Questions>(
-    question: Q,
-    asked: Questions[Q]['asked'],
-  ): Promise<Questions[Q]['told']> {
+  async ask<K extends keyof Q & string>(question: K, asked: Q[K]['asked']): Promise<Q[K]['told']> {
     const saying = await new Promise<Saying>((resolve, reject) => {
       const settle = (act: () => void): void => {
         clearTimeout(timer);
@@ -32,7 +38,7 @@ export class Part {
       this.#child.once('message', onMessage).once('exit', onExit);
       this.#child.send({ question, asked });
     });
-    if ('told' in saying) return saying.told as Questions[Q]['told'];
+    if ('told' in saying) return saying.told as Q[K]['told'];
     throw new Error(`${question}: ${saying.failed}`);
   }
 
