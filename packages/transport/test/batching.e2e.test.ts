@@ -1,3 +1,4 @@
+import { Uint8ArrayList } from 'uint8arraylist';
 import { describe, expect, test } from 'vitest';
 import type { MessageStream, StreamCloseEvent } from '@libp2p/interface';
 
@@ -28,6 +29,18 @@ describe('records of every size', () => {
       expect(Buffer.compare(await arrived, pattern(size))).toBe(0);
     }
   });
+});
+
+test('lengths of records are read without an exception, as long as Noise is built as it is', async () => {
+  const short = (side: { readonly secured: MessageStream }): number => {
+    const { decoder } = side.secured as unknown as {
+      readonly decoder: { lengthDecoder(data: Uint8ArrayList): number };
+    };
+    return decoder.lengthDecoder(new Uint8ArrayList());
+  };
+  const { client, server } = await securedPair(tuned, stock);
+  expect(short(client)).toBe(65_535);
+  expect(() => short(server)).toThrow(RangeError);
 });
 
 describe('what is sent within a turn', () => {

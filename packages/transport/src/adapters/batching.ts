@@ -1,5 +1,6 @@
 import { Uint8ArrayList } from 'uint8arraylist';
 import type { ConnectionEncrypter, MessageStream } from '@libp2p/interface';
+import { readLengthsQuietly } from './quietLengths.ts';
 
 /** A record of Noise holds no more. What waits for the end of a turn never exceeds this by more than one message. */
 const recordBytes = 65_519;
@@ -25,6 +26,7 @@ export function batched<Components, Extensions>(
         const result = await secure(raw, config);
         // Beneath a connection protector libp2p closes another stream than this one, past what waits here.
         if ('remoteAddr' in raw) batchTurns(raw, result.connection);
+        readLengthsQuietly(result.connection);
         return result;
       };
     return Object.assign(encrypter, {
