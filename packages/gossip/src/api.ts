@@ -19,9 +19,9 @@ export interface Gossip extends EventSource<GossipEvents> {
   readonly pubsub: GossipSub;
   /**
    * Receives the messages of a topic from now on, over every restart, as `message:received` and by `messages()`. May be
-   * called before the start, and again.
+   * called before the start, and again. At most 128 topics at the same time.
    *
-   * @throws {GossipError} `INVALID_TOPIC`
+   * @throws {GossipError} `INVALID_TOPIC`, `TOO_MANY_TOPICS`
    */
   subscribeTopic(topic: TopicLike): Promise<void>;
   /** Receives them no more, and tells the neighbours. Subscribing again is possible at once. */
@@ -33,7 +33,7 @@ export interface Gossip extends EventSource<GossipEvents> {
    * @param topic a topic of the network, one that `createTopic` made, or any other name for plain bytes
    * @param message what belongs there
    * @throws {GossipError} `INVALID_TOPIC`, `INVALID_MESSAGE`, `MESSAGE_TOO_LARGE`, `NO_PEERS`, `RATE_LIMITED`, `BUSY`,
-   *   `PUBLISH_FAILED`, `CANCELLED`, `STOPPED`; nothing was sent
+   *   `PUBLISH_FAILED`, `CANCELLED`, `STOPPED`; nothing was sent, unless `PUBLISH_FAILED` says that it may have been
    * @throws {ConfigError} when `config` cannot be used
    * @example
    * ```ts
@@ -74,7 +74,8 @@ export interface Gossip extends EventSource<GossipEvents> {
   /** Those of them to which messages are passed on at once. */
   gossipsubMeshPeers(topic: TopicLike): readonly string[];
   /**
-   * How many neighbours are kept in the mesh of each topic, from the next heartbeat on.
+   * How many neighbours are kept in the mesh of each topic, from the next heartbeat on. Those who were refused lately, because a
+   * mesh was full, come within a minute.
    *
    * @param target how many to aim at: the specification's D
    * @param high more than this are pruned: D_hi

@@ -42,7 +42,8 @@ export interface GossipConfig {
    */
   readonly maxMessageBytes?: number;
   /**
-   * How many messages a second one author may publish on a topic, over time; this node keeps to it itself.
+   * How many messages a second one author may publish on a topic, over time; this node keeps to it itself. One neighbour may
+   * hand over 64 times as many, of all authors on all topics.
    * @default 50 - ten times what announcements need
    */
   readonly maxMessagesPerSecond?: number;
@@ -57,7 +58,7 @@ export interface GossipConfig {
    */
   readonly maxMessageAgeMs?: number;
   /**
-   * How long a message waits for somebody to publish it to, in ms.
+   * How long a message waits for somebody to publish it to, in ms. The router may take as long to send it, and 1 s at least.
    * @default 5_000 - a dial, an identification and a subscription over a slow link
    */
   readonly publishTimeoutMs?: number;

@@ -6,6 +6,8 @@ export interface GossipErrorData {
   INVALID_TOPIC: { readonly got: string; readonly wanted: string };
   /** A topic of that name was made with another codec or validator, or belongs to the network. */
   TOPIC_EXISTS: { readonly topic: string };
+  /** Neighbours note no more topics of one node: messages on another one would not arrive. */
+  TOO_MANY_TOPICS: { readonly topic: string; readonly limit: number };
   /** The topic must be subscribed first. */
   NOT_SUBSCRIBED: { readonly topic: string };
   /** The message does not belong on the topic, or cannot be encoded. Nothing was sent. */
@@ -18,7 +20,7 @@ export interface GossipErrorData {
   RATE_LIMITED: { readonly topic: string; readonly limitPerSecond: number; readonly retryAfterMs: number };
   /** Too many messages wait for a peer. Nothing was sent. */
   BUSY: { readonly topic: string; readonly pending: number; readonly limit: number };
-  /** The router could not send. */
+  /** The router could not send. Where it did not answer in time, as `reason` says, the message may have been sent. */
   PUBLISH_FAILED: { readonly topic: string; readonly reason: string };
   /** The caller's signal fired. Nothing was sent. */
   CANCELLED: { readonly act: string };
@@ -39,6 +41,12 @@ const table: CodeTable<GossipErrorData> = {
     message: ({ topic }) => `Cannot create topic "${topic}": it exists, with another codec or validator`,
     retryable: false,
     hint: 'Keep the topic that createTopic() gave, or choose another name.',
+  },
+  TOO_MANY_TOPICS: {
+    message: ({ topic, limit }) =>
+      `Cannot subscribe to topic "${topic}": ${limit} are subscribed, and no more may be`,
+    retryable: false,
+    hint: 'Unsubscribe others first, or send several kinds of messages on one topic.',
   },
   NOT_SUBSCRIBED: {
     message: ({ topic }) => `Cannot read topic "${topic}": it is not subscribed`,

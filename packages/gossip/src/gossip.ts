@@ -5,6 +5,7 @@ import type { Gossip } from './api.ts';
 import { checkMeshSize, type ResolvedConfig } from './config.ts';
 import { GossipError } from './errors.ts';
 import type { GossipEvents } from './events.ts';
+import { maxTopics } from './internal/bounds.ts';
 import { Counts } from './internal/counts.ts';
 import { Demerits } from './internal/demerits.ts';
 import { findIn } from './internal/findIn.ts';
@@ -66,7 +67,7 @@ export class GossipService extends EventHub<GossipEvents> implements Gossip {
     const onError = (text: string, error: unknown): void => router.logError(text, error);
     this.#shared = { ...ports, config, router, events: this };
     this.#meshSize = config.meshSize;
-    this.#counts = new Counts(meter);
+    this.#counts = new Counts(meter, (error) => onError('the meter failed', error));
     this.#reports = new Reports({ clock, reputation, onError });
     this.#topics = new Topics({ service: this, unreadable: (topic) => this.#unreadable(topic), onError });
     const common = { ...this.#shared, topics: this.#topics, counts: this.#counts };
@@ -103,16 +104,25 @@ export class GossipService extends EventHub<GossipEvents> implements Gossip {
     }
   }
 
+  /** Lets go what was published just now: the connections end together with the services. Called by libp2p. */
+  async beforeStop(): Promise<void> {
+    if (this.#ready !== undefined) await this.#shared.router.flush();
+  }
+
   /** Ends everything that is under way. Wanted topics are kept for the next start. Called by libp2p. */
   async stop(): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
+    await this.beforeStop();
+    if (this.#running !== running) return;
     this.#end(running);
     await this.#shared.router.stop();
   }
 
   async subscribeTopic(topic: TopicLike): Promise<void> {
     const name = topicName(topic);
+    if (!this.#wanted.has(name) && this.#wanted.size >= maxTopics)
+      throw new GossipError('TOO_MANY_TOPICS', { topic: name, limit: maxTopics });
     this.#ready?.subscriptions.begin(name);
     this.#wanted.add(name);
   }

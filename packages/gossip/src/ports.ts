@@ -53,7 +53,7 @@ export interface TopicPeerSource {
   announce?(topic: string): () => void;
 }
 
-/** What the application holds of a peer. Filled by `@lloom/peers`. */
+/** What the application holds of a peer. `@lloom/behaviour` has nobody yet to fill it. */
 export interface ScoreSource {
   /** From -100, not heard at all, to 100; 0 of whom nothing is known. Asked often: it must be quick. */
   scoreOf(peerId: string): number;
@@ -68,7 +68,7 @@ export type PeerFact =
   /** What it sent is no RPC of gossipsub, or larger than any. */
   | 'PROTOCOL_VIOLATION';
 
-/** Told of what peers do. Filled by `@lloom/peers`. */
+/** Told of what peers do. `@lloom/behaviour` has nobody yet to fill it. */
 export interface ReputationSink {
   report(peerId: string, fact: PeerFact): void;
 }
@@ -132,6 +132,8 @@ export interface Router extends Dialer, TopicPeerSource {
   readonly peerId: string;
   /** Speaks the protocol from now on. */
   start(watcher: RouterWatcher): Promise<void>;
+  /** Resolves when what was sent has left this node, and after a second at the latest. Never rejects. */
+  flush(): Promise<void>;
   /** Leaves every topic and ends every stream. */
   stop(): Promise<void>;
   subscribe(topic: string): void;

@@ -16,6 +16,8 @@ const maxUsages = 4_096;
 const rateShare = 0.95;
 /** Half of the burst is left for links that stand still, and then bring everything at once. */
 const burstShare = 0.5;
+/** The router may take so long at least, in ms: it signs, and hands over. */
+const minSendingMs = 1_000;
 
 /** What publishing needs beside what is shared. */
 export interface PublishingPorts extends Shared {
@@ -120,7 +122,7 @@ export class Publishing {
     const { topic } = outbox;
     for (let entry = outbox.begin(); entry !== undefined; entry = outbox.begin()) {
       try {
-        const sent = await router.publish(topic, this.#stamped(topic, entry));
+        const sent = await this.#send(topic, entry);
         if (isClosed(outbox)) return;
         if (sent.recipients.length > 0) this.#succeed(outbox, entry, sent);
         // Somebody may have come while it was found that there is nobody.
@@ -132,6 +134,19 @@ export class Publishing {
       }
     }
     if (this.#outboxes.get(topic) === outbox) this.#outboxes.delete(topic);
+  }
+
+  /** Hands one message to the router, which may not hold up those behind it for ever. */
+  #send(topic: string, entry: Outgoing): Promise<Sent> {
+    const { clock, config, router } = this.#ports;
+    const { promise, resolve, reject } = Promise.withResolvers<Sent>();
+    const limitMs = Math.max(minSendingMs, config.publishTimeoutMs);
+    const expire = (): void =>
+      reject(new Error(`the router did not answer within ${limitMs} ms: it may have been sent`));
+    if (entry.timer !== undefined) clock.clearTimeout(entry.timer);
+    entry.timer = clock.setTimeout(expire, limitMs);
+    router.publish(topic, this.#stamped(topic, entry)).then(resolve, reject);
+    return promise;
   }
 
   /** There is nobody: everything waits, as long as its caller wants, and as many as may. */

@@ -55,16 +55,21 @@ export class Receiving {
   /** See `RouterWatcher.judge`: a promise only where a validator gives one. */
   judge(message: Incoming): Judgement | Promise<Judgement> {
     try {
-      const { author, source, topic } = message;
-      const known = this.#authors.admit(message);
-      if (known === undefined) return this.#tooMany(message);
+      const { author, source, topic, sequenceNumber } = message;
+      if (!this.#authors.mayHandOver(source)) return this.drop(source, 'tooMany');
+      const known = author === undefined ? undefined : this.#authors.of(author, topic);
+      // What an author hands over itself is its own doing, and counts at once, whatever it is. What others hand over may be a
+      // replay: that counts only when it turns out to be new, or anybody could use up what the author may say.
+      const isCounted = author === source;
+      if (isCounted && known !== undefined && !this.#authors.maySay(known)) return this.#tooMany(source);
       if (message.data.length > this.#ports.config.maxMessageBytes) return this.drop(source, 'tooLarge');
       const { topics } = this.#ports;
       const kinds = topics.kindsOf(topic);
       if (kinds !== undefined) return this.#judgeKind(message, kinds, known);
-      const sequence = author === undefined ? undefined : message.sequenceNumber;
-      if (sequence !== undefined && !this.#authors.isNew(known, sequence, { isTimed: false }))
-        return this.drop(source, 'replayed');
+      if (known !== undefined && sequenceNumber !== undefined) {
+        const problem = this.#authors.admit(known, sequenceNumber, { isTimed: false, isCounted });
+        if (problem !== undefined) return this.drop(source, problem);
+      }
       return this.#judgeValue(message, topics.rulesOf(topic));
     } catch (error) {
       return this.#unjudged(message, error);
@@ -86,14 +91,14 @@ export class Receiving {
     this.#validations.stop();
   }
 
-  #tooMany({ author, source }: Incoming): Judgement {
+  /** An author said more itself than it may. */
+  #tooMany(author: string): Judgement {
     const { demerits, reports } = this.#ports;
-    // Who passes on what others say is not to blame; unsigned, it cannot be told apart.
-    if (author === source && demerits.note(source)) reports.tell(source, 'FLOOD');
-    return this.drop(source, 'tooMany');
+    if (demerits.note(author)) reports.tell(author, 'FLOOD');
+    return this.drop(author, 'tooMany');
   }
 
-  #judgeKind(message: Incoming, kinds: ReadonlySet<Kind>, known: Author): Judgement {
+  #judgeKind(message: Incoming, kinds: ReadonlySet<Kind>, known: Author | undefined): Judgement {
     const { author, source, data } = message;
     let content: GossipMessage;
     try {
@@ -105,8 +110,11 @@ export class Receiving {
     if (author !== undefined && 'peerId' in content && content.peerId !== author)
       return this.drop(source, 'impostor');
     if (!this.#isFresh(content.timestampMs, author)) return this.drop(source, 'stale');
-    if (author !== undefined && !this.#authors.isNew(known, content.sequence, { isTimed: true }))
-      return this.drop(source, 'replayed');
+    if (known !== undefined) {
+      const seen = { isTimed: true, isCounted: author === source };
+      const problem = this.#authors.admit(known, content.sequence, seen);
+      if (problem !== undefined) return this.drop(source, problem);
+    }
     return this.#accept(message, content);
   }
 

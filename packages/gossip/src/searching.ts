@@ -1,6 +1,6 @@
 import { orAbort, RecentMap } from '@lloom/core';
 import { startDeadline, type Deadline } from './internal/deadline.ts';
-import { enoughOf } from './internal/enough.ts';
+import { areFew, enoughOf, isMeshWanted, type Links } from './internal/enough.ts';
 import { attempt } from './internal/given.ts';
 import type { Shared } from './internal/shared.ts';
 import type { Dialer, TopicCandidate, TopicPeerSource } from './ports.ts';
@@ -30,8 +30,14 @@ export interface SearchingPorts extends Pick<Shared, 'clock' | 'router'> {
   readonly meshSize: () => MeshSize;
 }
 
+interface Wanted extends PromiseWithResolvers<void> {
+  /** Whether the topic had enough peers, and a mesh is wanted. */
+  readonly isForMesh: boolean;
+}
+
 interface Search {
   readonly topic: string;
+  readonly isForMesh: boolean;
   readonly deadline: Deadline;
   /** Peers that were dialled, and whether there was a connection. */
   readonly dialled: Map<string, boolean>;
@@ -47,7 +53,7 @@ interface Search {
 export class Searching {
   readonly #ports: SearchingPorts;
   readonly #stop = new AbortController();
-  readonly #wanted = new Map<string, PromiseWithResolvers<void>>();
+  readonly #wanted = new Map<string, Wanted>();
   readonly #futile = new RecentMap<number>(maxFutile);
   readonly #promptedAtMs = new RecentMap<number>(maxFutile);
   #current: Search | undefined;
@@ -60,7 +66,8 @@ export class Searching {
   async search(topic: string, signal: AbortSignal = this.#stop.signal): Promise<void> {
     if (this.#stop.signal.aborted) return;
     const before = this.#wanted.get(topic);
-    const wanted = before ?? Promise.withResolvers<void>();
+    const isForMesh = !areFew(this.#linksOf(topic));
+    const wanted = before ?? { ...Promise.withResolvers<void>(), isForMesh };
     this.#wanted.set(topic, wanted);
     if (before === undefined && this.#wanted.size === 1) void this.#run();
     await orAbort(wanted.promise, signal).catch(() => undefined);
@@ -79,7 +86,7 @@ export class Searching {
   onLinks(topic: string): void {
     const search = this.#current;
     if (search?.topic !== topic) return;
-    if (this.#isEnough(topic)) search.deadline.end();
+    if (this.#isEnough(search)) search.deadline.end();
     else search.onLinks();
   }
 
@@ -88,18 +95,19 @@ export class Searching {
   }
 
   async #run(): Promise<void> {
-    for (const [topic, { resolve }] of this.#wanted) {
-      await this.#searchOne(topic);
+    for (const [topic, { isForMesh, resolve }] of this.#wanted) {
+      await this.#searchOne(topic, isForMesh);
       this.#wanted.delete(topic);
       resolve();
     }
   }
 
-  async #searchOne(topic: string): Promise<void> {
+  async #searchOne(topic: string, isForMesh: boolean): Promise<void> {
     const { clock, router } = this.#ports;
-    if (this.#stop.signal.aborted || this.#isEnough(topic)) return;
+    if (this.#stop.signal.aborted || this.#isEnough({ topic, isForMesh })) return;
     const deadline = startDeadline(clock, searchMs, this.#stop.signal);
-    const search: Search = { topic, deadline, dialled: new Map(), open: new Set(), onLinks: () => {} };
+    const dialled = new Map<string, boolean>();
+    const search: Search = { topic, isForMesh, deadline, dialled, open: new Set(), onLinks: () => {} };
     this.#current = search;
     try {
       await this.#dialCandidates(search);
@@ -185,14 +193,20 @@ export class Searching {
   #noteFutile(search: Search): void {
     const { topic, dialled } = search;
     // Who was given up because there are enough, or because of the stop, was not dialled in vain.
-    if (this.#stop.signal.aborted || this.#isEnough(topic)) return;
+    if (this.#stop.signal.aborted || this.#isEnough(search)) return;
     const nowMs = this.#ports.clock.elapsed();
     for (const [peerId, isReached] of dialled) if (!isReached) this.#futile.set(peerId, nowMs);
     for (const peerId of this.#missing(search)) this.#futile.set(`${peerId} ${topic}`, nowMs);
   }
 
-  #isEnough(topic: string): boolean {
+  #isEnough({ topic, isForMesh }: Pick<Search, 'topic' | 'isForMesh'>): boolean {
+    const links = this.#linksOf(topic);
+    return !areFew(links) && !(isForMesh && isMeshWanted(links));
+  }
+
+  #linksOf(topic: string): Links {
     const { router, meshSize } = this.#ports;
-    return router.topicPeers(topic).length >= enoughOf(meshSize());
+    const meshPeers = router.meshPeers(topic).length;
+    return { topicPeers: router.topicPeers(topic).length, meshPeers, enough: enoughOf(meshSize()) };
   }
 }

@@ -146,9 +146,12 @@ export type DropReason =
   | 'tooLarge'
   /** From further in the past or the future than `maxMessageAgeMs`. Ignored. */
   | 'stale'
-  /** Of a sequence that was there already. Ignored. */
+  /** Of a sequence that was there already, or is older than all that are remembered. Ignored. */
   | 'replayed'
-  /** The author says more than it may. Ignored, and held against the author where it hands the message over itself. */
+  /**
+   * The author says more than it may: ignored, and held against the author where it hands the message over itself. Or the
+   * neighbour hands over more than 64 authors may say: ignored.
+   */
   | 'tooMany'
   /** Of a kind that this version does not know. Ignored. */
   | 'unknownKind'

@@ -114,6 +114,10 @@ export class FakeRouter implements Router {
     this.watcher = watcher;
   }
 
+  flush(): Promise<void> {
+    return Promise.resolve();
+  }
+
   stop(): Promise<void> {
     this.watcher = undefined;
     this.subscribed.clear();

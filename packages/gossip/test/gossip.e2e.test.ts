@@ -77,3 +77,15 @@ test('thirty that join a bootstrapper in one moment from one address are let in,
   await allMet([hub, ...leaves]);
   await everybodyHearsEverybody([hub, ...leaves]);
 });
+
+test('what was published just before the node stops is heard', async () => {
+  const [one, other] = [await createNode(), await createNode()];
+  await dial(one, other);
+  await allMet([one, other]);
+  const large = 'x'.repeat(60_000);
+  const words = Array.from({ length: 10 }, (_, at) => `${at} ${large}`);
+  const heard = words.map((word) => other.hears(word));
+  await Promise.all(words.map((word) => one.service.publishMessage(topic, bytes(word))));
+  await one.node.stop();
+  await Promise.all(heard);
+});

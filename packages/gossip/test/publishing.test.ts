@@ -138,6 +138,27 @@ describe('publishing', () => {
     expect(sentBytes(router)).toEqual([[1], [2], [3]]);
   });
 
+  it('is not held up for ever by a router that does not answer', async () => {
+    for (const [publishTimeoutMs, limitMs] of [
+      [5_000, 5_000],
+      [0, 1_000],
+    ] as const) {
+      const { service, router, clock } = await linked({ publishTimeoutMs });
+      router.onPublish = (_, data) =>
+        data[0] === 1 ? never() : Promise.resolve({ messageId: 'm', recipients: [peerIds.bob] });
+      const stuck = errorOf(service.publishMessage('plain', bytes(1)));
+      const next = service.publishMessage('plain', bytes(2));
+      await clock.advance(limitMs - 1);
+      expect(router.sent).toEqual([]);
+      await clock.advance(1);
+      const reason = `the router did not answer within ${limitMs} ms: it may have been sent`;
+      expect(await stuck).toMatchObject({ code: 'PUBLISH_FAILED', data: { topic: 'plain', reason } });
+      await next;
+      expect(sentBytes(router)).toEqual([[2]]);
+      expect(clock.pending).toBe(0);
+    }
+  });
+
   it('counts what was published, topics of one’s own together', async () => {
     const meter = new FakeMeter();
     const { service } = await linked({ meter });

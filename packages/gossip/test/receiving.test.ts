@@ -4,7 +4,7 @@ import { GossipTopic, type DropReason } from '../src/types.ts';
 import { collect, createService, crowd, FakeMeter, incoming, inputs, peerIds } from './fakes.ts';
 
 const { ExecutorAnnouncements, NetworkStatus, PriceUpdates } = GossipTopic;
-const { alice, bob, carol } = peerIds;
+const { alice, bob, carol, dave } = peerIds;
 
 async function listening(given: Parameters<typeof createService>[0] = {}) {
   const reports: string[] = [];
@@ -144,11 +144,15 @@ describe('a sequence', () => {
     expect(drops()).toEqual({ replayed: 5 });
   });
 
-  it('that is older than the last 64 is taken for known', async () => {
-    const { hear, price } = await listening();
-    for (let sequence = 10; sequence < 74; sequence++) void hear(price({ sequence }));
+  it('that is older than all that may be under way is taken for known', async () => {
+    const { hear, price, clock, drops } = await listening({ maxMessageBurst: 3, maxMessagesPerSecond: 1 });
+    for (let sequence = 10; sequence < 26; sequence++) {
+      expect(hear(price({ sequence }))).toBe('accept');
+      clock.skip(1_000);
+    }
     expect(hear(price({ sequence: 9 }))).toBe('ignore');
-    expect(hear(price({ sequence: 74 }))).toBe('accept');
+    expect(drops()).toEqual({ replayed: 1 });
+    expect(hear(price({ sequence: 26 }))).toBe('accept');
   });
 
   it('is each author’s and each topic’s own', async () => {
@@ -161,10 +165,10 @@ describe('a sequence', () => {
 
   it('may begin anew when an author was silent for as long as its messages would be fresh', async () => {
     const { hear, price, clock } = await listening();
-    for (let sequence = 1_000; sequence < 1_064; sequence++) void hear(price({ sequence }));
-    expect(hear(price({ sequence: 5 }))).toBe('ignore');
+    expect(hear(price({ sequence: 1_000 }))).toBe('accept');
+    expect(hear(price({ sequence: 1_000 }))).toBe('ignore');
     clock.skip(120_001);
-    expect(hear(price({ sequence: 5 }))).toBe('accept');
+    expect(hear(price({ sequence: 1_000 }))).toBe('accept');
   });
 
   it('guards topics of one’s own by what the network signs, for an hour', async () => {
@@ -231,27 +235,88 @@ describe('an author that says too much', () => {
     expect(reports).toEqual([]);
   });
 
-  it('cannot be told apart where nothing is signed: neighbours may hand over what many say', async () => {
-    const { hear, scoreOf } = await listening({
-      maxMessageBurst: 10,
-      maxMessagesPerSecond: 1,
-      validationMode: 'none',
-    });
-    const unsigned = () =>
-      incoming('plain', new Uint8Array([1]), { author: undefined, sequenceNumber: undefined });
-    for (let count = 0; count < 160; count++) expect(hear(unsigned())).toBe('accept');
-    for (let count = 0; count < 160; count++) expect(hear(unsigned())).toBe('ignore');
-    expect(scoreOf(bob)).toBe(0);
+  it('is not silenced by a neighbour that repeats what it said long ago', async () => {
+    const { hear, price, clock, scoreOf, reports } = await listening();
+    const old = clock.now() - 3_600_000;
+    const repeat = (count: number): void => {
+      for (let times = 0; times < count; times++)
+        expect(hear(price({ timestampMs: old }, { source: carol }))).toBe('ignore');
+    };
+    repeat(200);
+    for (let second = 0; second < 60; second++) {
+      repeat(50);
+      expect(hear(price({}, { source: second % 2 === 0 ? bob : dave }))).toBe('accept');
+      clock.skip(1_000);
+    }
+    expect([scoreOf(bob), scoreOf(carol), scoreOf(dave)]).toEqual([0, 0, 0]);
+    expect(reports).toEqual([]);
   });
 
   it('is remembered among a bounded number of authors', async () => {
     const { hear } = await listening({ maxMessageBurst: 1, maxMessagesPerSecond: 1 });
+    let sequenceNumber = 0n;
     const say = (author: string) =>
-      hear(incoming('plain', new Uint8Array(), { author, sequenceNumber: undefined }));
+      hear(incoming('plain', new Uint8Array(), { author, source: author, sequenceNumber: ++sequenceNumber }));
     expect(say(bob)).toBe('accept');
     expect(say(bob)).toBe('ignore');
     for (const author of crowd(4_096)) void say(author);
     expect(say(bob)).toBe('accept');
+  });
+});
+
+describe('a neighbour that hands over what many say', () => {
+  const few = { maxMessageBurst: 10, maxMessagesPerSecond: 1, validationMode: 'none' } as const;
+  /** A good message of an author of its own, or of none. */
+  const kinds: [string, (count: number) => Parameters<typeof incoming>[2]][] = [
+    ['signed by one each', (count) => ({ author: `peer-${count}` })],
+    ['unsigned', () => ({ author: undefined, sequenceNumber: undefined })],
+  ];
+
+  it.each(kinds)('is heard as far as 64 authors may say, on all topics, without blame: %s', async (_, by) => {
+    const { hear, scoreOf, drops, clock, service, reports } = await listening(few);
+    await service.subscribeTopic('other');
+    let count = 0;
+    const say = (topic: string) => hear(incoming(topic, new Uint8Array([1]), by(count++)));
+    for (const topic of ['plain', 'other'])
+      for (let times = 0; times < 320; times++) expect(say(topic)).toBe('accept');
+    for (let times = 0; times < 200; times++) expect(say('plain')).toBe('ignore');
+    expect(drops()).toEqual({ tooMany: 200 });
+    clock.skip(1_000);
+    for (let times = 0; times < 64; times++) expect(say('plain')).toBe('accept');
+    expect(scoreOf(bob)).toBe(0);
+    expect(reports).toEqual([]);
+  });
+
+  it('is dropped before anything is read of it', async () => {
+    const { hear, service } = await listening({ ...few, maxMessageBurst: 1 });
+    const decode = (bytes: Uint8Array): Uint8Array => {
+      read++;
+      return bytes;
+    };
+    let read = 0;
+    const codec = { encode: (value: Uint8Array) => value, decode };
+    await service.createTopic('read', { codec }).subscribe();
+    for (let count = 0; count < 100; count++)
+      void hear(incoming('read', new Uint8Array([1]), { author: `peer-${count}` }));
+    expect(read).toBe(64);
+  });
+});
+
+describe('a meter that throws', () => {
+  it.each(['when it is asked for a counter', 'when it counts'])('%s stops no message', async (when) => {
+    const fail = (): never => {
+      throw new Error('no space');
+    };
+    const counter = when === 'when it counts' ? () => fail : fail;
+    const { hear, price, router, service } = await listening({
+      meter: { counter, histogram: fail } as never,
+    });
+    expect(hear(price())).toBe('accept');
+    expect(hear(incoming(PriceUpdates, new Uint8Array()))).toBe('reject');
+    router.link('plain', [carol]);
+    await service.publishMessage('plain', new Uint8Array(1));
+    expect(service.snapshot()).toMatchObject({ accepted: 1, dropped: { malformed: 1 } });
+    expect(router.errors[0]).toEqual(new Error('no space'));
   });
 });
 

@@ -43,3 +43,64 @@ describe('a node beside one with gossipsub as it is', () => {
     }
   }
 });
+
+describe('a star in which some have gossipsub as it is', () => {
+  const names = ['hub', 'author', 'leaf'];
+  const link = { delayMs: 50 };
+  const narrow = { target: 1, high: 1 };
+  const cases = [
+    ['leaf', 'in the mesh of our hub', {}, {}],
+    ['leaf', 'outside the mesh of our hub', { meshSize: narrow }, {}],
+    ['hub', 'with our leaves in its mesh', {}, {}],
+    ['hub', 'with our leaves outside its mesh', {}, { D: 1, Dlo: 1, Dhi: 1, Dout: 0, Dscore: 1 }],
+  ] as const;
+  for (const [stockName, where, ours, stock] of cases) {
+    test(`hears everything and blames nobody: a stock ${stockName} ${where}`, async ({ createNetwork }) => {
+      const network = await createNetwork<AnyNode>({
+        nodes: names,
+        link,
+        createNode: (host) =>
+          host.name === stockName ? createStockNode(host, stock) : createRouterNode(host, ours),
+      });
+      const heard = new Map<string, Set<string>>(names.map((name) => [name, new Set<string>()]));
+      const nodes = names.map((name) => {
+        const { services } = network.node(name);
+        const pubsub = 'pubsub' in services ? services.pubsub : services.gossip.router.pubsub;
+        if ('gossip' in services) services.gossip.router.subscribe(topic);
+        else services.pubsub.subscribe(topic);
+        pubsub.addEventListener('message', ({ detail }) =>
+          heard.get(name)!.add(Buffer.from(detail.data).toString()),
+        );
+        return { name, id: network.node(name).peerId.toString(), pubsub };
+      });
+      const publish = (name: string, text: string) =>
+        network.run(() => nodes.find((node) => node.name === name)!.pubsub.publish(topic, bytes(text)));
+      await connect(network, ['author', 'hub']);
+      await network.runFor(2_000);
+      for (let at = 0; at < 20; at++) await publish('author', `early ${at}`);
+      await connect(network, ['leaf', 'hub']);
+      await network.runFor(1_500);
+      const lowest = new Map<string, number>();
+      const sent = new Map<string, string>();
+      for (let at = 0; at < 200; at++) {
+        const by = at % 2 === 0 ? 'author' : 'leaf';
+        sent.set(`${at}`, by);
+        await publish(by, `${at}`);
+        await network.runFor(100);
+        for (const { name, pubsub } of nodes)
+          for (const other of nodes) {
+            const score = (pubsub as unknown as { score: { score(id: string): number } }).score.score(
+              other.id,
+            );
+            lowest.set(name, Math.min(lowest.get(name) ?? 0, score));
+          }
+      }
+      await network.runFor(3_000);
+      for (const name of names) {
+        const missed = [...sent].filter(([text, by]) => by !== name && !heard.get(name)!.has(text));
+        expect([name, missed]).toEqual([name, []]);
+      }
+      expect([...lowest]).toEqual(names.map((name) => [name, 0]));
+    });
+  }
+});

@@ -36,6 +36,23 @@ describe('the cache of messages', () => {
     expect(cache.put({ msgIdStr: '19' }, message())).toBe(false);
   });
 
+  test('tells who comes of what it gives for two heartbeats more, the latest first', () => {
+    const cache = new MessageCache(1, 5);
+    for (let at = 0; at < 5; at++) {
+      for (const id of [`a${at}`, `b${at}`]) cache.put({ msgIdStr: id }, message());
+      if (at < 4) cache.shift();
+    }
+    const told = ['b4', 'a4', 'b3', 'a3', 'b2', 'a2'];
+    expect(cache.latest('topic', 100)).toEqual(told);
+    expect(cache.latest('topic', 100, 'b3')).toEqual(['b4', 'a4']);
+    expect(cache.latest('topic', 3)).toEqual(['b4', 'a4', 'b3']);
+    expect([...cache.msgs.keys()].filter((id) => cache.isLasting(id)).toSorted()).toEqual(told.toSorted());
+    expect([cache.has('topic'), cache.has('other'), cache.latest('other', 100)]).toEqual([true, false, []]);
+    cache.shift();
+    cache.shift();
+    expect(told.every((id) => cache.msgs.has(id))).toBe(true);
+  });
+
   test('counts how often each neighbour asks', () => {
     const cache = new MessageCache(2, 3);
     cache.put({ msgIdStr: 'a' }, message());

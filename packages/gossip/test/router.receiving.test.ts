@@ -165,6 +165,19 @@ describe('a message that comes in', () => {
     expect(gossipsub.mcache.size).toBe(0);
   });
 
+  for (const type of ['Ed25519', 'secp256k1', 'RSA'] as const) {
+    test(`of an author with an ${type} key has the id that stock nodes give it`, async () => {
+      const { receiving, gossipsub } = setUp();
+      const author = type === 'RSA' ? await generateKeyPair('RSA', 2_048) : await generateKeyPair(type);
+      const { topic, data, from, seqno, signature } = await signedMessage(author, { seqno: 258n });
+      const key = publicKeyToProtobuf(author.publicKey);
+      const sent = { topic, data, from, seqno, signature };
+      await receiving.receive('a', messageOf(type === 'RSA' ? { ...sent, key } : sent));
+      const ids = [...gossipsub.mcache.msgs.keys()].map((id) => Buffer.from(id, 'latin1'));
+      expect(ids).toEqual([Buffer.concat([key, Buffer.from([0, 0, 0, 0, 0, 0, 1, 2])])]);
+    });
+  }
+
   test('is not judged when this node wrote it itself', async () => {
     const { receiving, watcher, blamed } = setUp();
     void receiving.receive('a', await signedMessage(own));

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Searching } from '../src/searching.ts';
 import type { TopicCandidate, TopicPeerSource } from '../src/ports.ts';
 import {
+  collect,
   createService,
   crowd,
   errorOf,
@@ -159,6 +160,38 @@ describe('looking for peers of a topic', () => {
     await search.search('a');
   });
 
+  it('looks for others where those that are there make no mesh, until there is one', async () => {
+    const { router, search } = searching();
+    router.link('a', crowd(4), []);
+    router.onFind = () => named('peer-7', 'peer-8', 'peer-9');
+    router.onDial = async (peerId) => {
+      const peers = [...router.topicPeers('a'), peerId];
+      router.link('a', peers, peerId === 'peer-7' ? [] : crowd(4));
+    };
+    await search.search('a');
+    expect(router.dialled).toContain('peer-8');
+    expect(router.dialled.length).toBeLessThanOrEqual(3);
+  });
+
+  it('dials eight at most where nobody makes a mesh', async () => {
+    const { router, search, clock } = searching();
+    router.link('a', crowd(4), []);
+    router.onFind = () => named(...crowd(30).slice(4));
+    router.onDial = async (peerId) => router.link('a', [...router.topicPeers('a'), peerId], []);
+    const over = search.search('a');
+    await clock.advance(10_000);
+    await over;
+    expect(router.dialled).toHaveLength(8);
+  });
+
+  it('needs no mesh of a topic that had too few peers: that comes by itself', async () => {
+    const { router, search } = searching();
+    router.onFind = () => named(...crowd(20));
+    router.onDial = async (peerId) => router.link('a', [...router.topicPeers('a'), peerId], []);
+    await search.search('a');
+    expect(router.dialled).toEqual(crowd(4));
+  });
+
   const hostile: [string, () => AsyncIterable<TopicCandidate>][] = [
     [
       'throws',
@@ -268,6 +301,29 @@ describe('a node that lacks peers', () => {
       expect(router.errors).toHaveLength(find === sources[0] ? 0 : 1);
       await service.stop();
     }
+  });
+
+  it('goes on looking while it is told that a topic has no mesh, whoever is subscribed', async () => {
+    const { service, clock, router } = await createService();
+    let searches = 0;
+    router.onFind = () => {
+      searches++;
+      return named();
+    };
+    await service.subscribeTopic('a');
+    const degraded = collect(service, 'gossip:degraded');
+    router.link('a', crowd(4), []);
+    await clock.advance(10_000);
+    expect(degraded).toMatchObject([{ topic: 'a', reason: 'NO_MESH' }]);
+    expect(searches).toBe(0);
+    await clock.advance(300_000);
+    expect(searches).toBeGreaterThanOrEqual(8);
+    expect(searches).toBeLessThanOrEqual(16);
+    router.link('a', crowd(4));
+    const before = searches;
+    await clock.advance(300_000);
+    expect(searches).toBe(before);
+    await service.stop();
   });
 
   it('looks at once when somebody wants to publish, and not for each message', async () => {

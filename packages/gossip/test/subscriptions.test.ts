@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { collect, createService, crowd, named } from './fakes.ts';
+import { collect, createService, crowd, errorOf, named } from './fakes.ts';
 
 describe('a subscribed topic', () => {
   it('is joined at the start, left at the stop, and wanted over a restart', async () => {
@@ -50,6 +50,19 @@ describe('a subscribed topic', () => {
     expect(found).toEqual([]);
     await service.start();
     expect(found).toEqual(['b']);
+  });
+
+  it('is one of 128 at most: neighbours note no more', async () => {
+    const { service, router } = await createService();
+    for (let at = 0; at < 128; at++) await service.subscribeTopic(`t${at}`);
+    await service.subscribeTopic('t0');
+    expect(await errorOf(service.subscribeTopic('one too many'))).toMatchObject({
+      code: 'TOO_MANY_TOPICS',
+      data: { topic: 'one too many', limit: 128 },
+    });
+    expect(router.subscribed.size).toBe(128);
+    await service.unsubscribeTopic('t0');
+    await service.subscribeTopic('one too many');
   });
 
   it('is subscribed also when it cannot be announced', async () => {

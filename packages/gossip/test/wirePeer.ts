@@ -2,11 +2,12 @@ import { RPC } from '@libp2p/gossipsub/message';
 import { identify } from '@libp2p/identify';
 import type { PrivateKey, Stream } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
-import type { SimHost } from '@lloom/simkit';
+import type { SimHost, TestNetwork } from '@lloom/simkit';
 import { createLibp2p } from 'libp2p';
 import { Frames } from '../src/adapters/frames.ts';
+import type { Internals } from '../src/adapters/internals.ts';
 import { bytesToSign, messageOf, type WireMessage } from '../src/adapters/wireMessage.ts';
-import { keyOf } from './routerNodes.ts';
+import { connect, createRouterNode, keyOf, serviceOf, type AnyNode, type RouterNode } from './routerNodes.ts';
 
 export const protocol = '/meshsub/1.1.0';
 
@@ -69,6 +70,42 @@ export async function createWirePeer(host: SimHost) {
 
 export type WirePeer = Awaited<ReturnType<typeof createWirePeer>>;
 
+/** The topic of the node that a wire peer meets. */
+export const topic = 'topic';
+
+/** The inside of a node. */
+export const internals = (network: TestNetwork<AnyNode>, name = 'ours'): Internals =>
+  serviceOf(network, name).router.pubsub as unknown as Internals;
+
+/** One node of ours, and one that says what a test wants, connected; ours is subscribed. */
+export async function meet(
+  createNetwork: (config: never) => Promise<unknown>,
+  fidelity: 'fast' | 'wire' = 'fast',
+) {
+  const config = {
+    nodes: ['ours', 'peer'],
+    fidelity,
+    createNode: (host: SimHost) => (host.name === 'ours' ? createRouterNode(host) : createWirePeer(host)),
+  };
+  const network = (await createNetwork(config as never)) as TestNetwork<RouterNode | WirePeer>;
+  const peer = network.node('peer') as WirePeer;
+  const nodes = network as unknown as TestNetwork<AnyNode>;
+  const { router, watcher } = serviceOf(nodes, 'ours');
+  router.subscribe(topic);
+  await connect(nodes, ['peer', 'ours']);
+  await network.run(() => peer.open());
+  return { network, peer, router, watcher, nodes, gossipsub: internals(nodes) };
+}
+
+/** A control message of one kind. */
+export const control = (kinds: Partial<RPC.ControlMessage>): Partial<RPC> => ({
+  control: { ihave: [], iwant: [], graft: [], prune: [], idontwant: [], ...kinds },
+});
+
+/** A field with a length. */
+export const field = (tag: number, value: Uint8Array): Uint8Array =>
+  Buffer.concat([Buffer.from([tag]), framed(value)]);
+
 /** With its length before it. */
 export function framed(bytes: Uint8Array): Uint8Array {
   const header: number[] = [];
@@ -87,10 +124,15 @@ export interface Flaws {
 
 /** A message as a node of that key would write it. */
 export async function signedMessage(key: PrivateKey, flaws: Flaws = {}): Promise<WireMessage> {
-  const { topic = 'topic', data = Buffer.from('hello'), seqno = 1n, isForged = false } = flaws;
+  const { data = Buffer.from('hello'), seqno = 1n, isForged = false } = flaws;
   const number = Buffer.alloc(8);
   number.writeBigUInt64BE(seqno);
-  const parts = { topic, data, from: peerIdFromPrivateKey(key).toMultihash().bytes, seqno: number };
+  const parts = {
+    topic: flaws.topic ?? topic,
+    data,
+    from: peerIdFromPrivateKey(key).toMultihash().bytes,
+    seqno: number,
+  };
   const signature = Buffer.from(await key.sign(bytesToSign(parts)));
   if (isForged) signature[signature.length - 1]! ^= 1;
   return messageOf({ ...parts, signature });

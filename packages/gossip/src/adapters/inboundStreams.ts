@@ -141,9 +141,16 @@ class Reader {
   }
 
   #subscriptions({ subscriptions }: WireRpc): void {
-    if (subscriptions.length === 0) return;
+    const { topics } = this.#gossipsub;
+    // What holds already is no news: somebody may say it again and again.
+    const last = new Map(subscriptions.map(({ topic, subscribe }) => [topic, subscribe]));
+    const changed = [...last].filter(
+      ([topic, subscribe]) => subscribe !== (topics.get(topic)?.has(this.#id) === true),
+    );
+    if (changed.length === 0) return;
+    const news = changed.map(([topic, subscribe]) => ({ topic, subscribe }));
     const failed = (error: unknown): void => this.#parts.onError('a subscription failed', error);
-    this.#gossipsub.handleReceivedRpc(this.#peerId, { subscriptions, messages: [] }).catch(failed);
+    this.#gossipsub.handleReceivedRpc(this.#peerId, { subscriptions: news, messages: [] }).catch(failed);
   }
 
   #control({ control }: WireRpc): void {

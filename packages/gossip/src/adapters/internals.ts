@@ -52,7 +52,6 @@ export interface Score {
   rejectMessage(from: string, id: string, topic: string, reason: 'ignore' | 'reject'): void;
   validateMessage(id: string): void;
   deliverMessage(from: string, id: string, topic: string): void;
-  duplicateMessage(from: string, id: string, topic: string): void;
 }
 
 /** What of gossipsub is read or replaced, most of it private there. */
@@ -60,6 +59,7 @@ export interface Internals extends Omit<GossipSub, 'publish'> {
   readonly opts: MeshParameters & {
     readonly heartbeatInterval: number;
     readonly pruneBackoff: number;
+    readonly graftFloodThreshold: number;
     readonly idontwantMinDataSize: number;
   };
   readonly status: { readonly heartbeatTimeout?: ReturnType<typeof setTimeout> };
@@ -94,6 +94,7 @@ export interface Internals extends Omit<GossipSub, 'publish'> {
   acceptFrom(id: string): boolean;
   handleReceivedRpc(from: PeerId, rpc: RPC): Promise<void>;
   handleControlMessage(id: string, control: RPC.ControlMessage): Promise<void>;
+  handleGraft(id: string, graft: RPC.ControlGraft[]): Promise<RPC.ControlPrune[]>;
   handlePrune(id: string, prune: RPC.ControlPrune[]): Promise<void>;
   clearBackoff(): void;
   doAddBackoff(id: string, topic: string, ms: number): void;
@@ -168,6 +169,7 @@ const methods = [
   ],
   ...[
     'handleControlMessage',
+    'handleGraft',
     'handlePrune',
     'clearBackoff',
     'doAddBackoff',
@@ -205,7 +207,7 @@ const methods = [
     'score.rejectMessage',
     'score.validateMessage',
   ],
-  ...['score.deliverMessage', 'score.duplicateMessage', 'score.deliveryRecords.queue.shift'],
+  ...['score.deliverMessage', 'score.deliveryRecords.queue.shift'],
 ];
 
 /**

@@ -2,12 +2,16 @@ import type { WireMessage } from './wireMessage.ts';
 
 /** All messages that are kept for those who missed them, in bytes. */
 export const maxCacheBytes = 64 * 1024 * 1024;
+/** What is told can be asked for in this heartbeat and the next two: a neighbour whose question comes too late would blame us. */
+const lastingHeartbeats = 2;
 /** What a message takes beside its bytes, about. */
 const entryBytes = 512;
 
 interface Entry {
   readonly message: WireMessage;
   readonly topic: string;
+  /** The heartbeat in which it came. */
+  readonly heartbeat: number;
   /** How often each neighbour has asked for it. */
   asked: Map<string, number> | undefined;
 }
@@ -21,14 +25,15 @@ export class MessageCache {
   readonly notValidatedCount = 0;
   readonly #gossiped: number;
   readonly #maxBytes: number;
-  /** Ids by heartbeat, the latest first. */
-  readonly #windows: string[][];
+  /** Ids by heartbeat, the latest first, and topic: a question about one costs nothing for the others. */
+  readonly #windows: Map<string, string[]>[];
+  #heartbeat = 0;
   #bytes = 0;
 
   constructor(gossiped: number, kept: number, maxBytes: number = maxCacheBytes) {
     this.#gossiped = gossiped;
     this.#maxBytes = maxBytes;
-    this.#windows = Array.from({ length: kept }, () => []);
+    this.#windows = Array.from({ length: kept }, () => new Map<string, string[]>());
   }
 
   get size(): number {
@@ -41,8 +46,12 @@ export class MessageCache {
 
   put({ msgIdStr }: { readonly msgIdStr: string }, message: WireMessage): boolean {
     if (this.msgs.has(msgIdStr)) return false;
-    this.msgs.set(msgIdStr, { message, topic: message.topic, asked: undefined });
-    this.#windows[0]!.push(msgIdStr);
+    const { topic } = message;
+    this.msgs.set(msgIdStr, { message, topic, heartbeat: this.#heartbeat, asked: undefined });
+    const [latest] = this.#windows;
+    const ids = latest!.get(topic);
+    if (ids === undefined) latest!.set(topic, [msgIdStr]);
+    else ids.push(msgIdStr);
     this.#bytes += message.frame.length + entryBytes;
     while (this.#bytes > this.#maxBytes) {
       const [oldest] = this.msgs.keys();
@@ -68,32 +77,46 @@ export class MessageCache {
   getGossipIDs(topics: ReadonlySet<string>): Map<string, Uint8Array[]> {
     const ids = new Map<string, Uint8Array[]>();
     for (const window of this.#windows.slice(0, this.#gossiped)) {
-      for (const id of window) {
-        const topic = this.msgs.get(id)?.topic;
-        if (topic === undefined || !topics.has(topic)) continue;
+      for (const [topic, inWindow] of window) {
+        if (!topics.has(topic)) continue;
+        const kept = inWindow.filter((id) => this.msgs.has(id)).map(idBytes);
         const known = ids.get(topic);
-        if (known === undefined) ids.set(topic, [idBytes(id)]);
-        else known.push(idBytes(id));
+        if (known !== undefined) ids.set(topic, known.concat(kept));
+        else if (kept.length > 0) ids.set(topic, kept);
       }
     }
     return ids;
   }
 
-  /** The messages of a topic that are kept, the latest first, down to one that is known. */
+  /** Whether there is anything of a topic. */
+  has(topic: string): boolean {
+    return this.#windows.some((window) => window.has(topic));
+  }
+
+  /** The messages of a topic that stay for a while, the latest first, down to one that is known. */
   latest(topic: string, limit: number, known?: string): string[] {
     const ids: string[] = [];
-    for (const window of this.#windows) {
-      for (const id of window.toReversed()) {
+    for (const window of this.#windows.slice(0, -lastingHeartbeats)) {
+      for (const id of (window.get(topic) ?? []).toReversed()) {
         if (id === known || ids.length === limit) return ids;
-        if (this.msgs.get(id)?.topic === topic) ids.push(id);
+        if (this.msgs.has(id)) ids.push(id);
       }
     }
     return ids;
+  }
+
+  /** Whether a message is there, and stays for a while. */
+  isLasting(id: string): boolean {
+    const entry = this.msgs.get(id);
+    return (
+      entry !== undefined && this.#heartbeat - entry.heartbeat < this.#windows.length - lastingHeartbeats
+    );
   }
 
   shift(): void {
-    for (const id of this.#windows.pop() ?? []) this.#forget(id);
-    this.#windows.unshift([]);
+    for (const ids of this.#windows.pop()?.values() ?? []) for (const id of ids) this.#forget(id);
+    this.#windows.unshift(new Map());
+    this.#heartbeat++;
   }
 
   /** Nothing waits here for a verdict. */
@@ -115,7 +138,7 @@ export class MessageCache {
   clear(): void {
     this.msgs.clear();
     this.#bytes = 0;
-    for (const window of this.#windows) window.length = 0;
+    for (const window of this.#windows) window.clear();
   }
 
   #forget(id: string): void {

@@ -1,3 +1,4 @@
+import type { RPC } from '@libp2p/gossipsub/message';
 import type { Stream } from '@libp2p/interface';
 import { errorText } from '@lloom/core';
 import type { OutboundStream } from './internals.ts';
@@ -57,6 +58,8 @@ const closeTimeoutMs = 1_000;
 /** All that is sent to one neighbour: joined to one write a turn, and bounded while it does not read. */
 export class Outbox implements OutboundStream {
   readonly protocol: string;
+  /** Hearsay that was not taken, to be told with the next. */
+  untold: readonly RPC.ControlIHave[] = [];
   readonly #peerId: string;
   readonly #stream: Stream;
   readonly #turn: Turn;
@@ -100,6 +103,11 @@ export class Outbox implements OutboundStream {
     this.#turn.plan(this.#flush);
   }
 
+  /** Sends a message that the neighbour has asked for: it does, whoever is known to have it. */
+  answer({ frame }: Outgoing): void {
+    this.message({ frame, queued: 0, holders: undefined });
+  }
+
   /** Sends an RPC that changes what holds between the two: subscriptions, grafts and prunes. */
   push(rpc: Uint8Array): void {
     this.#push(framed(rpc));
@@ -114,6 +122,19 @@ export class Outbox implements OutboundStream {
 
   pushPrefixed(frame: Uint8Array | { subarray(): Uint8Array }): void {
     if (!this.#stream.writableNeedsDrain) this.#push(frame.subarray());
+  }
+
+  /** Resolves when nothing waits here or in the stream any more, or the stream has ended. */
+  async drained(): Promise<void> {
+    const stream = this.#stream;
+    this.#flush();
+    while (stream.status === 'open' && (this.waitingBytes > 0 || stream.writableNeedsDrain)) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      for (const event of ['drain', 'close'] as const)
+        stream.addEventListener(event, () => resolve(), { once: true });
+      await promise;
+      this.#flush();
+    }
   }
 
   async close(): Promise<void> {

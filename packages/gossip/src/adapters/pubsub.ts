@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { publicKeyToProtobuf } from '@libp2p/crypto/keys';
 import {
   gossipsub,
   type GossipSub,
@@ -7,6 +8,7 @@ import {
   type Message,
 } from '@libp2p/gossipsub';
 import type { ResolvedConfig } from '../config.ts';
+import { maxTopics } from '../internal/bounds.ts';
 import { meshParameters } from '../internal/meshSize.ts';
 import { peerScore, scoreThresholds } from '../internal/scoring.ts';
 import { LocalAddresses } from './localPeers.ts';
@@ -15,10 +17,10 @@ import { maxRpcBytes } from './wireRpc.ts';
 
 /** Hearsay goes to everybody outside the mesh, once: whoever knows one node only misses nothing. What is not taken is kept. */
 const gossipedHeartbeats = 1;
-/** For so many heartbeats a message can be asked for. */
-const keptHeartbeats = 5;
-/** A neighbour may be subscribed to 128 topics with the longest names: gossipsub counts 1 KiB for each, and its name. */
-const maxTopicBytes = 128 * (1_024 + 256);
+/** For so many heartbeats a message can be asked for: who comes is told of those of the latest five. */
+const keptHeartbeats = 7;
+/** A neighbour may have as many topics as this node, with the longest names: gossipsub counts 1 KiB for each, and its name. */
+const maxTopicBytes = maxTopics * (1_024 + 256);
 /**
  * From this size on neighbours are told at once that a message is there, so that they do not send it. At 1 KiB that was
  * measured to save no time, and is a write more for each message and neighbour; and what is queued for a neighbour that
@@ -44,7 +46,8 @@ export function createPubsub(
     batchPublish: true,
     emitSelf: false,
     doPX: false,
-    tagMeshPeers: true,
+    // A write to the peer store for every word of a neighbour: tags.ts does it when something changes.
+    tagMeshPeers: false,
     ...meshParameters(config.meshSize),
     gossipFactor: 1,
     mcacheGossip: gossipedHeartbeats,
@@ -64,10 +67,10 @@ export function createPubsub(
   return create(components);
 }
 
-/** The author and its number, as in Go; of an anonymous message its hash. */
+/** The key of the author and its number, as in gossipsub of js-libp2p; of an anonymous message its hash. */
 function messageId(message: Message): Uint8Array {
   if (message.type === 'unsigned') return createHash('sha256').update(message.data).digest();
   const number = Buffer.alloc(8);
   number.writeBigUInt64BE(message.sequenceNumber);
-  return Buffer.concat([message.from.toMultihash().bytes, number]);
+  return Buffer.concat([publicKeyToProtobuf(message.from.publicKey ?? message.key), number]);
 }

@@ -5,7 +5,7 @@ import type { Incoming, Judgement, RouterWatcher } from '../ports.ts';
 import type { Verdict } from '../types.ts';
 import type { Author, Authors } from './authors.ts';
 import type { Internals } from './internals.ts';
-import { idBytes } from './messageCache.ts';
+import { idBytes, idText } from './messageCache.ts';
 import type { Sending } from './sending.ts';
 import type { WireMessage } from './wireMessage.ts';
 
@@ -79,17 +79,29 @@ export class Receiving {
 
   #receiveUnsigned(source: string, message: WireMessage): Promise<void> | undefined {
     const id = createHash('sha256').update(message.data).digest('binary');
-    if (this.#gossipsub.seenCache.has(id)) return this.#duplicate(source, message.topic, id);
+    if (this.#gossipsub.seenCache.has(id)) return this.#duplicate(source, id);
     return this.#accept({ id, source, message, author: undefined });
+  }
+
+  /** The key of an author whose name is only a hash of it. It comes with the message, and has to be the one. */
+  #hashedKey(authorKey: string, message: WireMessage): string | undefined {
+    const author = this.#parts.authors.of(authorKey, message);
+    return author === undefined ? undefined : idText(author.keyBytes);
   }
 
   #receiveSigned(source: string, message: WireMessage): Promise<void> | undefined {
     const { authorKey } = message;
     if (authorKey.length > maxFromBytes) return this.#blame(source, message.topic, 'malformed');
+    const key = message.inlineKey ?? this.#hashedKey(authorKey, message);
+    if (key === undefined) return this.#unproven({ source, message });
     // An unproven message is never remembered by this: it would keep the true one out.
-    const id = authorKey + message.sequenceKey;
-    if (this.#gossipsub.seenCache.has(id)) return this.#duplicate(source, message.topic, id);
-    if (authorKey === this.#own) return undefined;
+    const id = key + message.sequenceKey;
+    if (this.#gossipsub.seenCache.has(id)) return this.#duplicate(source, id);
+    if (authorKey === this.#own) {
+      // Forgotten since: whoever was asked for it has given it.
+      this.#gossipsub.gossipTracer.deliverMessage(id, true);
+      return undefined;
+    }
     const copies = this.#verifying.get(id);
     if (copies !== undefined) {
       if (copies.length >= maxCopies || copies.some((copy) => copy.source === source)) return undefined;
@@ -103,10 +115,10 @@ export class Receiving {
   #prove(id: string, { source, message }: Copy): Promise<void> | undefined {
     const author = this.#parts.authors.of(message.authorKey, message);
     const { signature } = message;
-    if (author === undefined || signature === undefined) return this.#unproven(id, { source, message });
+    if (author === undefined || signature === undefined) return this.#unproven({ source, message });
     const result = author.verify(message.signedBytes(), signature);
     if (result === true) return this.#accept({ id, source, message, author });
-    if (result === false) return this.#unproven(id, { source, message });
+    if (result === false) return this.#unproven({ source, message });
     const copies: Copy[] = [];
     this.#verifying.set(id, copies);
     return result.then((isValid) => {
@@ -114,7 +126,7 @@ export class Receiving {
       if (!this.#gossipsub.isStarted()) return undefined;
       const judged = isValid
         ? this.#accept({ id, source, message, author })
-        : this.#unproven(id, { source, message });
+        : this.#unproven({ source, message });
       // Each of them is a copy of the proven one now, or has its own chance: the first may have been forged.
       for (const copy of copies) void this.receive(copy.source, copy.message);
       return judged;
@@ -122,9 +134,8 @@ export class Receiving {
   }
 
   /** Its signature is of nobody, or of somebody else. */
-  #unproven(id: string, { source, message }: Copy): Promise<void> | undefined {
+  #unproven({ source, message }: Copy): Promise<void> | undefined {
     if (this.#parts.config.validationMode === 'none') return this.#receiveUnsigned(source, message);
-    this.#verifying.delete(id);
     return this.#blame(source, message.topic, 'malformed');
   }
 
@@ -211,9 +222,9 @@ export class Receiving {
     return peerId;
   }
 
-  #duplicate(source: string, topic: string, id: string): undefined {
+  /** Nobody is blamed for a copy: it may be another message, which its author has given the same number. */
+  #duplicate(source: string, id: string): undefined {
     const gossipsub = this.#gossipsub;
-    gossipsub.score.duplicateMessage(source, id, topic);
     gossipsub.gossipTracer.deliverMessage(id, true);
     const message = this.#judging.get(id) ?? gossipsub.mcache.msgs.get(id)?.message;
     if (message === undefined || (message.queued === 0 && !this.#judging.has(id))) return;

@@ -9,25 +9,26 @@ import type {
   PrivateKey,
 } from '@libp2p/interface';
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal';
-import { safe, toPeerId, type Random } from '@lloom/core';
+import { safe, toPeerId, type Clock, type Random } from '@lloom/core';
 import type { TypedEventTarget } from 'main-event';
 import type { ResolvedConfig } from '../config.ts';
-import { meshParameters } from '../internal/meshSize.ts';
+import { meshParameters, type MeshParameters } from '../internal/meshSize.ts';
 import type { DialCall, ResolvedPorts, Router, RouterWatcher, Sent, TopicCandidate } from '../ports.ts';
 import type { MeshSize, PeerScore } from '../types.ts';
 import { Authors } from './authors.ts';
-import { replaceBackoffs } from './backoffs.ts';
+import { Backoffs } from './backoffs.ts';
 import { CatchUp } from './catchUp.ts';
 import { dialPeer, findCandidates, isConnected } from './finding.ts';
 import { replaceInboundStreams } from './inboundStreams.ts';
 import { internalsOf, type Internals } from './internals.ts';
 import { Links } from './links.ts';
 import { OutboundStreams } from './outboundStreams.ts';
-import { Turn, type OutboxLimits } from './outbox.ts';
+import { Outbox, Turn, type OutboxLimits } from './outbox.ts';
 import { createPubsub } from './pubsub.ts';
 import { Receiving } from './receiving.ts';
 import { peerScores } from './scores.ts';
 import { Sending } from './sending.ts';
+import { Tags } from './tags.ts';
 import { replaceUpkeep } from './upkeep.ts';
 
 /** What the node lends to the service. */
@@ -54,6 +55,10 @@ export interface RouterSetup {
 const waitingBytes = 2 * 1024 * 1024;
 const waitingMessages = 8;
 const waitingControlBytes = 512 * 1024;
+/** How long those stay out of a mesh that it has become too small for, in ms. */
+const resizeBackoffMs = 5_000;
+/** How long a stop waits for what was published just before it, in ms. */
+const flushMs = 1_000;
 /** Counts as ten broken promises: far below every threshold, for some seconds. */
 const violationPenalty = 10;
 
@@ -65,12 +70,19 @@ export class PubsubRouter implements Router {
   readonly #gossipsub: Internals;
   readonly #logger: Logger;
   readonly #random: Random;
+  readonly #clock: Clock;
   readonly #turn = new Turn((text, error) => this.logError(text, error));
   readonly #links: Links;
   readonly #sending: Sending;
   readonly #receiving: Receiving;
   readonly #outbound: OutboundStreams;
+  readonly #backoffs: Backoffs;
+  readonly #tags: Tags;
+  /** Starts and stops, one after the other. */
+  #last: Promise<void> = Promise.resolve();
   #watcher: RouterWatcher | undefined;
+  /** What holds from the next heartbeat on. */
+  #resized: (MeshParameters & { readonly pruneBackoff: number }) | undefined;
 
   constructor(components: GossipComponents, setup: RouterSetup) {
     const { config, ports } = setup;
@@ -98,6 +110,7 @@ export class PubsubRouter implements Router {
     };
     const { clock, random } = ports;
     this.#random = random;
+    this.#clock = clock;
     const catchUp = new CatchUp(gossipsub, turn, onError);
     const onChange = (id: string): void => {
       this.#links.changedFor(id);
@@ -119,27 +132,60 @@ export class PubsubRouter implements Router {
       onEnd: (peer) => this.#outbound.onInboundEnd(peer),
       onError,
     });
-    replaceBackoffs(gossipsub, () => Date.now());
+    this.#backoffs = new Backoffs(gossipsub, () => Date.now());
+    this.#tags = new Tags(gossipsub, components.peerStore, onError);
     replaceUpkeep(gossipsub);
+    gossipsub.addEventListener('gossipsub:heartbeat', this.#onHeartbeat);
     gossipsub.onPeerDisconnected = safe(
       (peer: PeerId) => this.#onLeft(peer),
       (error) => onError('a neighbour could not leave', error),
     );
   }
 
-  async start(watcher: RouterWatcher): Promise<void> {
+  start(watcher: RouterWatcher): Promise<void> {
+    return this.#inTurn(() => this.#start(watcher));
+  }
+
+  async #start(watcher: RouterWatcher): Promise<void> {
     this.#watcher = watcher;
     this.#components.events.addEventListener('peer:disconnect', this.#onDisconnect);
+    this.#backoffs.restore();
     await this.#gossipsub.start();
     await this.#meetConnected();
   }
 
-  async stop(): Promise<void> {
+  async flush(): Promise<void> {
+    const clock = this.#clock;
+    const outboxes = Array.from(this.#gossipsub.streamsOutbound.values(), (stream) =>
+      stream instanceof Outbox ? stream.drained() : Promise.resolve(),
+    );
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = clock.setTimeout(() => resolve(), flushMs);
+    await Promise.race([Promise.all(outboxes), promise]);
+    clock.clearTimeout(timer);
+    // What was handed to a connection leaves with its turn.
+    await new Promise((next) => setImmediate(next));
+  }
+
+  stop(): Promise<void> {
+    return this.#inTurn(() => this.#stop());
+  }
+
+  /** gossipsub that is stopped while it starts would be started in the end. */
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(act);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  async #stop(): Promise<void> {
     const gossipsub = this.#gossipsub;
     this.#components.events.removeEventListener('peer:disconnect', this.#onDisconnect);
     if (!gossipsub.isStarted()) return;
     for (const topic of [...gossipsub.subscriptions]) gossipsub.unsubscribe(topic);
     this.#watcher = undefined;
+    this.#backoffs.keep();
+    this.#tags.stop();
     this.#outbound.stop();
     this.#receiving.stop();
     // Its own goes on until the next heartbeat, and keeps the process alive for as long.
@@ -178,8 +224,18 @@ export class PubsubRouter implements Router {
   }
 
   setMeshSize(size: MeshSize): void {
-    Object.assign(this.#gossipsub.opts, meshParameters(size));
+    const parameters = meshParameters(size);
+    const { opts } = this.#gossipsub;
+    const pruneBackoff = this.#resized?.pruneBackoff ?? opts.pruneBackoff;
+    this.#resized = { ...parameters, pruneBackoff };
+    // For one heartbeat: meshes are filled up to D, not only up to D_lo, and who is pruned by this may soon be grafted again.
+    Object.assign(opts, parameters, { Dlo: parameters.D, pruneBackoff: resizeBackoffMs });
   }
+
+  readonly #onHeartbeat = (): void => {
+    if (this.#resized !== undefined) Object.assign(this.#gossipsub.opts, this.#resized);
+    this.#resized = undefined;
+  };
 
   scores(): readonly PeerScore[] {
     return peerScores(this.#gossipsub);

@@ -26,8 +26,8 @@ export interface Published {
 }
 
 const nanoseconds = 1_000_000n;
-/** Lists of ids that wait for a neighbour, one a topic and heartbeat: what they name is forgotten after five heartbeats. */
-const maxKeptHearsay = 16;
+/** Ids that are told in one RPC: what a neighbour reads of it. */
+const maxTold = 5_000;
 
 /** Sends RPCs and messages: each message encoded once for all. In place of gossipsub's own `sendRpc`, `forwardMessage` and `publish`. */
 export class Sending {
@@ -36,6 +36,7 @@ export class Sending {
   readonly #sign: (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
   readonly #from: Uint8Array;
   readonly #key: Uint8Array;
+  readonly #keyText: string;
   #number = 0n;
 
   constructor(gossipsub: Internals, setup: SendingConfig) {
@@ -46,6 +47,7 @@ export class Sending {
     this.#sign = fast ?? ((bytes) => privateKey.sign(bytes));
     this.#from = peerId.toMultihash().bytes;
     this.#key = publicKeyToProtobuf(privateKey.publicKey);
+    this.#keyText = idText(this.#key);
     gossipsub.sendRpc = (id, rpc) => this.#sendRpc(id, rpc);
     gossipsub.forwardMessage = (...args) => this.#forwardAsStock(...args);
     gossipsub.publish = (topic, data, opts) => this.#publishAsStock(topic, data, opts);
@@ -99,7 +101,7 @@ export class Sending {
     const seqno = this.#nextNumber();
     const parts = { topic, data, from: this.#from, seqno };
     const signature = this.#sign(bytesToSign(parts));
-    const id = idText(this.#from) + idText(seqno);
+    const id = this.#keyText + idText(seqno);
     const finish = (signed: Uint8Array): Made => ({ id, message: this.#signed(parts, signed) });
     return signature instanceof Promise ? signature.then(finish) : finish(signature);
   }
@@ -150,9 +152,9 @@ export class Sending {
     const gossipsub = this.#gossipsub;
     const outbox = gossipsub.streamsOutbound.get(id);
     if (!(outbox instanceof Outbox)) return false;
-    this.#piggyback(id, rpc);
+    this.#piggyback(id, rpc, outbox);
     // What was asked for is sent as far as there is room: it can be asked for again.
-    for (const message of rpc.messages) if (!outbox.isFull) outbox.message(message);
+    for (const message of rpc.messages) if (!outbox.isFull) outbox.answer(message);
     const { subscriptions, control } = rpc;
     if (subscriptions.length > 0) outbox.push(RPC.encode({ subscriptions, messages: [] }));
     if (control === undefined) return true;
@@ -162,19 +164,42 @@ export class Sending {
     // What was not asked for is not a promise that somebody could break.
     const isTaken = !hasHearsay || outbox.hearsay(encodeControl({ ...none, ihave, iwant, idontwant }));
     // It is told once: when the neighbour does not read now, with the next that it is sent.
-    if (!isTaken && ihave.length > 0) gossipsub.gossip.set(id, ihave.slice(-maxKeptHearsay));
+    // Not given back to gossipsub, which would try again for ever within one heartbeat.
+    if (!isTaken) outbox.untold = ihave;
     for (const { topicID } of graft) this.#tell('gossipsub:graft', id, topicID);
     for (const { topicID } of prune) this.#tell('gossipsub:prune', id, topicID);
     return isTaken;
   }
 
-  #piggyback(id: string, rpc: OutgoingRpc): void {
+  #piggyback(id: string, rpc: OutgoingRpc, outbox: Outbox): void {
     const { control, gossip } = this.#gossipsub;
-    const [waiting, ihave] = [control.get(id), gossip.get(id)];
+    const waiting = control.get(id);
     if (waiting !== undefined) this.#gossipsub.piggybackControl(id, rpc, waiting);
-    if (ihave !== undefined) rpc.control = { ...(rpc.control ?? none), ihave };
+    const untold = [...outbox.untold, ...(gossip.get(id) ?? [])];
+    if (untold.length > 0)
+      rpc.control = { ...(rpc.control ?? none), ihave: this.#joined(untold, rpc.control?.ihave ?? []) };
+    outbox.untold = [];
     control.delete(id);
     gossip.delete(id);
+  }
+
+  /** What has waited and what is new, a list a topic: the latest ids of those that can still be asked for. */
+  #joined(waiting: readonly RPC.ControlIHave[], fresh: readonly RPC.ControlIHave[]): RPC.ControlIHave[] {
+    const topics = new Map<string, Map<string, Uint8Array>>();
+    let left = maxTold;
+    for (const { topicID = '', messageIDs } of [...waiting, ...fresh].toReversed()) {
+      const ids = topics.get(topicID) ?? new Map<string, Uint8Array>();
+      topics.set(topicID, ids);
+      for (const id of messageIDs) {
+        const key = idText(id);
+        if (left === 0 || ids.has(key) || !this.#gossipsub.mcache.isLasting(key)) continue;
+        ids.set(key, id);
+        left--;
+      }
+    }
+    return [...topics].flatMap(([topicID, ids]) =>
+      ids.size === 0 ? [] : [{ topicID, messageIDs: [...ids.values()] }],
+    );
   }
 
   #tell(type: 'gossipsub:graft' | 'gossipsub:prune', peerId: string, topic: string | undefined): void {

@@ -121,6 +121,15 @@ export class WireMessage {
     return this.#latin1(this.#from);
   }
 
+  /** The key of its author, where the name is the key itself; the same way. */
+  get inlineKey(): string | undefined {
+    const [begin, end] = this.#from;
+    const at = this.#begin + begin;
+    const length = end - begin - 2;
+    if (length <= 0 || this.#buffer[at] !== 0 || this.#buffer[at + 1] !== length) return undefined;
+    return this.#buffer.toString('latin1', at + 2, this.#begin + end);
+  }
+
   /** The same of its number. */
   get sequenceKey(): string {
     return this.#latin1(this.#seqno);

@@ -11,12 +11,16 @@ export interface WireRpc {
 
 /** The longest RPC that is read: what libp2p's own nodes read. */
 export const maxRpcBytes = 4 * 1024 * 1024;
-/** Topics in one RPC. A neighbour may have 128 in all. */
-const maxSubscriptions = 1_024;
+/** Topics in one RPC, and control messages of one kind. A neighbour may have 128 topics in all. */
+const maxTopics = 1_024;
 /** Messages in one RPC: as many as may be asked for at once. */
 const maxMessages = 5_000;
-/** Ids and control messages in one RPC: as many ids of the usual length as it has room for. */
-const maxControls = 90_000;
+/** Ids in one RPC: as many of the usual length as it has room for. */
+const maxIds = 90_000;
+/** The longest id: of a message by an author with the largest RSA key, of 8,192 bits. */
+const maxIdBytes = 1_100;
+/** Ids of what is not wanted are kept for some heartbeats: longer ones are not, for they only save a message. */
+const maxKeptIdBytes = 256;
 
 /**
  * Reads an RPC. Messages are read in place: they live as long as `frame`.
@@ -25,7 +29,7 @@ const maxControls = 90_000;
 export function decodeRpc(frame: Buffer): WireRpc {
   const reader = new WireReader(frame);
   const rpc = { subscriptions: [], messages: [], control: undefined } as Mutable<WireRpc>;
-  const quota = { left: maxControls };
+  const quota = { left: maxIds };
   while (!reader.isAtEnd) {
     const tag = reader.varint();
     const field = tag >>> 3;
@@ -35,7 +39,7 @@ export function decodeRpc(frame: Buffer): WireRpc {
     }
     reader.expectBytes(tag);
     if (field === 1) {
-      if (rpc.subscriptions.length >= maxSubscriptions) throw new WireError('too many subscriptions');
+      if (rpc.subscriptions.length >= maxTopics) throw new WireError('too many subscriptions');
       rpc.subscriptions.push(decodeSubscription(reader.nested()));
     } else if (field === 2) {
       if (rpc.messages.length >= maxMessages) throw new WireError('too many messages');
@@ -74,14 +78,22 @@ function decodeControl(reader: WireReader, control: RPC.ControlMessage, quota: Q
       continue;
     }
     reader.expectBytes(tag);
-    spend(quota);
+    const kind = kinds[field - 1]!;
+    if (control[kind].length >= maxTopics) throw new WireError(`too many control messages: ${kind}`);
     const value = reader.nested();
-    if (field === 1) control.ihave.push(decodeIds(value, quota, 2));
-    else if (field === 2) control.iwant.push(decodeIds(value, quota, 1));
-    else if (field === 3) control.graft.push(decodeIds(value, quota, 2));
-    else if (field === 4) control.prune.push(decodePrune(value));
-    else control.idontwant.push(decodeIds(value, quota, 1));
+    if (kind === 'ihave') control.ihave.push(decodeIds(value, quota, 2));
+    else if (kind === 'iwant') control.iwant.push(decodeIds(value, quota, 1));
+    else if (kind === 'graft') control.graft.push(decodeIds(value, quota, 2));
+    else if (kind === 'prune') control.prune.push(decodePrune(value));
+    else control.idontwant.push(shortIds(decodeIds(value, quota, 1)));
   }
+}
+
+/** As they are numbered. */
+const kinds = ['ihave', 'iwant', 'graft', 'prune', 'idontwant'] as const;
+
+function shortIds({ messageIDs }: { readonly messageIDs: readonly Uint8Array[] }): RPC.ControlIDontWant {
+  return { messageIDs: messageIDs.filter(({ length }) => length <= maxKeptIdBytes) };
 }
 
 /** A topic in field 1, where ids are in field 2; or ids alone, in field 1. */
@@ -100,8 +112,10 @@ function decodeIds(
     }
     reader.expectBytes(tag);
     if (field === idsField) {
-      spend(quota);
-      value.messageIDs.push(reader.bytes());
+      if (--quota.left < 0) throw new WireError('too many ids');
+      const id = reader.bytes();
+      if (id.length > maxIdBytes) throw new WireError(`an id of ${id.length} bytes`);
+      value.messageIDs.push(id);
     } else value.topicID = reader.text();
   }
   return value;
@@ -117,8 +131,4 @@ function decodePrune(reader: WireReader): RPC.ControlPrune {
     else reader.skip(tag);
   }
   return value;
-}
-
-function spend(quota: Quota): void {
-  if (--quota.left < 0) throw new WireError('too many control messages');
 }

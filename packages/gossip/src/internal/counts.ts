@@ -1,4 +1,4 @@
-import type { Meter } from '@lloom/core';
+import { safe, type Meter } from '@lloom/core';
 import { GossipTopic, type DropReason } from '../types.ts';
 
 type Count = (() => void) | undefined;
@@ -20,7 +20,7 @@ const noDrops: Readonly<Record<DropReason, number>> = {
 /** The name under which topics that are not the network's are counted: names are chosen by users, labels must be few. */
 const custom = 'custom';
 
-/** Counts messages, also for the meter. */
+/** Counts messages, also for the meter: what a meter does, or fails to do, is its own affair. */
 export class Counts {
   accepted = 0;
   readonly #dropped: Record<DropReason, number> = { ...noDrops };
@@ -28,16 +28,24 @@ export class Counts {
   readonly #published: ReadonlyMap<string, Count>;
   readonly #drops: ReadonlyMap<DropReason, Count>;
 
-  constructor(meter: Meter | undefined) {
+  /** @param onError told of what the meter throws */
+  constructor(meter: Meter | undefined, onError: (error: unknown) => void) {
     const topics = [...Object.values(GossipTopic), custom];
+    const counter = (name: string, labels: Readonly<Record<string, string>>): Count => {
+      if (meter === undefined) return undefined;
+      try {
+        return safe(meter.counter(name, labels), onError);
+      } catch (error) {
+        onError(error);
+        return undefined;
+      }
+    };
     const byTopic = (name: string): ReadonlyMap<string, Count> =>
-      new Map(topics.map((topic) => [topic, meter?.counter(name, { topic })]));
+      new Map(topics.map((topic) => [topic, counter(name, { topic })]));
     const reasons = Object.keys(noDrops) as DropReason[];
     this.#received = byTopic('gossip_received_total');
     this.#published = byTopic('gossip_published_total');
-    this.#drops = new Map(
-      reasons.map((reason) => [reason, meter?.counter('gossip_dropped_total', { reason })]),
-    );
+    this.#drops = new Map(reasons.map((reason) => [reason, counter('gossip_dropped_total', { reason })]));
   }
 
   /** How many were dropped, by reason. */

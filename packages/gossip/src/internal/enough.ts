@@ -23,3 +23,16 @@ export function lackOf({ topicPeers, meshPeers, enough }: Links): DegradedReason
   if (meshPeers === 0) return 'NO_MESH';
   return meshPeers < Math.min(enough, topicPeers) ? 'THIN_MESH' : undefined;
 }
+
+/** With so many subscribed peers and still no mesh, more would not help: something is held against this node. */
+const maxWithoutMesh = 32;
+
+/** Whether a topic has few peers, so that more are wanted whatever the mesh is. */
+export function areFew({ topicPeers, enough }: Links): boolean {
+  return topicPeers < enough;
+}
+
+/** Whether those that are there do not make a mesh, and others might. */
+export function isMeshWanted(links: Links): boolean {
+  return links.topicPeers < maxWithoutMesh && lackOf(links) !== undefined;
+}

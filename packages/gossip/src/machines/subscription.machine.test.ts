@@ -117,6 +117,7 @@ const table = [
   row('degraded.resting', 'mended', become(1)).to('healthy.narrow'),
   row('degraded.resting', 'another lack', become(1, 0)).to('degraded.resting'),
   row('degraded.resting', 'a pause', pause).to('degraded.seeking'),
+  row('degraded.resting', 'more peers than help', become(32, 0)).to('degraded.resting'),
   row('degraded.resting', 'leave', leave).to('left'),
   row('degraded.seeking', 'found', found).to('degraded.resting'),
   row('degraded.seeking', 'failed', failed).to('degraded.resting'),
@@ -140,18 +141,19 @@ describe('a subscription', () => {
     at.actor.stop();
   });
 
-  it.each(['joining', 'thinning', 'degraded'] as const)(
-    'looks for nobody while it is %s and there are enough peers',
-    async (state) => {
-      const at = begin();
-      await given[`${state}.resting`](at);
-      await become(9, 0)(at);
-      const { length } = at.search.calls;
-      for (let pauses = 0; pauses < 3; pauses++) await pause(at);
-      expect(at.search.calls).toHaveLength(length);
-      at.actor.stop();
-    },
-  );
+  it.each([
+    ['joining', 9, 'others may make the mesh'],
+    ['thinning', 9, 'others may make the mesh'],
+    ['degraded', 32, 'more would make none either'],
+  ] as const)('looks for nobody while it is %s and %i peers make no mesh: %s', async (...[state, peers]) => {
+    const at = begin();
+    await given[`${state}.resting`](at);
+    await become(peers, 0)(at);
+    const { length } = at.search.calls;
+    for (let pauses = 0; pauses < 3; pauses++) await pause(at);
+    expect(at.search.calls).toHaveLength(length);
+    at.actor.stop();
+  });
 
   it('tells a lack once, another one again, and when it is over', async () => {
     const at = begin();
@@ -205,6 +207,22 @@ describe('a subscription', () => {
       await at.search.resolve(undefined);
       expect(at.actor.getSnapshot().context.pauseMs).toBeLessThanOrEqual(30_000);
     }
+    at.actor.stop();
+  });
+
+  it('goes on looking where enough peers are there and it is told that none is in the mesh, ever less often', async () => {
+    const at = begin(links(4, 0));
+    await given['degraded.resting'](at);
+    const pauses: number[] = [];
+    for (let searches = 1; searches < 9; searches++) {
+      pauses.push(at.actor.getSnapshot().context.pauseMs);
+      await pause(at);
+      expect(at.search.calls).toHaveLength(searches);
+      await at.search.resolve(undefined);
+    }
+    expect(pauses[0]).toBeLessThanOrEqual(2_200);
+    for (const [n, next] of pauses.slice(1, 4).entries()) expect(next).toBeGreaterThan(pauses[n] ?? next);
+    expect(pauses.at(-1)).toBeGreaterThanOrEqual(27_000);
     at.actor.stop();
   });
 

@@ -1,6 +1,6 @@
 import { draw, retryDelay, type RetryPolicy } from '@lloom/core';
 import { assign, emit, fromPromise, setup } from 'xstate';
-import { lackOf, type Links } from '../internal/enough.ts';
+import { areFew, isMeshWanted, lackOf, type Links } from '../internal/enough.ts';
 import type { DegradedReason } from '../types.ts';
 
 /** What a subscription starts with. */
@@ -46,7 +46,7 @@ const seeking = {
       entry: 'planUrgent',
       after: {
         pauseMs: [
-          { guard: 'isNarrow', target: 'seeking' },
+          { guard: 'isWanting', target: 'seeking' },
           { target: 'resting', reenter: true },
         ],
       },
@@ -86,8 +86,10 @@ export const subscriptionMachine = setup({
   guards: {
     isEnough: ({ context }) => lackOf(context.links) === undefined,
     isShort: ({ context }) => lackOf(context.links) !== undefined,
-    isNarrow: ({ context: { links } }) => links.topicPeers < links.enough,
-    isWide: ({ context: { links } }) => links.topicPeers >= links.enough,
+    isNarrow: ({ context }) => areFew(context.links),
+    isWide: ({ context }) => !areFew(context.links),
+    // Where there are enough peers they mend the mesh themselves, mostly before it is told.
+    isWanting: ({ context: { links, reason } }) => areFew(links) || (reason !== null && isMeshWanted(links)),
     isShortOtherwise: ({ context }) => (lackOf(context.links) ?? context.reason) !== context.reason,
   },
   actions: {
