@@ -21,3 +21,8 @@ for (let seed = firstSeed; seed < firstSeed + 10; seed += 1) {
     await liveAndAsk(network);
   });
 }
+
+test('they are so over the real handshakes and muxers as well', async ({ createNetwork }) => {
+  const network = await createNetwork({ ...ten, seed: 2, fidelity: 'full', createNode: star() });
+  await liveAndAsk(network);
+});

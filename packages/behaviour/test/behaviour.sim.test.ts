@@ -17,11 +17,6 @@ describe('ten nodes, 50 ms and one lost segment of a hundred', () => {
     }
     expect(hashes[1]).toBe(hashes[0]);
   }, 60_000);
-
-  test('are so over the real handshakes and muxers as well', async ({ createNetwork }) => {
-    const network = await createNetwork({ ...ten, seed: 2, fidelity: 'full', createNode: star() });
-    await liveAndAsk(network);
-  }, 60_000);
 });
 
 describe('an executor that dies', () => {

@@ -10,9 +10,9 @@ test(`nothing that clients say in 60,000 conversations harms a service: requests
   expect(Math.min(survived, 60_000 - survived)).toBeGreaterThan(15_000);
 });
 
-test(`nothing that servers say in 40,000 conversations harms a service: requests end once, and nothing is left (seed ${seed})`, async () => {
-  const { survived, ends } = expectHarmless(await fuzzAsking(seed, 40_000));
+test(`nothing that servers say in 20,000 conversations harms a service: requests end once, and nothing is left (seed ${seed})`, async () => {
+  const { survived, ends } = expectHarmless(await fuzzAsking(seed, 20_000));
   const codes = ['BUSY', 'CONNECTION_CLOSED', 'INVALID_RESPONSE', 'REMOTE', 'answered'];
   expect([...ends.keys()].toSorted()).toEqual(codes);
-  expect(Math.min(survived, 40_000 - survived)).toBeGreaterThan(10_000);
+  expect(Math.min(survived, 20_000 - survived)).toBeGreaterThan(5_000);
 });
