@@ -3,11 +3,11 @@ import { expectHarmless, fuzzAsking, fuzzServing } from './sessionFuzz.ts';
 
 const seed = 20_261_122;
 
-test(`nothing that clients say in 60,000 conversations harms a service: requests end once, and nothing is left (seed ${seed})`, async () => {
-  const { survived, ends } = expectHarmless(await fuzzServing(seed, 60_000));
+test(`nothing that clients say in 30,000 conversations harms a service: requests end once, and nothing is left (seed ${seed})`, async () => {
+  const { survived, ends } = expectHarmless(await fuzzServing(seed, 30_000));
   expect([...ends.keys()].toSorted()).toEqual(['answered', 'refused']);
   // Both halves are worth something: neither is everything refused at the door, nor taken as it is.
-  expect(Math.min(survived, 60_000 - survived)).toBeGreaterThan(15_000);
+  expect(Math.min(survived, 30_000 - survived)).toBeGreaterThan(7_500);
 });
 
 test(`nothing that servers say in 20,000 conversations harms a service: requests end once, and nothing is left (seed ${seed})`, async () => {
