@@ -96,16 +96,18 @@ describe('the demo', () => {
     expect(pids.filter(isAlive)).toEqual([]);
   });
 
-  // Ctrl-C goes the same way, as the tests of the commands show.
-  test('stops at SIGTERM and leaves nothing behind', async () => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('stops at %s and leaves nothing behind', async (signal, wanted) => {
     const demo = startDemo();
     await demo.until(() => (demo.stdout.includes('| Offline') ? true : undefined), 'the answer begins');
     const pids = pidsOf(demo);
     expect(pids).toHaveLength(5);
     expect(pids.every(isAlive)).toBe(true);
-    const { code, stdout, stderr } = await demo.stop('SIGTERM');
-    expect({ code, stderr }).toEqual({ code: 143, stderr: '' });
-    expect(stdout).toContain('FAILED Stopped by SIGTERM');
+    const { code, stdout, stderr } = await demo.stop(signal);
+    expect({ code, stderr }).toEqual({ code: wanted, stderr: '' });
+    expect(stdout).toContain(`FAILED Stopped by ${signal}`);
     expect(pids.filter(isAlive)).toEqual([]);
   });
 
