@@ -60,6 +60,7 @@ export type {
   Verifier,
 } from './ports.ts';
 export { RecentMap } from './recentMap.ts';
+export { Reports, type ReportsPorts } from './reports.ts';
 export { draw, retryDelay, spread, type RetryPolicy } from './retryDelay.ts';
 export { safe } from './safe.ts';
 export { systemClock, systemRandom } from './system.ts';

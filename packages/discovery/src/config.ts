@@ -168,7 +168,7 @@ export function resolveDiscoveryConfig(input: DiscoveryConfig & DiscoveryPorts =
 } {
   const { inspect, clock = systemClock, random = systemRandom, meter, ...rest } = input;
   const { signer, verifier, dialer, load, channel, experience, ...others } = rest;
-  const { routingTable, localDiscovery, datastore, ...given } = others;
+  const { reputation, routingTable, localDiscovery, datastore, ...given } = others;
   const config = resolveConfig('discovery', { checks, defaults: discoveryDefaults }, given);
   const { announcementIntervalMs, descriptorTtlMs } = config;
   if (descriptorTtlMs < announcementsCovered * announcementIntervalMs) {
@@ -176,7 +176,7 @@ export function resolveDiscoveryConfig(input: DiscoveryConfig & DiscoveryPorts =
     throw new ConfigError([{ path: 'discovery.descriptorTtlMs', got: String(descriptorTtlMs), wanted }]);
   }
   const common = { inspect, clock, random, meter };
-  const wired = { signer, verifier, dialer, load, channel, experience };
+  const wired = { signer, verifier, dialer, load, channel, experience, reputation };
   return { config, ports: { ...common, ...wired, routingTable, localDiscovery, datastore } };
 }
 

@@ -56,6 +56,7 @@ export type {
   LocalDiscovery,
   PeerPerformance,
   PerformanceSource,
+  ReputationSink,
   RoutingTable,
 } from './ports.ts';
 export type {

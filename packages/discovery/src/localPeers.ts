@@ -140,8 +140,7 @@ export class LocalPeers {
     const deadline = startDeadline(clock, config.dialTimeoutMs, [stop]);
     const { signal } = deadline;
     try {
-      // Whoever switches local discovery on names the local network himself; its addresses are private by nature.
-      await orAbort(dialer.dial(peerId, addresses, { signal, toldBy: 'user' }), signal);
+      await orAbort(dialer.dial(peerId, addresses, { signal, toldBy: 'neighbours' }), signal);
       return await orAbort(network.isMember(peerId, { signal }), signal);
     } finally {
       deadline.clear();

@@ -19,6 +19,8 @@ export interface DiscoveryPorts extends CommonPorts {
   readonly channel?: DescriptorChannel;
   /** Tells how well peers have served this node, for the choice among them. @default nothing is known */
   readonly experience?: PerformanceSource;
+  /** Told of what peers do. @default nobody is told */
+  readonly reputation?: ReputationSink;
   /** The routing table of the DHT, from which dead peers are taken. @default they stay there */
   readonly routingTable?: RoutingTable;
   /** Sights peers on the local network, such as `mdns()` of `@libp2p/mdns`. @default nobody is sighted */
@@ -52,11 +54,24 @@ export interface PeerPerformance {
   readonly roundTripMs?: number;
   /** How fast its answers come. */
   readonly tokensPerSecond?: number;
+  /**
+   * What is held of it, from -100 to 100. Below 0 it loses in the choice, at -20 it comes behind all others that are as free, and
+   * at -50 it is not chosen. Above 0 it gains nothing: who is known already must not keep others out.
+   */
+  readonly reputation?: number;
 }
 
 /** Tells how well peers have served this node. Filled by `@lloom/rpc` and `@lloom/peers`. */
 export interface PerformanceSource {
   performanceOf(peerId: string): PeerPerformance | undefined;
+}
+
+/** What a peer did: what it says of itself is not signed as it must be. Not when a clock is wrong. */
+export type PeerFact = 'INVALID_DESCRIPTOR';
+
+/** Told of what peers do, each fact of a peer once a second at most. Filled by `@lloom/peers`. */
+export interface ReputationSink {
+  report(peerId: string, fact: PeerFact): void;
 }
 
 /** The peers that the DHT asks. */
@@ -101,8 +116,11 @@ export interface Dialer {
 /** How a connection is opened. */
 export interface DialCall {
   readonly signal: AbortSignal;
-  /** Who named the addresses: the user of this node, or strangers, whose word on where to dial is not to be trusted. */
-  readonly toldBy: 'user' | 'peers';
+  /**
+   * Who named the addresses: the user of this node; neighbours on the local network, whose addresses are private by nature; or
+   * strangers, whose word on where to dial is not to be trusted.
+   */
+  readonly toldBy: 'user' | 'neighbours' | 'peers';
 }
 
 /** The ports as the service holds them. */
@@ -117,6 +135,7 @@ export interface ResolvedPorts {
   readonly meter: Meter | undefined;
   readonly channel: DescriptorChannel | undefined;
   readonly experience: PerformanceSource | undefined;
+  readonly reputation: ReputationSink | undefined;
   readonly routingTable: RoutingTable | undefined;
   readonly localDiscovery: LocalDiscovery | undefined;
   readonly datastore: Datastore | undefined;

@@ -113,7 +113,9 @@ export type Unsuitable =
   | 'PRICE_TOO_HIGH'
   | 'CONTEXT_UNKNOWN'
   | 'CONTEXT_TOO_SHORT'
-  | 'FEATURE_MISSING';
+  | 'FEATURE_MISSING'
+  /** Its reputation is -50 or less. */
+  | 'REPUTATION';
 
 /** One figure of a candidate. */
 export interface RankedFigure {
@@ -126,8 +128,13 @@ export interface RankedFigure {
 /** One who could have been selected. */
 export interface RankedCandidate {
   readonly provider: Provider;
-  /** From 0 to 1; among those that are equally free, the highest is selected. */
+  /**
+   * From 0 to 1, less what a reputation below 0 costs: a twentieth of it a point. Among those that are equally free, the highest
+   * is selected.
+   */
   readonly score: number;
+  /** What is held of it, from -100 to 100; absent when nothing is known. */
+  readonly reputation?: number;
   /** Whether it would begin at once: it has free slots, or does not say. Those that would not come last. */
   readonly isFree: boolean;
   /** The price in wei of a token of the question and three of the answer, latency in ms, tokens per second. */

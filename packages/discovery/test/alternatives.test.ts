@@ -132,6 +132,14 @@ describe('another executor of a model', () => {
     await service.stop();
   });
 
+  test('is nobody whose reputation is bad, whoever speaks for it', async () => {
+    const experience = { performanceOf: () => ({ reputation: -50 }) };
+    const { service } = await knowing({ [bob]: offer() }, { experience });
+    service.updateExecutorInfo(carol, [model]);
+    expect(service.alternativeTo({ peerId: dave, model })).toBeUndefined();
+    await service.stop();
+  });
+
   test('is fast, when prices are equal', async () => {
     const latency: Readonly<Record<string, number>> = { [bob]: 500, [carol]: 50 };
     const experience = { performanceOf: (peerId: string) => ({ latencyMs: latency[peerId]! }) };

@@ -70,6 +70,20 @@ describe('asking one peer', () => {
     await service.stop();
   });
 
+  it('holds it against a peer when what it says of itself is not signed by it, not when its clock is wrong', async () => {
+    const facts: string[] = [];
+    const reputation = { report: (peerId: string, fact: string) => void facts.push(`${peerId} ${fact}`) };
+    const { service, network, clock } = await createService({ reputation });
+    network.onAsk = () => descriptorFrame(bob, [validator], { clock: { now: () => 1_000 } });
+    expect(await errorOf(service.describeService(bob))).toMatchObject({ data: { reason: 'EXPIRED' } });
+    expect(facts).toEqual([]);
+    network.onAsk = () => descriptorFrame(carol, [validator], { clock });
+    await errorOf(service.describeService(bob));
+    await errorOf(service.describeService(bob));
+    expect(facts).toEqual([`${bob} INVALID_DESCRIPTOR`]);
+    await service.stop();
+  });
+
   it('says why not', async () => {
     const { service, network, clock } = await createService();
     network.onAsk = () => descriptorFrame(carol, [validator], { clock });

@@ -74,7 +74,7 @@ function begin(given: Partial<Pick<Network, 'isMember' | 'watchLocal'>> = {}) {
 test('a peer that is sighted is dialled as one that the user named, where it says to be on the local network', async () => {
   const { dialled, peers, sight, told } = begin();
   await sight(peerIds.bob, [...far, ...near]);
-  expect(dialled).toMatchObject([{ peerId: peerIds.bob, addresses: near, call: { toldBy: 'user' } }]);
+  expect(dialled).toMatchObject([{ peerId: peerIds.bob, addresses: near, call: { toldBy: 'neighbours' } }]);
   expect(told).toEqual([`peer:discovered ${peerIds.bob}`]);
   expect(peers.peerIds).toEqual([peerIds.bob]);
 });

@@ -83,6 +83,21 @@ describe('selecting an executor', () => {
     await service.stop();
   });
 
+  test('passes over those with a bad reputation, and says so', async () => {
+    const held = { [bob]: { reputation: -60 }, [carol]: { reputation: -20 }, [dave]: { reputation: 3 } };
+    const experience = { performanceOf: (peerId: string) => held[peerId] };
+    const { service, select } = await amid(three, { experience });
+    const chosen = await select({ prefer: 'price' });
+    expect(chosen.peerId).toBe(dave);
+    const { candidates, rejected, text } = chosen.explain();
+    expect(candidates.map(({ reputation }) => reputation)).toEqual([3, -20]);
+    expect(rejected).toEqual([{ peerId: bob, reason: 'REPUTATION' }]);
+    expect(text).toMatch(/reputation 3$/m);
+    expect(text).toMatch(/score 0\.00, .*reputation -20$/m);
+    expect(service.alternativeTo({ peerId: dave, model })).toBe(carol);
+    await service.stop();
+  });
+
   test('takes who is free before who is busy', async () => {
     const { service, select } = await amid({
       [bob]: offer({ pricing: price('1'), freeSlots: 0 }),

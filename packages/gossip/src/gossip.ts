@@ -1,5 +1,5 @@
 import type { GossipSub } from '@libp2p/gossipsub';
-import { EventHub } from '@lloom/core';
+import { EventHub, Reports } from '@lloom/core';
 import { Alarms } from './alarms.ts';
 import type { Gossip } from './api.ts';
 import { checkMeshSize, type ResolvedConfig } from './config.ts';
@@ -10,10 +10,9 @@ import { Counts } from './internal/counts.ts';
 import { Demerits } from './internal/demerits.ts';
 import { findIn } from './internal/findIn.ts';
 import { resolvePublish, topicName } from './internal/given.ts';
-import { Reports } from './internal/reports.ts';
 import { serviceCapabilities, serviceDependencies } from './internal/serviceSymbols.ts';
 import type { Shared } from './internal/shared.ts';
-import type { ResolvedPorts, Router, RouterWatcher, ScoreSource } from './ports.ts';
+import type { PeerFact, ResolvedPorts, Router, RouterWatcher, ScoreSource } from './ports.ts';
 import { Publishing } from './publishing.ts';
 import { Receiving } from './receiving.ts';
 import { Searching } from './searching.ts';
@@ -50,7 +49,7 @@ export class GossipService extends EventHub<GossipEvents> implements Gossip {
   readonly #topics: Topics;
   readonly #publishing: Publishing;
   readonly #receiving: Receiving;
-  readonly #reports: Reports;
+  readonly #reports: Reports<PeerFact>;
   readonly #wanted = new Set<string>();
   #meshSize: MeshSize;
   #running: Running | undefined;

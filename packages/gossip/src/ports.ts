@@ -53,7 +53,7 @@ export interface TopicPeerSource {
   announce?(topic: string): () => void;
 }
 
-/** What the application holds of a peer. `@lloom/behaviour` has nobody yet to fill it. */
+/** What the application holds of a peer. Filled by `@lloom/peers`. */
 export interface ScoreSource {
   /** From -100, not heard at all, to 100; 0 of whom nothing is known. Asked often: it must be quick. */
   scoreOf(peerId: string): number;
@@ -68,7 +68,7 @@ export type PeerFact =
   /** What it sent is no RPC of gossipsub, or larger than any. */
   | 'PROTOCOL_VIOLATION';
 
-/** Told of what peers do. `@lloom/behaviour` has nobody yet to fill it. */
+/** Told of what peers do, each fact of a peer once a second at most. Filled by `@lloom/peers`. */
 export interface ReputationSink {
   report(peerId: string, fact: PeerFact): void;
 }

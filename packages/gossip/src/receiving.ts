@@ -1,14 +1,14 @@
 import { CodecError, decodeGossipMessage, type GossipMessage } from '@lloom/codec';
+import type { Reports } from '@lloom/core';
 import type { Alarms } from './alarms.ts';
 import { Authors, type Author } from './internal/authors.ts';
 import { ClockSkew } from './internal/clockSkew.ts';
 import type { Counts } from './internal/counts.ts';
 import type { Demerits } from './internal/demerits.ts';
 import { skewHint } from './internal/hints.ts';
-import type { Reports } from './internal/reports.ts';
 import type { Shared } from './internal/shared.ts';
 import { Context, Validations } from './internal/validations.ts';
-import type { Incoming, Judgement } from './ports.ts';
+import type { Incoming, Judgement, PeerFact } from './ports.ts';
 import type { CustomRules, Kind, Topics } from './topics.ts';
 import type { DropReason, Verdict } from './types.ts';
 
@@ -17,7 +17,7 @@ export interface ReceivingPorts extends Pick<Shared, 'clock' | 'config' | 'event
   readonly topics: Pick<Topics, 'deliver' | 'kindsOf' | 'rulesOf'>;
   readonly counts: Counts;
   readonly demerits: Demerits;
-  readonly reports: Reports;
+  readonly reports: Reports<PeerFact>;
   /** Whether messages of a topic are wanted, still. */
   readonly isRead: (topic: string) => boolean;
   /** Raised while the service runs. */

@@ -168,6 +168,12 @@ export interface Rpc extends EventSource<RpcEvents> {
   performanceOf(
     peerId: string,
   ): { readonly latencyMs?: number; readonly tokensPerSecond?: number } | undefined;
+  /**
+   * How a peer is used: how many requests are under way with it in both directions, pings and other protocols too, and when the
+   * last one ended, by the elapsed time of the port `clock`. Quick. `undefined` when nothing was under way; of peers with
+   * nothing under way 4,096 at most are remembered, those used longest ago are forgotten first.
+   */
+  usageOf(peerId: string): { readonly active: number; readonly lastUsedAt?: number } | undefined;
   /** The requests of this node that are under way. */
   pendingRequests(): PendingRequest[];
   /** How busy this node is with requests of others. */

@@ -7,6 +7,7 @@ import {
   type SessionFrame,
 } from '@lloom/codec';
 import type { AnswerReceiver, CarriedRequest, Carrier, SentRequest } from './internal/exchange.ts';
+import { isViolation } from './internal/facts.ts';
 import { HeadWriter } from './internal/heads.ts';
 import { IncomingMessages, splitAboveBytes } from './internal/incoming.ts';
 import { Outbox, OutgoingFlow, type FlowOwner } from './internal/outbox.ts';
@@ -29,6 +30,8 @@ export interface AskingSessionConfig {
   readonly onEnd: (session: AskingSession) => void;
   /** Called once, when its stream is closed. */
   readonly onClosed?: (session: AskingSession) => void;
+  /** Called when the peer broke the rules, and the session has ended of it. */
+  readonly onViolation?: () => void;
   /** How many requests it takes. @default as many as there are numbers */
   readonly maxRequests?: number;
 }
@@ -102,6 +105,7 @@ export class AskingSession implements Carrier, SessionLinkUser {
     } catch (error) {
       // Of no request in particular: an error of the codec would be taken for the answer's.
       this.#break(new Error('the peer broke the rules of the session', { cause: error }));
+      if (isViolation(error)) this.#config.onViolation?.();
     }
   }
 

@@ -1,6 +1,7 @@
 import type { AnswerProof } from './internal/answerProof.ts';
 import type { StitchedAnswer, Stretch } from './internal/stitchedAnswer.ts';
 import { RpcError } from './errors.ts';
+import { answersDifferently } from './internal/facts.ts';
 import type { OutboundRequest } from './outbound.ts';
 import type { Answer, AnswerChunk } from './types.ts';
 
@@ -89,8 +90,7 @@ export class Attempt<Result = unknown> {
 
   #differently(): RpcError {
     const { requestId, peerId } = this.request;
-    const reason = 'it answers differently the second time';
-    return new RpcError('INVALID_RESPONSE', { requestId, peerId, reason });
+    return new RpcError('INVALID_RESPONSE', { requestId, peerId, reason: answersDifferently });
   }
 
   #show(chunk: AnswerChunk): void {

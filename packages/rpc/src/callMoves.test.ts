@@ -33,7 +33,12 @@ interface Given {
 function movesOf({ alternatives, config = {}, strategy = {}, plan = {} }: Given = {}) {
   const clock = new VirtualClock();
   const random = seededRandom('moves');
-  const peers = new CallPeers(resolveRpcConfig(config), { clock, random, alternatives });
+  const peers = new CallPeers(resolveRpcConfig(config), {
+    clock,
+    random,
+    alternatives,
+    reports: { tell: () => undefined },
+  });
   const answer = new StitchedAnswer();
   const controller = new AbortController();
   const moves = new CallMoves({

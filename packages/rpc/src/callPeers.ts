@@ -1,17 +1,19 @@
-import { orAbort, type Clock, type Random } from '@lloom/core';
+import { orAbort, type Clock, type Random, type Reports } from '@lloom/core';
 import { RpcError } from './errors.ts';
 import { Breakers } from './callBreakers.ts';
 import type { RpcConfig } from './config.ts';
+import { factOf } from './internal/facts.ts';
 import { kindOf, retryAfterMsOf } from './internal/failureKinds.ts';
 import { OutboundGate } from './internal/outboundGate.ts';
 import { RetryBudget } from './internal/retryBudget.ts';
 import type { LifecyclePorts } from './lifecycle.ts';
-import type { AlternativeQuery, AlternativeSource } from './ports.ts';
+import type { AlternativeQuery, AlternativeSource, PeerFact } from './ports.ts';
 
 /** What peers are judged by. */
 export interface CallPeersPorts extends LifecyclePorts {
   readonly random: Random;
   readonly alternatives: AlternativeSource | undefined;
+  readonly reports: Pick<Reports<PeerFact>, 'tell'>;
 }
 
 /** How often a source is asked again when it names a peer that is avoided. */
@@ -28,10 +30,12 @@ export class CallPeers {
   readonly #breakers: Breakers;
   readonly #alternatives: AlternativeSource | undefined;
   readonly #clock: Clock;
+  readonly #reports: CallPeersPorts['reports'];
 
   constructor(config: Readonly<Required<RpcConfig>>, ports: CallPeersPorts) {
-    const { clock, random, alternatives } = ports;
+    const { clock, random, alternatives, reports } = ports;
     this.random = random;
+    this.#reports = reports;
     this.#clock = clock;
     this.budget = new RetryBudget(config.retryRatio, config.retryBurst);
     const limits = { maxPerPeer: config.maxPendingRequestsPerPeer, rateLimits: config.outboundRateLimits };
@@ -70,8 +74,10 @@ export class CallPeers {
   /** A request that had a place has ended. */
   ended(peerId: string, method: string, error?: RpcError): void {
     this.#judge(peerId, method, error);
-    // Last: whoever waits for the place must find what the peer has said.
+    // Behind that: whoever waits for the place must find what the peer has said.
     this.#gate.leave(peerId);
+    const fact = factOf(method, error);
+    if (fact !== undefined) this.#reports.tell(peerId, fact);
   }
 
   #judge(peerId: string, method: string, error: RpcError | undefined): void {

@@ -15,6 +15,8 @@ export interface CarriersConfig {
   readonly maxAnswerBytes: number;
   /** The protocol of a request over a stream, by its method. */
   readonly protocolOf: (method: string) => string;
+  /** Told of a peer that broke the rules of a session. @default nobody is told */
+  readonly onViolation?: (peerId: string) => void;
 }
 
 /** A session that is being opened, and for how many requests. */
@@ -92,7 +94,7 @@ export class Carriers {
   }
 
   async #openSession(peerId: string, request: RequestRef): Promise<SessionLink | undefined> {
-    const { network, maxAnswerBytes } = this.#config;
+    const { network, maxAnswerBytes, onViolation } = this.#config;
     const link = await network.openSession(peerId, request);
     if (link === undefined) return undefined;
     if (request.signal.aborted) {
@@ -105,6 +107,7 @@ export class Carriers {
         if (this.#sessions.get(peerId) === ended) this.#sessions.delete(peerId);
       },
       onClosed: (closed) => this.#all.delete(closed),
+      onViolation: () => onViolation?.(peerId),
     });
     if (!session.isOpen) return link;
     this.#sessions.set(peerId, session);

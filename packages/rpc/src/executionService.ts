@@ -146,11 +146,12 @@ export class ExecutionService {
   }
 
   #serveSession(link: SessionLink, peerId: string): void {
-    const { relayBudget, config } = this.#runtime;
+    const { relayBudget, config, reports } = this.#runtime;
     const host = {
       maxRequestBytes: config.maxRequestSizeBytes,
       unverified: this.#unverified,
       bytesLeft: (asker: string) => relayBudget?.bytesLeft(asker),
+      onViolation: (asker: string) => reports.tell(asker, 'PROTOCOL_VIOLATION'),
       accept: (exchange: InboundExchange, isWhole: boolean) => this.#accept(exchange, isWhole),
     };
     const onEnd = (ended: ServingSession): void => void this.#sessions.delete(ended);
@@ -164,11 +165,13 @@ export class ExecutionService {
     const incoming = { requestId: this.#host.nextId(), exchange, isWhole };
     const request = new InboundRequest(this.#runtime, incoming, this.#inboundHost);
     this.#requests.add(request);
+    this.#runtime.usage.began(request.peerId);
     return request;
   }
 
   #done(request: InboundRequest): void {
     this.#requests.delete(request);
+    this.#runtime.usage.ended(request.peerId);
     this.#places.leave(request.peerId, request.isWorking);
     if (this.#requests.size > 0) return;
     this.#idle?.resolve();

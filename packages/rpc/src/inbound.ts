@@ -11,6 +11,7 @@ import type {
   Leaving,
   ReceivedRequest,
 } from './internal/exchange.ts';
+import { inboundFactOf } from './internal/facts.ts';
 import { encodeError, refusalFrame } from './internal/failures.ts';
 import type { Departure, Followed } from './internal/following.ts';
 import { lastMessage, lostMessage } from './internal/lastWords.ts';
@@ -163,6 +164,9 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
   refuse(error: unknown): void {
     this.#error ??= encodeError(refusalFrame(error));
     this.#life.send(events.refused);
+    // Last: the connection may end of it.
+    const fact = inboundFactOf(error);
+    if (fact !== undefined) this.#runtime.reports.tell(this.peerId, fact);
   }
 
   clientGone(how: Leaving): void {

@@ -25,11 +25,11 @@ import { RpcService } from './rpc.ts';
  * ```
  */
 export function rpc(config: RpcConfig & RpcPorts = {}): (components: RpcComponents) => Rpc {
-  const { inspect, clock, random, meter, signer, verifier, alternatives, datastore, relayBudget, ...data } =
-    config;
+  const { inspect, clock, random, meter, signer, verifier, ...others } = config;
+  const { alternatives, datastore, relayBudget, reputation, ...data } = others;
   const resolved = resolveRpcConfig(data);
   const common = { inspect, clock, random, meter, signer, verifier };
-  const given = Object.entries({ ...common, alternatives, datastore, relayBudget }).filter(
+  const given = Object.entries({ ...common, alternatives, datastore, relayBudget, reputation }).filter(
     ([, port]) => port !== undefined,
   );
   const ports: RpcPorts = Object.fromEntries(given);
@@ -41,7 +41,7 @@ export type { RpcComponents } from './adapters/libp2p.ts';
 export type { RpcConfig } from './config.ts';
 export { Refusal, RpcError, type RpcErrorCode, type RpcErrorData, type SaidCode } from './errors.ts';
 export type { RpcEvents } from './events.ts';
-export type { AlternativeQuery, AlternativeSource, RelayBudget, RpcPorts } from './ports.ts';
+export type { AlternativeQuery, AlternativeSource, RelayBudget, ReputationSink, RpcPorts } from './ports.ts';
 export type { Rpc } from './api.ts';
 export type {
   Answer,

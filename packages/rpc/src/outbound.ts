@@ -1,4 +1,4 @@
-import { decodeErrorFrame, type RequestHead } from '@lloom/codec';
+import { CodecError, decodeErrorFrame, type RequestHead } from '@lloom/codec';
 import { timeLimits, type TimeLimits } from './config.ts';
 import { RpcError, type RequestStage } from './errors.ts';
 import { onlyChunk } from './internal/answerReaders.ts';
@@ -68,6 +68,7 @@ export class OutboundRequest<Result = unknown>
     this.outcome = this.#settled.promise;
     this.#limits = timeLimits(config, call);
     const { timeoutMs, firstByteTimeoutMs } = this.#limits;
+    runtime.usage.began(peerId);
     const hasWay = runtime.carriers.find(peerId) !== undefined;
     // A timer less for who need not dial.
     const dialTimeoutMs = hasWay ? 0 : this.#limits.dialTimeoutMs;
@@ -224,7 +225,8 @@ export class OutboundRequest<Result = unknown>
   onOmitted(): void {
     const { requestId, peerId } = this;
     if (this.#life.state !== 'receiving') return this.#break(new RpcError('OMITTED', { requestId, peerId }));
-    this.#break(new RpcError('INVALID_RESPONSE', { requestId, peerId, reason: 'it has no end' }));
+    const cause = new CodecError('TRUNCATED', { gotBytes: 0, wantedBytes: 1 });
+    this.#break(new RpcError('INVALID_RESPONSE', { requestId, peerId, reason: 'it has no end' }, { cause }));
   }
 
   onLost(error: unknown, wasSent: boolean): void {
@@ -232,6 +234,7 @@ export class OutboundRequest<Result = unknown>
   }
 
   onEnd(state: RequestState): void {
+    this.#runtime.usage.ended(this.peerId);
     this.#signal?.removeEventListener('abort', this.cancel);
     this.#stall?.stop();
     this.#controller?.abort(hasEnded);

@@ -16,6 +16,26 @@ export interface RpcPorts extends CommonPorts {
   readonly datastore?: Datastore;
   /** What connections through relays may still carry. @default there are no limits */
   readonly relayBudget?: RelayBudget;
+  /** Told of what peers do. @default nobody is told */
+  readonly reputation?: ReputationSink;
+}
+
+/** What a peer did. */
+export type PeerFact =
+  /** It answered a request in time, and proved what was to prove. Pings do not count. */
+  | 'SERVED'
+  /** It did not: it cannot be reached, is silent, broke off, or failed. Not when it refused, and the caller gave up. */
+  | 'REQUEST_FAILED'
+  /** Its answer is not signed as it must be, contradicts itself, or is none. Not when a clock is wrong. */
+  | 'INVALID_ANSWER'
+  /** Its request is not signed as it must be. Not when a clock is wrong, or it came twice. */
+  | 'INVALID_REQUEST'
+  /** What it sent is nothing that the protocol knows. */
+  | 'PROTOCOL_VIOLATION';
+
+/** Told of what peers do, each fact of a peer once a second at most. Filled by `@lloom/peers`. */
+export interface ReputationSink {
+  report(peerId: string, fact: PeerFact): void;
 }
 
 /** Who else is wanted. */

@@ -1,5 +1,5 @@
 import type { RequestMessage } from '@lloom/codec';
-import { ConfigError, EventHub, systemClock, systemRandom, toHex } from '@lloom/core';
+import { ConfigError, EventHub, Reports, systemClock, systemRandom, toHex } from '@lloom/core';
 import type { PeerId } from '@libp2p/interface';
 import { CallPeers } from './callPeers.ts';
 import { Calls } from './calls.ts';
@@ -14,7 +14,8 @@ import { Paces } from './internal/pace.ts';
 import { lingerMs } from './internal/partWith.ts';
 import { reqRespProtocol } from './internal/protocolIds.ts';
 import { RequestMeter } from './internal/requestMeter.ts';
-import type { Network, RpcPorts } from './ports.ts';
+import { Usage } from './internal/usage.ts';
+import type { Network, PeerFact, RpcPorts } from './ports.ts';
 import { Protocols } from './protocols.ts';
 import { createLifecycles, type RpcRuntime } from './runtime.ts';
 import type {
@@ -64,22 +65,25 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
   constructor(network: Network, config: Readonly<Required<RpcConfig>>, ports: ServicePorts) {
     super((error, type) => network.log(`a listener of ${type} failed`, error));
     const { clock = systemClock, random = systemRandom, inspect, meter } = ports;
-    const { signer, verifier, alternatives, relayBudget, journal } = ports;
+    const { signer, verifier, alternatives, relayBudget, reputation, journal } = ports;
+    const onError = (text: string, error: unknown): void => network.log(text, error);
+    const reports = new Reports<PeerFact>({ clock, reputation, onError });
     const carriers = new Carriers({
       network,
       clock,
       sessions: config.sessions,
       maxAnswerBytes: config.maxResponseSizeBytes + maxEnvelopeBytes,
       protocolOf: (method) => (method.startsWith('/') ? method : reqRespProtocol),
+      onViolation: (peerId) => reports.tell(peerId, 'PROTOCOL_VIOLATION'),
     });
     const meters = meter && {
       outbound: new RequestMeter(meter, 'rpc_requests'),
       inbound: new RequestMeter(meter, 'rpc_served'),
     };
     const lifecycles = createLifecycles({ clock, inspect });
-    const peers = new CallPeers(config, { clock, random, inspect, alternatives });
-    const paces = new Paces();
-    const shared = { config, network, carriers, peers, paces, clock, signer, verifier, relayBudget, meters };
+    const peers = new CallPeers(config, { clock, random, inspect, alternatives, reports });
+    const seen = { peers, reports, paces: new Paces(), usage: new Usage(clock) };
+    const shared = { config, network, carriers, ...seen, clock, signer, verifier, relayBudget, meters };
     const middleware = (): readonly Middleware[] => this.#middleware;
     this.#runtime = {
       ...shared,
@@ -170,6 +174,10 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
 
   performanceOf(peerId: string): ReturnType<Rpc['performanceOf']> {
     return this.#runtime.paces.of(peerId);
+  }
+
+  usageOf(peerId: string): ReturnType<Rpc['usageOf']> {
+    return this.#runtime.usage.of(peerId);
   }
 
   pendingRequests(): PendingRequest[] {

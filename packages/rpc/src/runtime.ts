@@ -1,10 +1,11 @@
-import type { Clock, EventHub, Inspector, Signer, Verifier } from '@lloom/core';
+import type { Clock, EventHub, Inspector, Reports, Signer, Verifier } from '@lloom/core';
 import type { CallPeers } from './callPeers.ts';
 import type { Carriers } from './carriers.ts';
 import type { RpcConfig } from './config.ts';
 import type { RpcEvents } from './events.ts';
 import type { Paces } from './internal/pace.ts';
 import type { RequestMeter } from './internal/requestMeter.ts';
+import type { Usage } from './internal/usage.ts';
 import { lifecycles, type Lifecycles } from './lifecycle.ts';
 import {
   executionMachine,
@@ -25,7 +26,7 @@ import {
   type RequestState,
 } from './machines/request.machine.ts';
 import { retryMachine, type RetryEvent, type RetryInput, type RetryState } from './machines/retry.machine.ts';
-import type { Network, RelayBudget } from './ports.ts';
+import type { Network, PeerFact, RelayBudget } from './ports.ts';
 import type { Middleware } from './types.ts';
 
 /** What every request of one service shares. */
@@ -43,6 +44,10 @@ export interface RpcRuntime {
   readonly peers: CallPeers;
   /** How fast they have answered. */
   readonly paces: Paces;
+  /** With whom requests are under way. */
+  readonly usage: Usage;
+  /** Tells what they do. */
+  readonly reports: Reports<PeerFact>;
   /** What stands around every request, the outermost first; replaced as a whole. */
   readonly middleware: readonly Middleware[];
   readonly relayBudget: RelayBudget | undefined;

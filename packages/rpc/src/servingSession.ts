@@ -13,6 +13,7 @@ import {
 import { Refusal } from './errors.ts';
 import type { Budget } from './internal/budget.ts';
 import type { AnswerKind, InboundExchange, InboundReceiver, Leaving } from './internal/exchange.ts';
+import { isViolation } from './internal/facts.ts';
 import { HeadReader } from './internal/heads.ts';
 import { IncomingMessages, splitAboveBytes } from './internal/incoming.ts';
 import { Outbox, OutgoingFlow, type FlowOwner } from './internal/outbox.ts';
@@ -25,6 +26,8 @@ export interface SessionHost {
   readonly unverified: Budget;
   /** How many bytes still get through a relay to the peer; `undefined`: as many as one likes. */
   readonly bytesLeft: (peerId: string) => number | undefined;
+  /** Told of a peer that broke the rules of its session. @default nobody is told */
+  readonly onViolation?: (peerId: string) => void;
   /** Takes a request that begins, or says why not. */
   accept(exchange: InboundExchange, isWhole: boolean): InboundReceiver | ErrorFrame;
 }
@@ -84,6 +87,7 @@ export class ServingSession implements SessionLinkUser {
       this.#leaving = 'cancelled';
       this.#link.abort(error as Error);
       this.onClosed();
+      if (isViolation(error)) this.host.onViolation?.(this.peerId);
     }
   }
 

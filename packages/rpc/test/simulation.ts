@@ -16,6 +16,7 @@ import {
   type AnswerStream,
   type Handler,
   type RelayBudget,
+  type ReputationSink,
   type Rpc,
   type RpcConfig,
 } from '../src/index.ts';
@@ -61,6 +62,8 @@ export interface SimNodeConfig extends RpcConfig {
   readonly datastore?: Datastore;
   /** What relays still carry. */
   readonly relayBudget?: RelayBudget;
+  /** Told of what its peers do. */
+  readonly reputation?: ReputationSink;
   /** By how much its wall clock is ahead of others', in ms; asked each time when that changes. */
   readonly clockSkewMs?: number | (() => number);
   /** What it does with a stream of ours instead of serving requests. */
@@ -115,10 +118,11 @@ async function startNode(host: SimHost, given: SimNodeConfig) {
     expect({
       pending: service.pendingRequests(),
       inbound: service.activeInbound,
+      used: node.getPeers().filter((peerId) => (service.usageOf(peerId.toString())?.active ?? 0) > 0),
       streams: streams().length,
       machines: ledger.machines.size,
       timers: ledger.timers.size,
-    }).toEqual({ pending: [], inbound: 0, streams: 0, machines: 0, timers: 0 });
+    }).toEqual({ pending: [], inbound: 0, used: [], streams: 0, machines: 0, timers: 0 });
     expectOneSession(node.getConnections());
   };
   const stop = async (): Promise<void> => node.stop();

@@ -5,7 +5,7 @@ import type { AlternativeQuery, ServiceQuery, WaitConfig } from '../types.ts';
 import type { Finder } from './finder.ts';
 import type { KnownPeer } from './knownPeers.ts';
 import { toFoundPeer } from './providers.ts';
-import { alike, rank, Turns } from './ranking.ts';
+import { alike, isShunned, rank, Turns } from './ranking.ts';
 import { keyOf } from './services.ts';
 import type { Shared } from './shared.ts';
 
@@ -128,11 +128,12 @@ export class Alternatives {
     models: ReadonlySet<string>,
     { unwanted, connected }: Readonly<Record<'unwanted' | 'connected', ReadonlySet<string>>>,
   ): string | undefined {
-    const { finder } = this.#ports;
+    const { experience, finder } = this.#ports;
     const hinted = [...models]
       .slice(0, maxHintedModels)
       .flatMap((model) => finder.hints.peersFor(model))
-      .filter((peerId) => !unwanted.has(peerId) && finder.known.get(peerId) === undefined);
+      .filter((peerId) => !unwanted.has(peerId) && finder.known.get(peerId) === undefined)
+      .filter((peerId) => !isShunned(experience?.performanceOf(peerId)));
     const present = hinted.filter((peerId) => connected.has(peerId));
     const among = present.length > 0 ? present : hinted;
     return among.toSorted((a, b) => this.#turns.of(a) - this.#turns.of(b))[0];

@@ -69,7 +69,7 @@ export class Finder {
   readonly #ports: FinderPorts;
 
   constructor(ports: FinderPorts) {
-    const { clock, config, meter, network, verifier } = ports;
+    const { clock, config, meter, network, reputation, verifier } = ports;
     const onTaken: FinderPorts['onTaken'] = (message) => {
       this.#meet(message);
       ports.onTaken(message);
@@ -82,7 +82,8 @@ export class Finder {
     const memory = { known: this.known, hints: this.hints, silent: this.#silent };
     const { peerId } = network;
     const onError = (text: string, error: unknown): void => network.logError(text, error);
-    this.intake = new Intake({ peerId, clock, meter, verifier, onTaken, onError, ...memory });
+    const told = { reputation, onTaken, onError };
+    this.intake = new Intake({ peerId, clock, meter, verifier, ...told, ...memory });
   }
 
   /** One search, as lists are made: everybody who confirms until it has settled, or who is known when that is enough. */
@@ -358,7 +359,7 @@ export class Finder {
     } catch (error) {
       if (DiscoveryError.is(error, 'DESCRIPTOR_UNREACHABLE')) {
         if (!signal.aborted) this.#noteSilence(peerId, beganAtMs);
-      } else if (DiscoveryError.is(error, 'DESCRIPTOR_REFUSED')) this.intake.drop(error);
+      } else if (DiscoveryError.is(error, 'DESCRIPTOR_REFUSED')) this.intake.dropOwn(peerId, error);
       else network.logError(`could not ask peer ${peerId}`, error);
       throw error;
     }

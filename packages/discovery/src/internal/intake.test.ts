@@ -29,7 +29,9 @@ function begin({ hasVerifier = true, hasMeter = true, canSign = true, isBroken =
   const silent = new SilentPeers(clock);
   const taken: string[] = [];
   const errors: string[] = [];
+  const facts: string[] = [];
   const intake = new Intake({
+    reputation: { report: (peerId, fact) => void facts.push(`${peerId} ${fact}`) },
     peerId: alice,
     clock,
     meter: hasMeter ? meter : undefined,
@@ -53,7 +55,7 @@ function begin({ hasVerifier = true, hasMeter = true, canSign = true, isBroken =
     descriptorFrame(peerId, [executor()], { clock, ...wrong });
   const message = async (...args: Parameters<typeof frame>): Promise<SignedMessage<ServiceDescriptor>> =>
     decodeDescriptorFrame(await frame(...args))!;
-  return { clock, meter, known, hints, silent, taken, errors, intake, frame, message };
+  return { clock, meter, known, hints, silent, taken, errors, facts, intake, frame, message };
 }
 
 type Harness = ReturnType<typeof begin>;
@@ -118,6 +120,37 @@ describe('what a peer announces of itself', () => {
       data: { reason: 'WRONG_SIGNER' },
     });
     expect([intake.counts.dropped.FOREIGN, known.size]).toEqual([2, 0]);
+  });
+
+  it.each([
+    ['bytes that are no frame', async () => new Uint8Array([255, 255, 255]), true],
+    ['a frame that was changed', async ({ frame }: Harness) => tampered(await frame()), true],
+    ['a descriptor of somebody else', ({ frame }: Harness) => frame({}, carol), true],
+    ['more bytes than there may be', async () => new Uint8Array(70_000), false],
+    ['what has expired', ({ frame }: Harness) => frame({ clock: { now: () => 1_000 } }), false],
+  ])('that is %s is held against it: %o', async (_, make, isHeld) => {
+    const at = begin();
+    await expect(at.intake.announced(bob, await make(at))).rejects.toMatchObject({ data: { peerId: bob } });
+    expect(at.facts).toEqual(isHeld ? [`${bob} INVALID_DESCRIPTOR`] : []);
+  });
+
+  it('more often than it may is not held against it, nor what others pass on', async () => {
+    const { intake, facts, frame, message } = begin();
+    for (let times = 0; times < 16; times++) await intake.announced(bob, await frame());
+    await expect(intake.announced(bob, await frame())).rejects.toMatchObject({
+      data: { reason: 'TOO_MANY' },
+    });
+    expect(await intake.relayed(tampered(await frame({}, carol)))).toBe('reject');
+    await intake.take({ ...(await message({}, carol)), timestampMs: 1 });
+    expect(facts).toEqual([]);
+  });
+
+  it('with a kind of key that cannot sign is not held against it', async () => {
+    const { intake, facts, frame } = begin({ canSign: false });
+    await expect(intake.announced(bob, await frame())).rejects.toMatchObject({
+      data: { reason: 'KEY_TYPE' },
+    });
+    expect(facts).toEqual([]);
   });
 
   it('is refused under another spelling of its id', async () => {

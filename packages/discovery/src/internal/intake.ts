@@ -1,11 +1,11 @@
 import { decodeDescriptorFrame, type ServiceDescriptor, type SignedMessage } from '@lloom/codec';
-import type { Clock, Meter, Verifier } from '@lloom/core';
+import { Reports, type Clock, type Meter, type Verifier } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
-import type { ChannelVerdict } from '../ports.ts';
+import type { ChannelVerdict, PeerFact, ReputationSink } from '../ports.ts';
 import type { DescriptorCounts, DropReason } from '../types.ts';
 import type { Hints } from './hints.ts';
 import type { KnownPeers, Source } from './knownPeers.ts';
-import { asRefusal, dropReasonOf, prove, refused } from './proof.ts';
+import { asRefusal, dropReasonOf, isFault, prove, refused } from './proof.ts';
 import { PeerQuota } from './peerQuota.ts';
 import type { SilentPeers } from './silentPeers.ts';
 
@@ -24,6 +24,7 @@ export interface IntakePorts {
   readonly clock: Clock;
   readonly meter: Meter | undefined;
   readonly verifier: Verifier | undefined;
+  readonly reputation: ReputationSink | undefined;
   readonly known: KnownPeers;
   readonly hints: Hints;
   readonly silent: SilentPeers;
@@ -37,6 +38,7 @@ export interface IntakePorts {
 export class Intake {
   readonly #ports: IntakePorts;
   readonly #quota: PeerQuota;
+  readonly #reports: Reports<PeerFact>;
   readonly #dropped: Record<DropReason, number> = {
     MALFORMED: 0,
     FORGED: 0,
@@ -52,7 +54,8 @@ export class Intake {
   constructor(ports: IntakePorts) {
     this.#ports = ports;
     this.#quota = new PeerQuota(ports.clock, announcements);
-    const { meter } = ports;
+    const { clock, reputation, meter, onError } = ports;
+    this.#reports = new Reports({ clock, reputation, onError });
     const dropped = (reason: DropReason): (() => void) | undefined =>
       meter?.counter('lloom_discovery_descriptors_dropped_total', { reason });
     this.#countDrop = {
@@ -163,7 +166,7 @@ export class Intake {
     } catch (error) {
       const refusal = asRefusal(peerId, error);
       if (!DiscoveryError.is(refusal, 'DESCRIPTOR_REFUSED')) throw error;
-      this.drop(refusal);
+      this.dropOwn(peerId, refusal);
       throw refusal;
     }
   }
@@ -172,6 +175,12 @@ export class Intake {
   forget(peerId: string): void {
     this.#ports.known.disbelieve(peerId);
     this.#ports.hints.drop(peerId);
+  }
+
+  /** Counts a descriptor that was refused and that the peer itself has handed over, and holds it against the peer. */
+  dropOwn(peerId: string, error: unknown): void {
+    this.drop(error);
+    if (isFault(error)) this.#reports.tell(peerId, 'INVALID_DESCRIPTOR');
   }
 
   /** Counts a descriptor that was refused; gives the reason under which. */

@@ -71,6 +71,23 @@ const reasons: Readonly<Record<string, DropReason>> = {
   TOO_MANY: 'TOO_MANY',
 };
 
+/** Reasons that no honest peer gives: neither clocks, nor other versions, nor other kinds of keys. */
+const faults: ReadonlySet<string> = new Set([
+  'BAD_SIGNATURE',
+  'INVALID_PEER_ID',
+  'LIFETIME_TOO_LONG',
+  'MALFORMED',
+  'PAYLOAD_MISMATCH',
+  'WRONG_PEER',
+  'WRONG_SIGNER',
+  'WRONG_TYPE',
+]);
+
+/** Whether a peer is to blame whose own descriptor was refused. */
+export function isFault(error: unknown): boolean {
+  return DiscoveryError.is(error, 'DESCRIPTOR_REFUSED') && faults.has(error.data.reason);
+}
+
 /** Under which of the counted reasons a refusal falls. */
 export function dropReasonOf(error: unknown): DropReason {
   if (!DiscoveryError.is(error, 'DESCRIPTOR_REFUSED')) return 'MALFORMED';

@@ -106,7 +106,7 @@ describe('who does not suit', () => {
     const ports = { performanceOf: () => undefined, turnOf: turns.of };
     const query = { models: new Set([model]), weights: alike };
     expect(rank(query, [other, validator], ports)).toEqual({ candidates: [], rejected: [] });
-    expect([suits(query, other), suits(query, validator)]).toEqual([false, false]);
+    expect([suits(query, other, ports), suits(query, validator, ports)]).toEqual([false, false]);
   });
 });
 
@@ -221,11 +221,16 @@ const figure = fc.oneof(
   fc.double({ min: 0, max: 1e6, noNaN: true }),
   fc.constantFrom(Number.MAX_VALUE, Number.MIN_VALUE),
 );
+const reputation = fc.oneof(
+  fc.constantFrom(-100, -50, -49, -20, -10, 0, 100),
+  fc.integer({ min: -30, max: 5 }),
+);
 const unset = { nil: undefined };
 const given = fc.record({
   price: fc.option(price, unset),
   latencyMs: fc.option(figure, unset),
   tokensPerSecond: fc.option(figure, unset),
+  reputation: fc.option(reputation, unset),
   offer: fc.record(
     {
       freeSlots: fc.integer({ min: 0, max: 2 }),
@@ -283,7 +288,9 @@ describe('whatever is offered', () => {
     fc.assert(
       fc.property(manyPeers, query, (peers, asked) => {
         const suitable = Object.entries(peers).filter(([peerId, each]) =>
-          suits({ models: new Set([model]), ...asked }, offererOf(peerId, each)),
+          suits({ models: new Set([model]), ...asked }, offererOf(peerId, each), {
+            performanceOf: () => each,
+          }),
         );
         expect(suitable.map(([peerId]) => peerId).toSorted()).toEqual(order(peers, asked).toSorted());
       }),

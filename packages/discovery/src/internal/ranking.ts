@@ -55,6 +55,7 @@ interface Suitor<P extends Offerer> {
   /** Over an open connection. */
   readonly roundTrip: number | undefined;
   readonly throughput: number | undefined;
+  readonly reputation: number | undefined;
 }
 
 /** A figure of all candidates. */
@@ -76,7 +77,8 @@ const preferences = ['price', 'latency', 'throughput'] as const;
  * then the highest score counts: the sum of the weighted figures, each from 0 for the worst to 1 for the best of all who
  * suit, excluded or not. A latency or throughput that is not known counts like the middle of those that are: newcomers are neither punished
  * nor preferred. A price that is not named counts like the highest that is: whoever asks for more than others must not gain
- * by not saying so.
+ * by not saying so. A reputation below 0 takes its share of the score, all of it at -20; who has less left comes behind whoever has
+ * the same score.
  *
  * The order is total, does not depend on the order of `providers` nor on who is excluded, and asking for less never costs
  * a place.
@@ -93,8 +95,9 @@ export function rank<P extends Offerer>(
     const asked = askedOf(query, provider);
     if (asked === undefined) continue;
     const { offer, pricing } = asked;
-    const reason = unsuitable(query, offer, pricing);
-    if (reason === undefined) suitors.push({ provider, offer, ...figuresOf(peerId, pricing, ports) });
+    const known = ports.performanceOf(peerId);
+    const reason = isShunned(known) ? 'REPUTATION' : unsuitable(query, offer, pricing);
+    if (reason === undefined) suitors.push({ provider, offer, ...figuresOf(pricing, known) });
     if (query.exclude?.has(peerId) === true) rejected.push({ peerId, reason: 'EXCLUDED' });
     else if (reason !== undefined) rejected.push({ peerId, reason });
   }
@@ -108,9 +111,14 @@ export function rank<P extends Offerer>(
 }
 
 /** Whether one would be ranked. */
-export function suits(query: RankingQuery, provider: Offerer): boolean {
+export function suits(
+  query: RankingQuery,
+  provider: Offerer,
+  ports: Pick<RankingPorts, 'performanceOf'>,
+): boolean {
   const asked = askedOf(query, provider);
   if (asked === undefined || query.exclude?.has(provider.peerId) === true) return false;
+  if (isShunned(ports.performanceOf(provider.peerId))) return false;
   return unsuitable(query, asked.offer, asked.pricing) === undefined;
 }
 
@@ -169,17 +177,38 @@ function unsuitable(
 }
 
 function figuresOf(
-  peerId: string,
   pricing: PricingInfo | undefined,
-  ports: RankingPorts,
-): Pick<Suitor<never>, Preference | 'roundTrip'> {
-  const { latencyMs, roundTripMs, tokensPerSecond } = ports.performanceOf(peerId) ?? {};
+  known: PeerPerformance = {},
+): Pick<Suitor<never>, Preference | 'roundTrip' | 'reputation'> {
+  const { latencyMs, roundTripMs, tokensPerSecond } = known;
   return {
     price: pricing && amountOf(pricing),
     latency: measured(latencyMs),
     roundTrip: measured(roundTripMs),
     throughput: measured(tokensPerSecond),
+    reputation: reputationOf(known),
   };
+}
+
+/** At or below this nobody is chosen. */
+const shunned = -50;
+/** At or below this nothing of a score is left. */
+const mistrusted = -20;
+
+/** What a port says may be anything. */
+function reputationOf({ reputation }: PeerPerformance): number | undefined {
+  if (reputation === undefined || !Number.isFinite(reputation)) return undefined;
+  return Math.max(-100, Math.min(100, reputation));
+}
+
+/** Whether nobody wants to have to do with a peer. */
+export function isShunned(known: PeerPerformance | undefined): boolean {
+  return known !== undefined && (reputationOf(known) ?? 0) <= shunned;
+}
+
+/** The share of its score that a peer keeps, from 0 to 1. */
+function trustOf(reputation: number | undefined): number {
+  return 1 - Math.max(mistrusted, Math.min(0, reputation ?? 0)) / mistrusted;
 }
 
 /** What a port says may be anything. */
@@ -205,9 +234,12 @@ function inOrder<P extends Offerer>(
   };
   const byWeights = judge(scales, weights);
   const byTieWeights = tieWeights && judge(scales, tieWeights);
-  const entries = suitors.map(({ provider, offer, price }, at) => ({
+  const entries = suitors.map(({ provider, offer, price, reputation }, at) => ({
     at,
     provider,
+    reputation,
+    trust: trustOf(reputation),
+    score: trustOf(reputation) * byWeights.scoreOf(at),
     isFree: offer.freeSlots !== 0,
     queueDepth: offer.freeSlots === 0 ? (offer.queueDepth ?? 0) : 0,
     // Equal as they may be: what is said counts before what is not.
@@ -218,20 +250,22 @@ function inOrder<P extends Offerer>(
     (a, b) =>
       Number(b.isFree) - Number(a.isFree) ||
       a.queueDepth - b.queueDepth ||
+      // Scores lose by rounding what figures tell: those decide among whoever is trusted alike.
+      (a.trust === b.trust ? 0 : b.score - a.score || b.trust - a.trust) ||
       byWeights.compare(a.at, b.at) ||
       (byTieWeights?.compare(a.at, b.at) ?? 0) ||
       a.unsaid - b.unsaid ||
       a.turn - b.turn ||
       (a.provider.peerId < b.provider.peerId ? -1 : 1),
   );
-  return entries.map(({ at, provider, isFree }) => {
+  return entries.map(({ at, provider, isFree, score, reputation }) => {
     const figure = (name: Preference): RankedCandidate['figures'][Preference] => {
       const value = scales[name].value(at);
-      const score = scales[name].scores[at] as number;
-      return value === undefined ? { score } : { value, score };
+      const share = scales[name].scores[at] as number;
+      return value === undefined ? { score: share } : { value, score: share };
     };
     const figures = { price: figure('price'), latency: figure('latency'), throughput: figure('throughput') };
-    return { provider, score: byWeights.scoreOf(at), isFree, figures };
+    return { provider, score, ...(reputation !== undefined && { reputation }), isFree, figures };
   });
 }
 

@@ -10,7 +10,7 @@ import type {
   SelectionQuery,
 } from '../types.ts';
 import type { Finder } from './finder.ts';
-import { amountOf, pricingOf, rank, suits, Turns, type Ranking } from './ranking.ts';
+import { amountOf, pricingOf, rank, suits, Turns, type Ranking, type RankingPorts } from './ranking.ts';
 import { checkSelection, type CheckedSelection } from './selectionQuery.ts';
 import type { Shared } from './shared.ts';
 
@@ -67,13 +67,14 @@ export class Selecting {
   async #choose(checked: CheckedSelection, config: SelectConfig): Promise<Choice> {
     const { finder } = this.#ports;
     const query = { kind: 'executor', model: checked.query.model } as const;
-    const found = await finder.search(query, config, {
-      suits: (provider) => suits(checked.ranking, provider),
-    });
-    const ranking = rank(checked.ranking, found.providers, {
+    const ports: RankingPorts = {
       performanceOf: (peerId) => this.#ports.experience?.performanceOf(peerId),
       turnOf: this.#turns.of,
+    };
+    const found = await finder.search(query, config, {
+      suits: (provider) => suits(checked.ranking, provider, ports),
     });
+    const ranking = rank(checked.ranking, found.providers, ports);
     return { found, ranking };
   }
 
@@ -129,7 +130,8 @@ function textOf(
 
 const units = { price: 'wei for 1 token in and 3 out', latency: 'ms', throughput: 'tokens/s' } as const;
 
-function candidateText({ provider, score, isFree, figures }: RankedCandidate, model: string): string {
+function candidateText(candidate: RankedCandidate, model: string): string {
+  const { provider, score, isFree, figures, reputation } = candidate;
   const shown = (name: Preference): string => {
     const { value } = figures[name];
     if (value === undefined) return `${name} unknown`;
@@ -137,7 +139,8 @@ function candidateText({ provider, score, isFree, figures }: RankedCandidate, mo
   };
   const state = isFree ? 'free' : 'busy';
   const all = (['price', 'latency', 'throughput'] as const).map(shown).join(', ');
-  return `${provider.peerId}: score ${score.toFixed(2)}, ${state}, ${all}`;
+  const held = reputation === undefined ? '' : `, reputation ${round(reputation)}`;
+  return `${provider.peerId}: score ${score.toFixed(2)}, ${state}, ${all}${held}`;
 }
 
 /** Prices are larger than what a number can hold. */
