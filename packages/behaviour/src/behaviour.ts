@@ -109,8 +109,8 @@ class Node extends EventHub<LloomEvents> {
     if (value === 'failed' || this.#libp2p === undefined) throw startError(this.#error, this.#config);
     const libp2p = this.#libp2p;
     const { dht, peers, rpc, discovery, gossip } = libp2p.services;
-    const surface = { ...rpcSurface(rpc), ...peersSurface(peers), ...discoverySurface(discovery) };
-    return Object.assign(this, surface, gossipSurface(gossip), {
+    const calls = { ...rpcSurface(rpc), ...discoverySurface(discovery), ...gossipSurface(gossip) };
+    return Object.assign(withLive(this, peersSurface(peers)), calls, {
       peerId: this.#identity.peerId,
       libp2p,
       kad: dht,
@@ -129,11 +129,13 @@ class Node extends EventHub<LloomEvents> {
   }
 
   async #start(): Promise<void> {
-    const { datastorePath, chainId } = this.#config;
+    const { datastorePath, datastoreSync, chainId } = this.#config;
     const { stack, datastore: given, localDiscovery: _, ...common } = this.#ports;
     const clock = common.clock && { clock: common.clock };
-    this.#datastore = await openDatastore(datastorePath, given);
-    const { datastore } = this.#datastore;
+    const nowMs = (common.clock ?? systemClock).now();
+    const place = { path: datastorePath, isSynced: datastoreSync, nowMs };
+    this.#datastore = await openDatastore(given, place);
+    const { datastore, damage } = this.#datastore;
     try {
       // What is kept in memory does not survive a restart, and those who rely on it must know.
       const isKept = datastorePath !== undefined || given !== undefined;
@@ -153,6 +155,7 @@ class Node extends EventHub<LloomEvents> {
       const { peerId, libp2pKey: privateKey } = this.#identity;
       const parts = { peerId, privateKey, config: this.#config, ports, datastore, stack };
       this.#libp2p = await createNode(parts);
+      if (damage !== undefined) this.#log(damage.message, damage.error);
       const { peers, rpc, discovery, gossip } = this.#services();
       peers.forwardTo(this);
       rpc.forwardTo(this);
@@ -166,7 +169,8 @@ class Node extends EventHub<LloomEvents> {
   }
 
   async #drain(drainMs: number): Promise<void> {
-    const { rpc, discovery } = this.#services();
+    const { peers, rpc, discovery } = this.#services();
+    peers.drain();
     await Promise.all([
       discovery.withdrawService('executor'),
       discovery.withdrawService('validator'),
@@ -193,6 +197,11 @@ class Node extends EventHub<LloomEvents> {
   #log(message: string, error: unknown): void {
     this.#libp2p?.logger.forComponent('lloom:behaviour').error('%s - %e', message, error);
   }
+}
+
+/** Adds properties to an object as they are: what a getter gives may change. */
+function withLive<T extends object, Added extends object>(target: T, added: Added): T & Added {
+  return Object.defineProperties(target, Object.getOwnPropertyDescriptors(added)) as T & Added;
 }
 
 function startError(error: unknown, { listenAddresses }: ResolvedNetworkConfig): unknown {

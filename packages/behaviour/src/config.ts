@@ -43,11 +43,17 @@ export interface NetworkConfig {
    */
   readonly bootstrapPeers?: readonly string[];
   /**
-   * Where peers, DHT records, used nonces and accepted requests are kept over restarts: a folder, for one process at a
-   * time.
+   * Where peers, bans, reputations, DHT records, used nonces and accepted requests are kept over restarts: a folder, for one
+   * process at a time.
    * @default in memory
    */
   readonly datastorePath?: string | undefined;
+  /**
+   * Whether bans, used nonces and whatever else the node's own packages keep there is written to the disk before it counts as
+   * kept, which costs some ms each time; what libp2p keeps never is. Of no effect on a datastore that is given open.
+   * @default false - what is kept survives the end of the process, not of the machine's power
+   */
+  readonly datastoreSync?: boolean;
   /**
    * Which addresses may be dialled: `public` refuses private ones that others tell us, `lan` takes all, `loopback`
    * takes 127.0.0.0/8 and ::1 only.
@@ -152,6 +158,7 @@ export const networkDefaults: ResolvedNetworkConfig = Object.freeze({
   announceAddresses: [],
   bootstrapPeers: [],
   datastorePath: undefined,
+  datastoreSync: false,
   addressPolicy: 'public',
   kadProtocol: '/lloom/kad/1.0.0',
   kadReplicationFactor: 20,
@@ -186,6 +193,7 @@ const checks: Checks<Required<NetworkConfig>> = {
   announceAddresses: listOf(address, 64),
   bootstrapPeers: listOf(address, 256),
   datastorePath: optional(text(/./, 'a path')),
+  datastoreSync: boolean,
   addressPolicy: oneOf('public', 'lan', 'loopback'),
   kadProtocol: text(/^\/.{1,255}$/, 'a protocol id that begins with "/"'),
   kadReplicationFactor: integer(1, 100),

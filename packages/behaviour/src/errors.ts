@@ -6,7 +6,7 @@ export interface BehaviourErrorData {
   UNSUPPORTED_RUNTIME: { readonly got: string; readonly wanted: string };
   /** None of the listen addresses can be used, most often because the port is taken. Nothing runs. */
   LISTEN_FAILED: { readonly addresses: readonly string[]; readonly reason: string };
-  /** The datastore cannot be opened: another process has it, or it is damaged. Nothing runs. */
+  /** The datastore cannot be opened: another process has it, or this user may not use it. Nothing runs. */
   DATASTORE_FAILED: { readonly path: string; readonly reason: string };
   /** The node could not be started. Nothing runs. */
   START_FAILED: { readonly reason: string };

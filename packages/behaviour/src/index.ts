@@ -63,7 +63,17 @@ export {
   type TopicValidator,
   type Verdict,
 } from '@lloom/gossip';
-export { PeersError, type ConnectionInfo, type ConnectionLimits, type PeerInfo } from '@lloom/peers';
+export {
+  PeersError,
+  type Ban,
+  type ConnectionInfo,
+  type ConnectionLimits,
+  type ConnectionPoolConfig,
+  type PeerExplanation,
+  type PeerFact,
+  type PeerInfo,
+  type PeerRole,
+} from '@lloom/peers';
 export {
   Refusal,
   RpcError,

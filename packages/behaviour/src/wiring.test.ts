@@ -23,6 +23,58 @@ test('what a peer offers is told by discovery', () => {
   expect(ports.peers.services?.('peer-1')).toEqual([{ kind: 'validator', stake: '1' }]);
 });
 
+test('what a peer is, is what it has proven to offer', async () => {
+  const provider = { peerId: 'peer-2', addresses: ['/ip4/192.0.2.1/tcp/1'], info: { kind: 'validator' } };
+  const discovery = {
+    servicesOf: () => [{ kind: 'validator' }, { kind: 'executor' }, { kind: 'executor' }],
+    executors: async function* () {},
+    validators: vi.fn<(config: object) => AsyncIterable<object>>(async function* () {
+      yield provider;
+    }),
+  };
+  const { roles } = portsOf({ discovery }).peers;
+  expect(roles?.rolesOf('peer-1')).toEqual(['validator', 'executor']);
+  const { signal } = new AbortController();
+  const find = async (role: 'executor' | 'validator' | 'relay') => {
+    const found: unknown[] = [];
+    for await (const candidate of roles!.find(role, { signal })) found.push(candidate);
+    return found;
+  };
+  const { peerId, addresses } = provider;
+  expect([await find('executor'), await find('validator'), await find('relay')]).toEqual([
+    [],
+    [{ peerId, addresses }],
+    [],
+  ]);
+  expect(discovery.validators).toHaveBeenCalledWith(expect.objectContaining({ signal }));
+});
+
+test('what peers do to requests, announcements and descriptors makes their reputation', () => {
+  const reportPeer = vi.fn<Services['peers']['reportPeer']>();
+  const ports = portsOf({ peers: { reportPeer, reputationOf: () => -12 } });
+  ports.rpc.reputation?.report('peer-1', 'SERVED');
+  ports.discovery.reputation?.report('peer-2', 'INVALID_DESCRIPTOR');
+  ports.gossip.reputation?.report('peer-3', 'FLOOD');
+  expect(reportPeer.mock.calls).toEqual([
+    ['peer-1', 'SERVED'],
+    ['peer-2', 'INVALID_DESCRIPTOR'],
+    ['peer-3', 'FLOOD'],
+  ]);
+  expect(ports.gossip.score?.scoreOf('peer-1')).toBe(-12);
+});
+
+test('connections that requests need are known as that', () => {
+  const ports = portsOf({ rpc: { usageOf: () => ({ active: 2 }) } });
+  expect(ports.peers.usage?.usageOf('peer-1')).toEqual({ active: 2 });
+});
+
+test('banned peers leave the routing table that dead ones leave', () => {
+  const routingTable = { has: async () => true, remove: async () => undefined };
+  const ports = portsOf({}, { routingTable });
+  expect(ports.peers.routingTable).toBe(routingTable);
+  expect(ports.discovery.routingTable).toBe(routingTable);
+});
+
 test('an offer says how busy the node is with requests when it is asked, not when it was built', () => {
   const rpc = { load: { capacity: 4, freeSlots: 4, queueDepth: 0 } };
   const ports = portsOf({ rpc });
@@ -30,26 +82,30 @@ test('an offer says how busy the node is with requests when it is asked, not whe
   expect(ports.discovery.load?.load).toEqual({ capacity: 4, freeSlots: 0, queueDepth: 2 });
 });
 
-test('a choice goes by what requests have told, and by round trips while they have told nothing', () => {
+test('a choice goes by what requests have told, by round trips while they have told nothing, and by what is held of peers', () => {
   const told = { fast: { latencyMs: 90, tokensPerSecond: 30 }, slow: { tokensPerSecond: 5 } };
   const rpc = { performanceOf: (peerId: string) => told[peerId as keyof typeof told] };
   const connections = [{ rttMs: 12 }, {}, { rttMs: 7 }];
   const peerInfo = vi.fn<(peerId: string) => object>((peerId) => ({
     connections: peerId === 'new' ? [{}] : connections,
   }));
-  const peers = { connectedPeers: () => ['fast', 'slow', 'met', 'new'], peerInfo };
+  const held: Record<string, number> = { slow: -30, banned: -100 };
+  const reputationOf = (peerId: string): number => held[peerId] ?? 0;
+  const peers = { connectedPeers: () => ['fast', 'slow', 'met', 'new'], peerInfo, reputationOf };
   const { experience } = portsOf({ rpc, peers }).discovery;
   expect(experience?.performanceOf('fast')).toEqual(told.fast);
-  expect(experience?.performanceOf('slow')).toEqual({ tokensPerSecond: 5, roundTripMs: 7 });
+  expect(experience?.performanceOf('slow')).toEqual({ tokensPerSecond: 5, reputation: -30, roundTripMs: 7 });
   expect(experience?.performanceOf('met')).toEqual({ roundTripMs: 7 });
   expect(experience?.performanceOf('new')).toBeUndefined();
   expect(experience?.performanceOf('away')).toBeUndefined();
+  expect(experience?.performanceOf('banned')).toEqual({ reputation: -100 });
   expect(peerInfo.mock.calls.flat()).toEqual(['slow', 'met', 'new']);
 });
 
 test('a connection that is open by now counts', async () => {
   const open: string[] = [];
-  const peers = { connectedPeers: () => open, peerInfo: () => ({ connections: [{ rttMs: 3 }] }) };
+  const peerInfo = () => ({ connections: [{ rttMs: 3 }] });
+  const peers = { connectedPeers: () => open, peerInfo, reputationOf: () => 0 };
   const { experience } = portsOf({ rpc: { performanceOf: () => undefined }, peers }).discovery;
   expect(experience?.performanceOf('peer-1')).toBeUndefined();
   open.push('peer-1');
@@ -80,7 +136,8 @@ test('requests are kept where nonces are kept, and only then', () => {
   const datastore = new MemoryDatastore();
   expect(portsOf({}, { datastore }).rpc.datastore).toBe(datastore);
   expect(portsOf({}).rpc).not.toHaveProperty('datastore');
-  expect(portsOf({}, { datastore }).peers).not.toHaveProperty('datastore');
+  expect(portsOf({}, { datastore }).peers.datastore).toBe(datastore);
+  expect(portsOf({}).peers).not.toHaveProperty('datastore');
 });
 
 describe('gossip', () => {

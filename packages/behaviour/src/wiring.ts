@@ -7,12 +7,13 @@ import {
   type RoutingTable,
 } from '@lloom/discovery';
 import { gossip, type Gossip, type GossipPorts, type MessageKeys } from '@lloom/gossip';
-import { peers, type Peers, type PeersPorts } from '@lloom/peers';
+import { peers, type PeerFact, type Peers, type PeersPorts } from '@lloom/peers';
 import { rpc, type Rpc, type RpcPorts } from '@lloom/rpc';
 import type { Datastore } from 'interface-datastore';
 import type { PackagesConfig } from './config.ts';
 import { descriptorChannel } from './internal/descriptorChannel.ts';
 import { performanceOf } from './internal/performance.ts';
+import { rolesOf } from './internal/roles.ts';
 import { topicPeersOf } from './internal/topicPeers.ts';
 
 /** The services of a node that is being built: there when they are called, not when they are wired. */
@@ -44,13 +45,17 @@ export interface OwnPorts extends CommonPorts {
   readonly datastore?: Datastore;
   /** Sights peers on the local network. @default nobody is sighted */
   readonly localDiscovery?: LocalDiscovery | undefined;
-  /** The peers that the DHT asks. @default dead ones stay there */
+  /** The peers that the DHT asks. @default dead and banned ones stay there */
   readonly routingTable?: RoutingTable;
 }
 
 /** Who serves whom: the packages meet here and nowhere else, one line a wire. */
 export function wire({ keys, ...signing }: Signing, services: () => Services, own: OwnPorts): Ports {
   const { datastore, localDiscovery, routingTable, ...common } = own;
+  // peers -> rpc, discovery, gossip: ReputationSink
+  const reputation = {
+    report: (peerId: string, fact: PeerFact): void => services().peers.reportPeer(peerId, fact),
+  };
   return {
     rpc: {
       ...common,
@@ -58,6 +63,7 @@ export function wire({ keys, ...signing }: Signing, services: () => Services, ow
       ...signing,
       // the node -> rpc: Datastore
       ...(datastore !== undefined && { datastore }),
+      reputation,
       // discovery -> rpc: AlternativeSource
       alternatives: {
         find: (query) => services().discovery.alternativeTo(query),
@@ -81,6 +87,7 @@ export function wire({ keys, ...signing }: Signing, services: () => Services, ow
       },
       // rpc, peers -> discovery: PerformanceSource
       experience: performanceOf(services),
+      reputation,
       // gossip -> discovery: DescriptorChannel
       channel: descriptorChannel(() => services().gossip),
       // the node -> discovery: LocalDiscovery, RoutingTable, Datastore
@@ -99,11 +106,21 @@ export function wire({ keys, ...signing }: Signing, services: () => Services, ow
       },
       // discovery -> gossip: TopicPeerSource
       topicPeers: topicPeersOf(() => services().discovery),
+      // peers -> gossip: ScoreSource
+      score: { scoreOf: (peerId) => services().peers.reputationOf(peerId) },
+      reputation,
     },
     peers: {
       ...common,
       // discovery -> peers: ServiceSource
       services: (peerId) => services().discovery.servicesOf(peerId),
+      // discovery -> peers: RoleSource
+      roles: rolesOf(() => services().discovery),
+      // rpc -> peers: UsageSource
+      usage: { usageOf: (peerId) => services().rpc.usageOf(peerId) },
+      // the node -> peers: RoutingTable, Datastore
+      ...(routingTable !== undefined && { routingTable }),
+      ...(datastore !== undefined && { datastore }),
     },
   };
 }

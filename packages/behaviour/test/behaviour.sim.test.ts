@@ -64,6 +64,27 @@ describe('an executor that dies', () => {
   }
 });
 
+describe('an executor whose handler hangs', () => {
+  test('stops when the time for it is up', async ({ createNetwork }) => {
+    const network = await createNetwork({ nodes: ['v', 'e0', 'c0'], link: planet, createNode: star() });
+    const [executor, client] = [network.node('e0'), network.node('c0')];
+    executor.serve(() => new Promise(() => undefined));
+    await network.run(executor.advertiseService({ kind: 'executor', models: ['demo-small'], capacity: 4 }));
+    await network.runFor(10_000);
+    const message = await question(client.identity, executor.peerId);
+    const failed = failureOf(client.request(executor.peerId, message));
+    await network.runFor(1_000);
+    const beganAtMs = network.clock.elapsed();
+    await network.run(executor.stop({ drainMs: 3_000 }));
+    const tookMs = network.clock.elapsed() - beganAtMs;
+    expect(tookMs).toBeGreaterThanOrEqual(3_000);
+    // Then it says goodbye.
+    expect(tookMs).toBeLessThan(4_500);
+    expect(await network.run(failed)).toMatchObject({ data: { peerId: executor.peerId } });
+    await network.runUntil(() => !client.isConnected(executor.peerId), { timeoutMs: 10_000 });
+  });
+});
+
 describe('a peer that falls silent', () => {
   /** As long as Linux tries to get data through. */
   const link = { ...planet, breakAfterMs: 924_000 };

@@ -175,6 +175,7 @@ describe('peers', () => {
   test('set_connection_limits', async () => {
     const [busy, first, second] = [await createNode(), await createNode(), await createNode()];
     busy.setConnectionLimits({ maxConnections: 1 });
+    expect(busy.connectionLimits).toMatchObject({ maxConnections: 1, maxInboundConnections: 1 });
     await first.dialPeer(busy.peerId, busy.listenedAddresses());
     await first.request(busy.peerId, { type: 'ping' });
     const refused = failure(
@@ -192,9 +193,83 @@ describe('peers', () => {
     await expect(one.request(other.peerId, { type: 'ping' })).resolves.toEqual({ type: 'pong' });
   });
 
-  test.todo('ban_peer, unban_peer');
-  test.todo('set_connection_pool');
-  test.todo('maintain_connection, release_connection');
+  test('ban_peer, unban_peer', async () => {
+    const [one, other] = [await createNode(), await createNode()];
+    await one.dialPeer(other.peerId, other.listenedAddresses());
+    const closed = next(other, 'connection:closed');
+    await one.banPeer(other.peerId, 3_600_000, 'a test');
+    expect(await closed).toMatchObject({ peerId: one.peerId });
+    expect(one.bannedPeers()).toMatchObject([{ peerId: other.peerId, reason: 'a test', by: 'user' }]);
+    expect(await failure(one.dialPeer(other.peerId, other.listenedAddresses()))).toMatchObject({
+      code: 'BANNED',
+      data: { reason: 'a test' },
+    });
+    const refused = other
+      .dialPeer(one.peerId, one.listenedAddresses())
+      .then(() => other.request(one.peerId, { type: 'ping' }));
+    expect(await failure(refused)).toBeInstanceOf(Error);
+    await one.unbanPeer(other.peerId);
+    await one.dialPeer(other.peerId, other.listenedAddresses());
+    await expect(other.request(one.peerId, { type: 'ping' })).resolves.toEqual({ type: 'pong' });
+  });
+
+  test('set_connection_pool: a pool dials whom it knows, and closes what nobody uses', async () => {
+    const [one, other] = [await createNode(), await createNode()];
+    for (const address of other.listenedAddresses()) await one.addPeerAddr(other.peerId, address);
+    const established = next(other, 'connection:established');
+    one.setConnectionPool({ minConnections: 1 });
+    expect(await established).toMatchObject({ peerId: one.peerId, endpoint: { direction: 'inbound' } });
+    expect(one.connectionPool).toMatchObject({ minConnections: 1, maxConnections: 100 });
+    const closed = next(one, 'connection:closed');
+    one.setConnectionPool({ minConnections: 0, idleTimeoutMs: 1 });
+    expect(await closed).toMatchObject({ peerId: other.peerId, cause: { code: 'IDLE' } });
+    await expect.poll(() => other.isConnected(one.peerId)).toBe(false);
+    one.setConnectionPool(undefined);
+    expect(one.connectionPool).toBeUndefined();
+  });
+
+  test('set_connection_pool: a pool keeps executors that discovery has found, and says why', async () => {
+    const [executor, client] = await pair();
+    await advertise(executor);
+    client.setConnectionPool({ minConnections: 0, roles: { executor: 1 } });
+    await expect
+      .poll(() => client.explainPeer(executor.peerId).protectedBy, { timeout: 10_000 })
+      .toContain('role');
+    expect(client.peerInfo(executor.peerId)).toMatchObject({ roles: ['executor'] });
+    expect(executor.isConnected(client.peerId)).toBe(true);
+  });
+
+  test('maintain_connection, release_connection', async () => {
+    const [one, other] = [
+      await createNode({ packages: { peers: { redialMinDelayMs: 20 } } }),
+      await createNode({ packages: { peers: { disconnectCooldownMs: 0 } } }),
+    ];
+    for (const address of other.listenedAddresses()) await one.addPeerAddr(other.peerId, address);
+    const first = next(other, 'connection:established');
+    await one.maintainConnection(other.peerId);
+    await first;
+    expect(one.maintainedPeers()).toEqual([other.peerId]);
+    expect(one.explainPeer(other.peerId).protectedBy).toContain('maintained');
+    // Whatever the other side does, the connection comes back.
+    const again = next(other, 'connection:established');
+    await other.disconnectPeer(one.peerId);
+    expect(await again).toMatchObject({ peerId: one.peerId });
+    await one.releaseConnection(other.peerId);
+    expect(one.maintainedPeers()).toEqual([]);
+    await expect.poll(() => one.isConnected(other.peerId)).toBe(true);
+  });
+
+  test('reputations, beyond the specification: what a peer does is held against it, and forgiven', async () => {
+    const [one, other] = [await createNode(), await createNode()];
+    await one.dialPeer(other.peerId, other.listenedAddresses());
+    const closed = next(other, 'connection:closed');
+    for (let times = 0; times < 3; times++) one.reportPeer(other.peerId, 'PROTOCOL_VIOLATION');
+    await closed;
+    expect(one.reputationOf(other.peerId)).toBe(-100);
+    expect(one.explainPeer(other.peerId)).toMatchObject({ ban: { by: 'reputation' } });
+    await one.unbanPeer(other.peerId);
+    expect(one.reputationOf(other.peerId)).toBe(0);
+  });
 });
 
 describe('events', () => {
@@ -222,9 +297,16 @@ describe('events', () => {
       peerId: one.peerId,
       endpoint: { direction: 'inbound', transport: 'tcp', relayed: false },
     });
-    const closed = next(other, 'connection:closed');
-    await one.stop();
-    expect(await closed).toMatchObject({ peerId: one.peerId });
+    const endpoint = { direction: 'outbound', transport: 'tcp', relayed: false };
+    const [closedHere, closed] = [one, other].map((node) => next(node, 'connection:closed'));
+    await one.disconnectPeer(other.peerId);
+    expect(await closedHere).toMatchObject({
+      peerId: other.peerId,
+      endpoint,
+      cause: { code: 'DISCONNECTED' },
+    });
+    // Why is never transmitted.
+    expect(await closed).toMatchObject({ peerId: one.peerId, endpoint: { direction: 'inbound' } });
   });
 
   test('RoutingUpdated', async () => {

@@ -40,11 +40,10 @@ try {
   console.log(refused.message);
 
   for await (const event of events) {
-    console.log(
-      event.type,
-      event.type === 'connection:closed' ? event.cause?.code : event.endpoint.remoteAddress,
-    );
-    if (event.type === 'connection:closed') break;
+    if (event.type === 'connection:established') console.log(event.type, event.endpoint.remoteAddress);
+    if (event.type !== 'connection:closed') continue;
+    console.log(event.type, event.cause?.code);
+    break;
   }
 } finally {
   await Promise.all([alice.stop(), bob.stop()]);

@@ -1,20 +1,51 @@
 import { ConfigError } from '@lloom/core';
 import { describe, expect, it } from 'vitest';
 
-import { peersDefaults, resolveLimits, resolvePeersConfig } from './config.ts';
+import { resolveLimits, resolvePeersConfig, resolvePool } from './config.ts';
+import type { ConnectionLimits } from './types.ts';
 
 describe('resolvePeersConfig()', () => {
   it('takes the documented defaults', () => {
     expect(resolvePeersConfig()).toEqual({
       addressPolicy: 'public',
       maxConnections: 200,
+      maxInboundConnections: 200,
+      maxOutboundConnections: 200,
       maxConnectionsPerPeer: 3,
+      maxConnectionsPerIp: 64,
       maxPendingConnections: 30,
       dialTimeoutMs: 10_000,
       disconnectCooldownMs: 10_000,
       maxKnownPeers: 1_000,
+      maxBans: 10_000,
+      maxMaintainedPeers: 128,
+      redialMinDelayMs: 5_000,
+      redialMaxDelayMs: 300_000,
+      pingIntervalMs: 15_000,
+      pingTimeoutMs: 10_000,
+      maxMissedPings: 3,
+      reputationHalfLifeMs: 600_000,
+      disconnectBelow: -20,
+      banBelow: -50,
+      reputationBanMs: 1_800_000,
+      backgroundProtocols: [
+        '/ipfs/',
+        '/libp2p/autonat/',
+        '/libp2p/dcutr',
+        '/meshsub/',
+        '/floodsub/',
+        '/lloom/kad/',
+        '/lloom/rpc/',
+      ],
     });
     expect(Object.isFrozen(resolvePeersConfig({ maxConnections: 1 }))).toBe(true);
+  });
+
+  it('gives each direction as much as there is in all, unless it is told otherwise', () => {
+    expect(resolvePeersConfig({ maxConnections: 50, maxInboundConnections: 40 })).toMatchObject({
+      maxInboundConnections: 40,
+      maxOutboundConnections: 50,
+    });
   });
 
   it('lists every problem', () => {
@@ -28,16 +59,53 @@ describe('resolvePeersConfig()', () => {
 });
 
 describe('resolveLimits()', () => {
-  const { maxConnections, maxConnectionsPerPeer, maxPendingConnections } = peersDefaults;
-  const current = { maxConnections, maxConnectionsPerPeer, maxPendingConnections };
+  const current: ConnectionLimits = {
+    maxConnections: 200,
+    maxInboundConnections: 200,
+    maxOutboundConnections: 150,
+    maxConnectionsPerPeer: 3,
+    maxConnectionsPerIp: 64,
+    maxPendingConnections: 30,
+  };
 
   it('changes what is given only', () => {
-    expect(resolveLimits(current, { maxConnections: 5 })).toEqual({ ...current, maxConnections: 5 });
+    expect(resolveLimits(current, { maxConnectionsPerIp: 5 })).toEqual({
+      ...current,
+      maxConnectionsPerIp: 5,
+    });
+  });
+
+  it('lets a direction follow the total for as long as it is as much', () => {
+    const changed = resolveLimits(current, { maxConnections: 100 });
+    expect(changed).toEqual({ ...current, maxConnections: 100, maxInboundConnections: 100 });
+    expect(resolveLimits(changed, { maxConnections: 200 })).toEqual(current);
   });
 
   it('names the wrong limit', () => {
     expect(() => resolveLimits(current, { maxConnectionsPerPeer: 0 })).toThrow(
       /peers\.limits\.maxConnectionsPerPeer/,
     );
+  });
+});
+
+describe('resolvePool()', () => {
+  it('takes the documented defaults', () => {
+    expect(resolvePool({})).toEqual({
+      minConnections: 10,
+      maxConnections: 100,
+      idleTimeoutMs: 300_000,
+      connectionTtlMs: 3_600_000,
+      roles: {},
+    });
+  });
+
+  it.each([
+    ['minConnections', { minConnections: 200 }],
+    ['idleTimeoutMs', { idleTimeoutMs: 0 }],
+    ['roles', { roles: { executor: -1 } }],
+    ['roles', { roles: { miner: 1 } }],
+    ['roles', { roles: null }],
+  ])('names %s when it cannot be', (name, pool) => {
+    expect(() => resolvePool(pool as object)).toThrow(new RegExp(`peers\\.pool\\.${name}`));
   });
 });

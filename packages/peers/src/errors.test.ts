@@ -25,7 +25,7 @@ const rows: {
     false,
   ],
   PEER_REFUSED: [{ peerId }, 'Cannot dial "peer-1": the node\'s connection gater refuses it', false],
-  BANNED: [{ peerId, until: 5 }, 'Cannot dial "peer-1": it is banned until 5', false],
+  BANNED: [{ peerId, until: 5 }, 'Cannot dial "peer-1": it is banned until 1970-01-01T00:00:00.005Z', false],
   OWN_PEER: [{ peerId }, 'Cannot use "peer-1": it is this node itself', false],
   LIMIT_REACHED: [
     { peerId, limit: 'maxConnections', value: 2 },
@@ -39,6 +39,11 @@ const rows: {
   ],
   CANCELLED: [{ peerId, by: 'signal' }, 'Cannot dial "peer-1": ended by its signal', false],
   CLOSE_FAILED: [{ peerId, reason: 'no way' }, 'Cannot close connections to "peer-1": no way', true],
+  STORE_FAILED: [
+    { peerId, what: 'ban', reason: 'the disk is full' },
+    'Cannot write down ban of "peer-1": the disk is full',
+    true,
+  ],
   STOPPED: [{ peerId }, 'Cannot dial "peer-1": the node is not running', false],
 };
 

@@ -1,5 +1,7 @@
 import { isCodedError, LloomError, type CodeTable } from '@lloom/core';
 
+import type { StoredValues } from './ports.ts';
+
 /**
  * What became of one address.
  *
@@ -54,7 +56,14 @@ export interface PeersErrorData {
   /** A limit of this node is reached. Nothing was sent. */
   LIMIT_REACHED: {
     readonly peerId: string;
-    readonly limit: 'maxConnections' | 'maxPendingConnections' | 'trackedPeers' | 'maxDialQueueLength';
+    readonly limit:
+      | 'maxConnections'
+      | 'maxOutboundConnections'
+      | 'maxPendingConnections'
+      | 'trackedPeers'
+      | 'maxDialQueueLength'
+      | 'maxBans'
+      | 'maxMaintainedPeers';
     /** Absent when libp2p keeps the limit and does not tell it. */
     readonly value?: number;
   };
@@ -64,10 +73,12 @@ export interface PeersErrorData {
     readonly limitMs?: number;
     readonly attempts: readonly DialAttempt[];
   };
-  /** The caller's signal, or `disconnectPeer`, ended the dial. */
-  CANCELLED: { readonly peerId: string; readonly by: 'signal' | 'disconnectPeer' };
+  /** The caller's signal, `disconnectPeer` or `banPeer` ended the dial. */
+  CANCELLED: { readonly peerId: string; readonly by: 'signal' | 'disconnectPeer' | 'banPeer' };
   /** A connection could not be closed; it is not known whether it still is open. */
   CLOSE_FAILED: { readonly peerId: string; readonly reason: string };
+  /** What was asked for holds until the node stops, but could not be written down. */
+  STORE_FAILED: { readonly peerId: string; readonly what: keyof StoredValues; readonly reason: string };
   /** The node is not running, or stopped meanwhile. */
   STOPPED: { readonly peerId: string };
 }
@@ -128,7 +139,8 @@ const table: CodeTable<PeersErrorData> = {
     hint: 'Look at denyDialPeer of the connectionGater that was given to the node.',
   },
   BANNED: {
-    message: ({ peerId, until }) => `Cannot dial "${peerId}": it is banned until ${until}`,
+    message: ({ peerId, until }) =>
+      `Cannot dial "${peerId}": it is banned until ${new Date(until).toISOString()}`,
     retryable: false,
     hint: 'Wait until the ban ends, or lift it.',
   },
@@ -160,6 +172,11 @@ const table: CodeTable<PeersErrorData> = {
     message: ({ peerId, reason }) => `Cannot close connections to "${peerId}": ${reason}`,
     retryable: true,
     hint: 'Call disconnectPeer again.',
+  },
+  STORE_FAILED: {
+    message: ({ peerId, what, reason }) => `Cannot write down ${what} of "${peerId}": ${reason}`,
+    retryable: true,
+    hint: 'Look after the disk, then call again: until the node stops it holds without.',
   },
   STOPPED: {
     message: ({ peerId }) => `Cannot dial "${peerId}": the node is not running`,

@@ -16,13 +16,14 @@ export interface ConnectionEndpoint {
  * Why a connection ended, in one word.
  *
  * - `DISCONNECTED`: this node called `disconnectPeer`
- * - `LIMIT`: this node keeps fewer connections to that peer
+ * - `LIMIT`: this node keeps fewer connections: to that peer, of that direction, or in all
  * - `STOPPED`: this node stops
  * - `BANNED`: this node bans the peer
+ * - `REPUTATION`: this node thinks too little of the peer
  * - `IDLE`: this node closed it because nobody used it
- * - `EXPIRED`: this node closed it because it was old
+ * - `EXPIRED`: this node closed it because it was old; one that is needed was replaced before
  * - `RESET`: the peer, or the network between, cut it; neither says why
- * - `TIMEOUT`: the peer stopped answering
+ * - `TIMEOUT`: the peer stopped answering: to this node's pings, or to anything
  * - `ERROR`: something else, told in the message
  */
 export type CloseCode =
@@ -30,6 +31,7 @@ export type CloseCode =
   | 'LIMIT'
   | 'STOPPED'
   | 'BANNED'
+  | 'REPUTATION'
   | 'IDLE'
   | 'EXPIRED'
   | 'RESET'
@@ -42,10 +44,31 @@ export interface CloseCause {
   readonly message: string;
 }
 
+/** A peer that this node has nothing to do with for a while: neither side gets a connection through, nor does a relay. */
+export interface Ban {
+  readonly peerId: string;
+  /** In ms since 1970. */
+  readonly since: number;
+  /** In ms since 1970. */
+  readonly until: number;
+  /** What was given to `banPeer`, or what the peer did. Cut to 256 characters. */
+  readonly reason?: string;
+  /** Who said so: the user, or the peer's reputation. A peer that the user has banned is not judged by its reputation. */
+  readonly by: 'user' | 'reputation';
+}
+
 /** Every event of the package: its name and its detail. */
 export interface PeersEvents {
   /** A connection is open. The peer's protocols are known a little later, see `peerInfo`. Once per connection. */
   'connection:established': { readonly peerId: string; readonly endpoint: ConnectionEndpoint };
   /** A connection has ended; without `cause` one of both sides closed it properly. Once per connection. */
-  'connection:closed': { readonly peerId: string; readonly cause?: CloseCause };
+  'connection:closed': {
+    readonly peerId: string;
+    readonly endpoint: ConnectionEndpoint;
+    readonly cause?: CloseCause;
+  };
+  /** A peer is banned, or its ban has changed. When it is told, no connection to it is open. */
+  'peer:banned': Ban;
+  /** A ban has ended: `unbanPeer` was called, or its time is over. */
+  'peer:unbanned': { readonly peerId: string; readonly by: 'user' | 'time' };
 }

@@ -11,16 +11,35 @@
  * @packageDocumentation
  */
 import { libp2pNetwork } from './adapters/libp2p.ts';
+import { peersStoreOf } from './adapters/store.ts';
+import type { Peers } from './api.ts';
 import type { PeersConfig } from './config.ts';
 import { createPeers } from './peers.ts';
 import type { PeersComponents, PeersPorts } from './ports.ts';
-import type { Peers } from './types.ts';
 
+export type { Peers } from './api.ts';
 export type { PeersConfig } from './config.ts';
 export { PeersError, type PeersErrorData } from './errors.ts';
-export type { PeersEvents } from './events.ts';
-export type { PeersComponents, PeersPorts, ServiceSource } from './ports.ts';
-export type { ConnectionInfo, ConnectionLimits, PeerInfo, Peers } from './types.ts';
+export type { Ban, PeersEvents } from './events.ts';
+export type {
+  PeersComponents,
+  PeersPorts,
+  PeerUsage,
+  RoleCandidate,
+  RoleSource,
+  RoutingTable,
+  ServiceSource,
+  UsageSource,
+} from './ports.ts';
+export type {
+  ConnectionInfo,
+  ConnectionLimits,
+  ConnectionPoolConfig,
+  PeerExplanation,
+  PeerFact,
+  PeerInfo,
+  PeerRole,
+} from './types.ts';
 
 /**
  * Makes the service of a node: `createLibp2p({ services: { peers: peers() } })`. Its rules for addresses hold from
@@ -29,5 +48,5 @@ export type { ConnectionInfo, ConnectionLimits, PeerInfo, Peers } from './types.
  * @throws {ConfigError} listing every problem of the configuration
  */
 export function peers(config: PeersConfig & PeersPorts = {}): (components: PeersComponents) => Peers {
-  return (components) => createPeers(config, libp2pNetwork(components));
+  return (components) => createPeers(config, (settings) => libp2pNetwork(components, settings), peersStoreOf);
 }

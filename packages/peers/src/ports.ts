@@ -2,9 +2,10 @@ import type { ConnectionManager, TransportManager } from '@libp2p/interface-inte
 import type { ComponentLogger, ConnectionGater, Libp2pEvents, PeerId, PeerStore } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { TypedEventTarget } from 'main-event';
-import type { CommonPorts } from '@lloom/core';
+import type { Clock, CommonPorts, Inspector, Random } from '@lloom/core';
+import type { Datastore } from 'interface-datastore';
 
-import type { ConnectionInfo, ConnectionLimits } from './types.ts';
+import type { Ban, ConnectionInfo, ConnectionLimits, FactExplanation, PeerRole } from './types.ts';
 
 /** What somebody else knows that a peer offers. Called by `peerInfo`, each time. */
 export type ServiceSource = (peerId: string) => readonly unknown[];
@@ -13,6 +14,95 @@ export type ServiceSource = (peerId: string) => readonly unknown[];
 export interface PeersPorts extends CommonPorts {
   /** What a peer offers. @default nothing is known */
   readonly services?: ServiceSource;
+  /** Who is what, and who else is. @default relays are known by their protocol, others not */
+  readonly roles?: RoleSource;
+  /** Which peers are needed just now. @default only open streams tell */
+  readonly usage?: UsageSource;
+  /** The routing table of the DHT, from which banned peers are taken. @default they stay there */
+  readonly routingTable?: RoutingTable;
+  /**
+   * Where bans, addresses, maintained peers and reputations are kept over a restart. One node at a time; whoever opened it
+   * closes it after the node has stopped. @default in memory
+   */
+  readonly datastore?: Datastore;
+}
+
+/** A peer of a role, and where it may be. */
+export interface RoleCandidate {
+  readonly peerId: string;
+  /** May be empty: then whatever the node knows is tried. */
+  readonly addresses: readonly string[];
+}
+
+/** Who is what to this node. Filled by `@lloom/discovery`. */
+export interface RoleSource {
+  /** What a peer is, as far as it has proven. Called for every connected peer at each look. */
+  rolesOf(peerId: string): readonly PeerRole[];
+  /** Peers of a role, as they are found; the service stops reading when it has enough. May name peers that are connected. */
+  find(role: PeerRole, config: { readonly signal: AbortSignal }): AsyncIterable<RoleCandidate>;
+}
+
+/** How a peer is used just now. */
+export interface PeerUsage {
+  /** How many requests are under way with it, in both directions. */
+  readonly active: number;
+  /** When the last one ended, by the clock's elapsed time; absent when none did. */
+  readonly lastUsedAt?: number;
+}
+
+/** Which peers are needed. Filled by `@lloom/rpc`. */
+export interface UsageSource {
+  /** `undefined` when nothing was ever under way. Called for every connected peer at each look. */
+  usageOf(peerId: string): PeerUsage | undefined;
+}
+
+/** The peers that the DHT asks. */
+export interface RoutingTable {
+  /** Takes a peer out. */
+  remove(peerId: string): Promise<void>;
+}
+
+/** The ports as the service holds them. */
+export interface ResolvedPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly inspect: { readonly inspect?: Inspector };
+  readonly services: ServiceSource;
+  readonly roles: RoleSource | undefined;
+  readonly usage: UsageSource | undefined;
+  readonly routingTable: RoutingTable | undefined;
+}
+
+/** What is kept of a reputation. */
+export interface StoredReputation {
+  /** When `points` held, in ms since 1970. */
+  readonly at: number;
+  readonly facts: readonly FactExplanation[];
+}
+
+/** What is kept of a peer, by kind. */
+export interface StoredValues {
+  readonly ban: Omit<Ban, 'peerId'>;
+  /** In full, the newest last. */
+  readonly addresses: readonly string[];
+  /** Since when, in ms since 1970. */
+  readonly maintained: number;
+  readonly reputation: StoredReputation;
+}
+
+/** What was kept, by kind and peer, as far as it could be read. */
+export type StoredPeers = { readonly [K in keyof StoredValues]: ReadonlyMap<string, StoredValues[K]> };
+
+/** Where what must survive a restart is kept. Later calls for one peer and kind win over earlier ones. */
+export interface PeersStore {
+  /** Everything. Records that are damaged are told, taken away and left out. Rejects when nothing can be read. */
+  load(): Promise<StoredPeers>;
+  /** Resolves when it would survive the end of the process. */
+  put<K extends keyof StoredValues>(kind: K, peerId: string, value: StoredValues[K]): Promise<void>;
+  /** Resolves when it would not come back after the end of the process. */
+  delete(kind: keyof StoredValues, peerId: string): Promise<void>;
+  /** Resolves when everything that was asked for is done. Never rejects. */
+  settled(): Promise<void>;
 }
 
 /** What the package needs of the node. libp2p gives it to every service. */
@@ -22,6 +112,8 @@ export interface PeersComponents {
   readonly connectionManager: ConnectionManager;
   readonly transportManager: TransportManager;
   readonly connectionGater: ConnectionGater;
+  /** What aborts connections whose peer answers slowly; absent when the node was told so. */
+  readonly connectionMonitor?: { stop(): void | Promise<void> };
   readonly events: TypedEventTarget<Libp2pEvents>;
   readonly logger: ComponentLogger;
 }
@@ -34,6 +126,12 @@ export interface NetworkConnection {
   readonly info: ConnectionInfo;
   /** Whether streams can still be opened on it. */
   readonly isOpen: boolean;
+  /** Whether streams are open on it, beside those of background protocols. */
+  readonly isInUse: boolean;
+  /** When the last of those ended, or the connection was opened, by the clock's elapsed time. */
+  readonly lastUsedAt: number;
+  /** How far away the peer is, in ms. Rejects when it does not answer before `signal` fires. */
+  ping(signal: AbortSignal): Promise<number>;
   /** Closes it: properly within a second, else at once; at once too when it is being closed already. */
   close(): Promise<void>;
 }
@@ -60,6 +158,8 @@ export interface Candidate {
   readonly peerId: string;
   readonly direction: 'inbound' | 'outbound';
   readonly relayed: boolean;
+  /** Where it comes from or leads to. */
+  readonly remoteAddress: Multiaddr;
 }
 
 /** Decides who may be dialled and who may come in. Each answer is why not, or `undefined` for yes. */
@@ -68,10 +168,12 @@ export interface Gate {
   refusesPeer(peerId: string): Promise<string | undefined>;
   /** Before anybody's dial of one address. */
   refusesAddress(address: Multiaddr): string | undefined;
-  /** When a connection comes in, before its handshake; `pending` handshakes are under way beside it. */
-  refusesInbound(address: Multiaddr, pending: number): string | undefined;
+  /** When a connection comes in, before its handshake; `pending` is where those come from whose handshakes are under way. */
+  refusesInbound(address: Multiaddr, pending: readonly Multiaddr[]): string | undefined;
   /** When the other side has proven who it is, in both directions; inbound again when the handshake is complete. */
   refusesConnection(candidate: Candidate): string | undefined;
+  /** Before a peer may reserve this node as its relay, and before this node relays between two. */
+  refusesRelaying(peerId: string): string | undefined;
 }
 
 /** Whom to dial, and where. */
@@ -80,6 +182,15 @@ export interface DialTarget {
   /** In full, with `/p2p/<peer id>`. Empty: whatever is known. */
   readonly addresses: readonly string[];
   readonly signal: AbortSignal;
+  /** Whether there is to be a new connection even when there is one. */
+  readonly isRenewal: boolean;
+}
+
+/** What the network is told of the service. */
+export interface NetworkSettings {
+  readonly clock: Clock;
+  /** Beginnings of the protocols whose streams are no use of a connection. */
+  readonly backgroundProtocols: readonly string[];
 }
 
 /** The network, as the service needs it. */
@@ -98,8 +209,10 @@ export interface PeerNetwork {
   remember(peerId: string, addresses: readonly string[]): Promise<void>;
   /** The addresses that the node is bound to. */
   listenedAddresses(): string[];
-  /** Sets what libp2p itself enforces: the total, and inbound handshakes. */
+  /** Sets what libp2p itself enforces: inbound handshakes, and a total that is beyond ours, which we keep. */
   setLimits(limits: ConnectionLimits): void;
+  /** From now on connections are watched by this package and not by libp2p's own monitor, which knows no patience. */
+  takeOverMonitoring(): void;
   /** Notes a failure that nobody else is told of. */
   log(message: string, error: unknown): void;
 }

@@ -1,8 +1,6 @@
-import type { EventSource } from '@lloom/core';
-import type { PeerId } from '@libp2p/interface';
-import type { Multiaddr } from '@multiformats/multiaddr';
+import type { Ban, ConnectionEndpoint } from './events.ts';
 
-import type { ConnectionEndpoint, PeersEvents } from './events.ts';
+export type { Ban };
 
 /** An open connection, as it was when it was asked for. */
 export interface ConnectionInfo extends ConnectionEndpoint {
@@ -25,16 +23,136 @@ export interface PeerInfo {
   readonly services: readonly unknown[];
   /** Its open connections; empty when it is not connected. */
   readonly connections: readonly ConnectionInfo[];
+  /** What it is to this node, see {@link PeerRole}. */
+  readonly roles: readonly PeerRole[];
+  /** From -100 to 100; 0 of whom nothing is known. */
+  readonly reputation: number;
+  /** Whether `maintainConnection` was called for it. */
+  readonly isMaintained: boolean;
+  /** Absent when it is not banned. */
+  readonly ban?: Ban;
 }
+
+/** What a peer is to this node: what it offers, as the port `roles` knows, or that it relays, as it says itself. */
+export type PeerRole = 'executor' | 'validator' | 'relay';
+
+/** Something that a peer did, and that counts for its reputation. */
+export type PeerFact =
+  /** It answered a request, in time and proven. */
+  | 'SERVED'
+  /** A request to it failed, for whatever reason: it may be busy or gone. */
+  | 'REQUEST_FAILED'
+  /** It could not be dialled, or stopped answering. */
+  | 'UNREACHABLE'
+  /** Its answer was not signed as it must be, or not the answer. */
+  | 'INVALID_ANSWER'
+  /** Its request was not signed as it must be. */
+  | 'INVALID_REQUEST'
+  /** It handed over a message that is invalid by itself, or not of who signed it. */
+  | 'INVALID_MESSAGE'
+  /** What it says of itself is not signed as it must be. */
+  | 'INVALID_DESCRIPTOR'
+  /** It says more than it may. */
+  | 'FLOOD'
+  /** What it sent is nothing that the protocol knows. */
+  | 'PROTOCOL_VIOLATION';
+
+/** What one kind of fact has done to a reputation. */
+export interface FactExplanation {
+  readonly fact: PeerFact;
+  /** How often it was reported since the reputation was last at rest. */
+  readonly count: number;
+  /** What is left of it, with its sign; what is older weighs less. */
+  readonly points: number;
+  /** When it was last reported, in ms since 1970. */
+  readonly lastAt: number;
+}
+
+/** Why a peer is treated as it is. Plain data. */
+export interface PeerExplanation {
+  readonly peerId: string;
+  readonly reputation: number;
+  /** What made the reputation, the weightiest first. */
+  readonly facts: readonly FactExplanation[];
+  /** Below which reputation it is disconnected, and banned. */
+  readonly thresholds: { readonly disconnectBelow: number; readonly banBelow: number };
+  readonly ban?: Ban;
+  readonly roles: readonly PeerRole[];
+  readonly isConnected: boolean;
+  /** What its machine is in: `absent` when the peer is neither connected, dialled, maintained nor being closed. */
+  readonly state: 'absent' | 'disconnected' | 'resting' | 'dialing' | 'connected' | 'closing' | 'banned';
+  /** Absent when its connection is not maintained. */
+  readonly maintained?: {
+    /** How many dials in a row have failed. */
+    readonly failures: number;
+    /** Why the last one failed; absent when none did. */
+    readonly lastError?: string;
+  };
+  /** Why its connections are kept even when there are too many; empty when nothing speaks for it. */
+  readonly protectedBy: readonly Protection[];
+  /** The same in words, several lines. */
+  readonly text: string;
+}
+
+/**
+ * Why a connection is kept.
+ *
+ * - `maintained`: `maintainConnection` was called
+ * - `inUse`: requests or streams are under way
+ * - `role`: the peer counts towards a target of the pool
+ * - `minimum`: the pool would fall below its minimum
+ */
+export type Protection = 'maintained' | 'inUse' | 'role' | 'minimum';
 
 /** How many connections this node keeps. */
 export interface ConnectionLimits {
-  /** In all. Beyond it inbound connections are refused, and libp2p closes the least valuable idle ones. */
+  /** In all. Beyond it inbound connections are refused, and the least valuable ones that are not in use are closed. */
   readonly maxConnections: number;
+  /** Those that others opened. Follows `maxConnections` for as long as it is as much. */
+  readonly maxInboundConnections: number;
+  /** Those that this node opened. Follows `maxConnections` for as long as it is as much. */
+  readonly maxOutboundConnections: number;
   /** To one peer, both directions together. */
   readonly maxConnectionsPerPeer: number;
+  /** Opened by others from one IP address, or one IPv6 network of 64 bits; loopback and relayed ones are not counted. */
+  readonly maxConnectionsPerIp: number;
   /** Not yet established: dials of this package under way, and separately inbound handshakes. */
   readonly maxPendingConnections: number;
+}
+
+/** How many peers of each role a pool keeps connected, as far as they can be found. An absent one is not looked after. */
+export type RoleTargets = { readonly [R in PeerRole]?: number };
+
+/** Which connections are kept open by themselves, and which are closed. */
+export interface ConnectionPoolConfig {
+  /**
+   * To how many peers there are connections at least: known ones are dialled when there are fewer, and none is closed for
+   * being idle.
+   * @default 10 - the specification's `min_connections`
+   */
+  readonly minConnections?: number;
+  /**
+   * How many connections there are at most, as far as those beyond are not in use.
+   * @default 100 - the specification's `max_connections`
+   */
+  readonly maxConnections?: number;
+  /**
+   * After how long without use a connection is closed, in ms. Use is every stream but those of `backgroundProtocols`, and
+   * what the port `usage` knows.
+   * @default 300_000 - the specification's `idle_timeout`
+   */
+  readonly idleTimeoutMs?: number;
+  /**
+   * How old a connection may be, in ms. One that is needed is replaced before it is closed, and not closed in the middle of
+   * a request.
+   * @default 3_600_000 - the specification's `connection_ttl`
+   */
+  readonly connectionTtlMs?: number;
+  /**
+   * Of which roles peers are kept connected, and how many.
+   * @default {} - none
+   */
+  readonly roles?: RoleTargets;
 }
 
 /** How to dial. */
@@ -42,77 +160,12 @@ export interface DialConfig {
   /** Gives up waiting when it aborts; the dial goes on for others who wait for the same peer. */
   readonly signal?: AbortSignal;
   /**
-   * Who told the addresses: the user, whose addresses may be private under any policy but `loopback`, or other peers,
-   * to whose addresses the policy applies.
+   * Who told the addresses, and wants the connection.
+   *
+   * - `user`: they may be private under any policy but `loopback`, and a peer that was disconnected may be dialled at once
+   * - `neighbours`: the local network did; they may be private as well, but a peer that was disconnected stays away
+   * - `peers`: strangers did; the policy applies, and a peer that was disconnected stays away
    * @default 'user'
    */
-  readonly toldBy?: 'user' | 'peers';
-}
-
-/** Connections of a node: opens, keeps within limits, closes and describes them. */
-export interface Peers extends EventSource<PeersEvents> {
-  /**
-   * Connects to a peer, or gives the connection that there is. Concurrent calls for one peer share one dial.
-   *
-   * A success means that the handshake is complete on this side. A peer that refuses afterwards (it is full, or does
-   * not want this node) shows as `connection:closed` a round trip later: it cannot say no earlier.
-   *
-   * @param peerId the peer; an address that leads to another one fails
-   * @param addresses where to try; those that the user himself knows may be private even under the policy `public`.
-   * Empty: what the peer store and the peer routing know, as far as the policy admits it
-   * @throws {AddressError} `INVALID_PEER_ID` or `INVALID_MULTIADDR`
-   * @throws {PeersError} `DIAL_FAILED`, `WRONG_PEER`, `NO_ADDRESS`, `ADDRESS_REFUSED`, `PEER_REFUSED`, `OWN_PEER`,
-   * `LIMIT_REACHED`, `DIAL_TIMEOUT`, `CANCELLED`, `STOPPED`
-   * @example
-   * ```ts
-   * const { remoteAddress } = await node.services.peers.dialPeer(peerId, ['/dns4/node.example/tcp/4001']);
-   * ```
-   */
-  dialPeer(
-    peerId: PeerId | string,
-    addresses?: readonly (Multiaddr | string)[],
-    config?: DialConfig,
-  ): Promise<ConnectionInfo>;
-
-  /**
-   * Closes every connection to a peer, and keeps it closed: the peer loses its `keep-alive` tags, and for
-   * `disconnectCooldownMs` neither side gets a new connection through, unless `dialPeer` asks for one. Resolves when
-   * all are closed; at once when there are none.
-   *
-   * @throws {AddressError} `INVALID_PEER_ID`
-   * @throws {PeersError} `CLOSE_FAILED`, `OWN_PEER`, `LIMIT_REACHED`
-   */
-  disconnectPeer(peerId: PeerId | string): Promise<void>;
-
-  /** Whether a connection to the peer is open. */
-  isConnected(peerId: PeerId | string): boolean;
-
-  /** The peers with an open connection. */
-  connectedPeers(): string[];
-
-  /** What is known of a peer; `undefined` when nothing is. Complete soon after `connection:established`. */
-  peerInfo(peerId: PeerId | string): PeerInfo | undefined;
-
-  /**
-   * Remembers where a peer is, for as long as the node runs. libp2p forgets addresses after an hour and whenever a
-   * peer announces others; those given here are put back before each dial of that peer, whoever dials.
-   *
-   * @throws {AddressError} `INVALID_PEER_ID` or `INVALID_MULTIADDR`
-   * @throws {PeersError} `WRONG_PEER`, `ADDRESS_REFUSED`, `OWN_PEER`
-   */
-  addPeerAddr(peerId: PeerId | string, address: Multiaddr | string): Promise<void>;
-
-  /** The addresses that this node is bound to; empty until it listens. */
-  listenedAddresses(): string[];
-
-  /**
-   * Changes limits at run time. Absent fields stay. Connections beyond a lowered limit are closed: per peer at once,
-   * in all as soon as they are idle.
-   *
-   * @throws {ConfigError} listing every problem; nothing has changed then
-   */
-  setConnectionLimits(limits: Partial<ConnectionLimits>): void;
-
-  /** The limits that hold now. */
-  readonly connectionLimits: ConnectionLimits;
+  readonly toldBy?: 'user' | 'neighbours' | 'peers';
 }

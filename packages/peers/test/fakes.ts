@@ -1,13 +1,18 @@
+import { multiaddr } from '@multiformats/multiaddr';
 import { SimulatedClock } from 'xstate';
-import type { Clock } from '@lloom/core';
+import type { Clock, Random } from '@lloom/core';
 
 import type {
+  Candidate,
   DialTarget,
   Gate,
   NetworkConnection,
   NetworkWatcher,
   PeerNetwork,
   PeerRecord,
+  PeersStore,
+  StoredPeers,
+  StoredValues,
 } from '../src/ports.ts';
 import type { ConnectionInfo, ConnectionLimits } from '../src/types.ts';
 
@@ -28,10 +33,36 @@ export class FakeClock extends SimulatedClock implements Clock {
   }
 }
 
+/** Chance that a test decides on. */
+export class FakeRandom implements Random {
+  next = 0.5;
+
+  bytes(length: number): Uint8Array {
+    return new Uint8Array(length);
+  }
+
+  float(): number {
+    return this.next;
+  }
+}
+
+/** Somebody who asks to be let in. */
+export const candidateOf = (peerId: string, rest: Partial<Candidate> = {}): Candidate => ({
+  peerId,
+  direction: 'inbound',
+  relayed: false,
+  remoteAddress: multiaddr('/memory/candidate'),
+  ...rest,
+});
+
 /** A connection that closes when it is asked to. */
 export class FakeConnection implements NetworkConnection {
   /** False while it is being closed by somebody, too. */
   isOpen = true;
+  isInUse = false;
+  lastUsedAt = 0;
+  /** What a ping does. */
+  pinging: (signal: AbortSignal) => Promise<number> = () => Promise.resolve(1);
   #hasEnded = false;
   readonly id: string;
   readonly peerId: string;
@@ -55,6 +86,10 @@ export class FakeConnection implements NetworkConnection {
       openedAt: 0,
       ...info,
     };
+  }
+
+  ping(signal: AbortSignal): Promise<number> {
+    return this.pinging(signal);
   }
 
   close(): Promise<void> {
@@ -89,6 +124,7 @@ export class FakeNetwork implements PeerNetwork {
   /** What `release` waits for, and fails with. */
   releasing: Promise<void> = Promise.resolve();
   rememberFailure: Error | undefined;
+  monitorsTaken = 0;
   #gate: Gate | undefined;
   #watcher: NetworkWatcher | undefined;
   #count = 0;
@@ -170,7 +206,44 @@ export class FakeNetwork implements PeerNetwork {
     this.limits = limits;
   }
 
+  takeOverMonitoring(): void {
+    this.monitorsTaken += 1;
+  }
+
   log(message: string): void {
     this.logged.push(message);
+  }
+}
+
+/** A store that keeps what it is given, does what a test says, and outlives services. */
+export class FakeStore implements PeersStore {
+  readonly kept: { [K in keyof StoredValues]: Map<string, StoredValues[K]> } = {
+    ban: new Map(),
+    addresses: new Map(),
+    maintained: new Map(),
+    reputation: new Map(),
+  };
+  /** What every call waits for, and fails with. */
+  working: Promise<void> = Promise.resolve();
+  settledCalls = 0;
+
+  async load(): Promise<StoredPeers> {
+    await this.working;
+    return structuredClone(this.kept);
+  }
+
+  async put<K extends keyof StoredValues>(kind: K, peerId: string, value: StoredValues[K]): Promise<void> {
+    await this.working;
+    this.kept[kind].set(peerId, structuredClone(value));
+  }
+
+  async delete(kind: keyof StoredValues, peerId: string): Promise<void> {
+    await this.working;
+    this.kept[kind].delete(peerId);
+  }
+
+  async settled(): Promise<void> {
+    this.settledCalls += 1;
+    await this.working.catch(() => undefined);
   }
 }

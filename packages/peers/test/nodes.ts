@@ -46,9 +46,13 @@ export async function createNode(
   return node;
 }
 
-/** A node that knows nothing of the service: libp2p as it is. */
-export async function createPlainNode(): Promise<Libp2p> {
-  const node = await createLibp2p({ ...base(), services: { identify: identify(), ping: ping() } });
+/** A node that knows nothing of the service: libp2p as it is, and what is given beside. */
+export async function createPlainNode({ services, ...options }: Libp2pOptions = {}): Promise<Libp2p> {
+  const node = await createLibp2p({
+    ...base(),
+    ...options,
+    services: { identify: identify(), ping: ping(), ...services },
+  });
   cleanups.push(() => node.stop());
   return node;
 }

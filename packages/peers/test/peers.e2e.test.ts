@@ -373,7 +373,10 @@ describe('connection:closed', () => {
     await a.services.peers.disconnectPeer(idOf(b));
     const [ofA, ofB] = await events;
     expect(ofA).toMatchObject({ peerId: idOf(b), cause: { code: 'DISCONNECTED' } });
-    expect(ofB).toEqual({ peerId: idOf(a) });
+    expect(ofB).toEqual({
+      peerId: idOf(a),
+      endpoint: expect.objectContaining({ direction: 'inbound', relayed: false }) as unknown,
+    });
   });
 
   it('tells a connection that was cut from one that was closed', async () => {

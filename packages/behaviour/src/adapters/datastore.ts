@@ -1,33 +1,136 @@
+import { access, rename } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { ClassicLevel } from 'classic-level';
 import { MemoryDatastore } from 'datastore-core';
-import { LevelDatastore } from 'datastore-level';
 import type { Datastore } from 'interface-datastore';
 import { errorText } from '@lloom/core';
 import { BehaviourError } from '../errors.ts';
+import { causeOf, checkUnlocked, FolderDatastore, isDamage } from './level.ts';
+import { disarmFiles, filesDamage } from './levelFiles.ts';
 
 /** A datastore that is open, and how to close it. */
 export interface OpenDatastore {
   readonly datastore: Datastore;
-  close(): Promise<void>;
+  /** What was wrong with it, and what was done; absent when nothing was. The process was warned of it already. */
+  readonly damage?: { readonly message: string; readonly error: Error };
+  readonly close: () => Promise<void>;
+}
+
+/** Where a datastore is, and how it is written. */
+export interface DatastorePlace {
+  /** A folder. Absent: it is kept in memory. */
+  readonly path: string | undefined;
+  /** Whether what the node's own packages write is on the disk when they are told so. */
+  readonly isSynced: boolean;
+  /** Wall time, in ms since 1970: a damaged folder is named after it. */
+  readonly nowMs: number;
 }
 
 const closeNothing = (): Promise<void> => Promise.resolve();
 
 /**
  * Opens the datastore of a node: the one it was given, a folder, or memory.
+ *
+ * A folder whose files are damaged is repaired, and set aside when that fails; the process is then warned, with the code
+ * `LLOOM_DATASTORE_REPAIRED` or `LLOOM_DATASTORE_SET_ASIDE`.
+ *
  * @throws {BehaviourError} `DATASTORE_FAILED`
  */
 export async function openDatastore(
-  path: string | undefined,
   given: Datastore | undefined,
+  place: DatastorePlace,
 ): Promise<OpenDatastore> {
+  const { path, isSynced, nowMs } = place;
   if (given !== undefined) return { datastore: given, close: closeNothing };
   if (path === undefined) return { datastore: new MemoryDatastore(), close: closeNothing };
-  const datastore = new LevelDatastore(path);
+  try {
+    return await openFolder(resolve(path), { isSynced, nowMs });
+  } catch (error) {
+    throw new BehaviourError(
+      'DATASTORE_FAILED',
+      { path, reason: errorText(causeOf(error)) },
+      { cause: error },
+    );
+  }
+}
+
+async function openFolder(
+  path: string,
+  { isSynced, nowMs }: Omit<DatastorePlace, 'path'>,
+): Promise<OpenDatastore> {
+  const damage = await filesDamage(path);
+  const found = damage?.needsRepair === true ? new Error(damage.why) : await openSound(path, isSynced);
+  if (found instanceof FolderDatastore) {
+    if (damage === undefined) return opened(found);
+    return opened(found, warn('LLOOM_DATASTORE_REPAIRED', repairedText(path, new Error(damage.why))));
+  }
+  await checkUnlocked(path);
+  if (damage !== undefined) await disarmFiles(path, damage);
+  const repaired = (await isRepaired(path)) ? await openSound(path, isSynced) : undefined;
+  if (repaired instanceof FolderDatastore)
+    return opened(repaired, warn('LLOOM_DATASTORE_REPAIRED', repairedText(path, found)));
+  const aside = await setAside(path, nowMs);
+  const empty = await openSound(path, isSynced);
+  if (!(empty instanceof FolderDatastore)) throw empty;
+  const message =
+    `The datastore "${path}" is damaged (${errorText(found)}) and could not be repaired. Its files are now in "${aside}", and ` +
+    'the node starts with an empty one: without the bans, known peers, reputations, accepted requests and used nonces in it.';
+  return opened(empty, warn('LLOOM_DATASTORE_SET_ASIDE', { message, error: found }));
+}
+
+function repairedText(path: string, error: Error): NonNullable<OpenDatastore['damage']> {
+  const message =
+    `The datastore "${path}" was damaged (${errorText(error)}) and is repaired. Records that could not be read are gone: they ` +
+    `may be bans, known peers, reputations, accepted requests and used nonces. Files of no use are in "${join(path, 'lost')}".`;
+  return { message, error };
+}
+
+/** Opens a folder and reads over it; gives the damage when there is some. @throws for any other reason */
+async function openSound(path: string, isSynced: boolean): Promise<FolderDatastore | Error> {
+  const datastore = new FolderDatastore(path, isSynced);
   try {
     await datastore.open();
+    await datastore.probe();
+    return datastore;
   } catch (error) {
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    throw new BehaviourError('DATASTORE_FAILED', { path, reason: errorText(cause) }, { cause: error });
+    await datastore.close().catch(() => undefined);
+    if (!isDamage(error)) throw error;
+    return causeOf(error);
   }
-  return { datastore, close: async () => datastore.close() };
+}
+
+/** Lets LevelDB make what it can of the files. @throws when not the files are to blame */
+async function isRepaired(path: string): Promise<boolean> {
+  try {
+    await ClassicLevel.repair(path);
+    return true;
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return false;
+  }
+}
+
+/** Moves a folder out of the way; gives where it is now. */
+async function setAside(path: string, nowMs: number): Promise<string> {
+  const name = `${path}.damaged-${new Date(nowMs).toISOString().replaceAll(':', '')}`;
+  let aside = name;
+  for (let count = 2; await isThere(aside); count++) aside = `${name}-${count}`;
+  await rename(path, aside);
+  return aside;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function warn(code: string, damage: NonNullable<OpenDatastore['damage']>): typeof damage {
+  process.emitWarning(damage.message, { type: 'LloomWarning', code });
+  return damage;
+}
+
+function opened(datastore: FolderDatastore, damage?: OpenDatastore['damage']): OpenDatastore {
+  return { datastore, close: async () => datastore.close(), ...(damage !== undefined && { damage }) };
 }

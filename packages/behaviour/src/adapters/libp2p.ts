@@ -39,7 +39,10 @@ const maxPeerAgeMs = 30 * 86_400_000;
  */
 const pushDelayMs = 3_000;
 
-/** How often every connection is pinged, and how long the answer may take: a dead one ends within a minute. */
+/**
+ * How often libp2p pings every connection where `@lloom/peers` does not, and how long the answer may take: a dead one ends within
+ * a minute.
+ */
 const pingIntervalMs = 30_000;
 const pingMs = 25_000;
 const pingStreams = 8;
@@ -56,6 +59,8 @@ export function createNode({
   const isLocal = config.addressPolicy !== 'public';
   const bounded = boundedDhtDatastore(datastore, { ownPeerId: peerId });
   const { verifier, clock } = ports.discovery;
+  const configs = packageConfigs(config);
+  const { maxConnections = config.maxConnections, pingIntervalMs: ownPingsMs } = configs.peers;
   return createLibp2p<NodeServices>({
     start: false,
     privateKey,
@@ -64,7 +69,8 @@ export function createNode({
     addresses: { listen: [...config.listenAddresses], announce: [...config.announceAddresses] },
     ...stack,
     connectionManager: {
-      maxConnections: config.maxConnections,
+      // Until `@lloom/peers` sets what it keeps.
+      maxConnections,
       // libp2p's 5 connections a second from one address turn whole offices and every local network away.
       inboundConnectionThreshold: isLocal ? 1_000 : 50,
       maxIncomingPendingConnections: 100,
@@ -72,6 +78,7 @@ export function createNode({
     // A peer that computes for seconds does not answer pings; it is not dead. A machine that is gone says nothing at all,
     // and TCP would try for a quarter of an hour.
     connectionMonitor: {
+      enabled: ownPingsMs === 0,
       pingInterval: pingIntervalMs,
       pingTimeout: { minTimeout: pingMs, maxTimeout: pingMs },
     },
@@ -83,7 +90,7 @@ export function createNode({
       // The DHT pings beside the monitor; a ping too many would end a good connection.
       ping: ping({ maxInboundStreams: pingStreams, maxOutboundStreams: pingStreams }),
       dht: createKad({ config, verifier, datastore: bounded, ...(clock && { clock }) }),
-      ...packageServices(packageConfigs(config), ports),
+      ...packageServices(configs, ports),
     },
   });
 }

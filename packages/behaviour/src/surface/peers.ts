@@ -5,12 +5,24 @@ export type PeersSurface = Pick<
   Peers,
   | 'dialPeer'
   | 'disconnectPeer'
+  | 'banPeer'
+  | 'unbanPeer'
+  | 'bannedPeers'
+  | 'maintainConnection'
+  | 'releaseConnection'
+  | 'maintainedPeers'
   | 'isConnected'
   | 'connectedPeers'
   | 'peerInfo'
   | 'addPeerAddr'
   | 'listenedAddresses'
   | 'setConnectionLimits'
+  | 'connectionLimits'
+  | 'setConnectionPool'
+  | 'connectionPool'
+  | 'reportPeer'
+  | 'reputationOf'
+  | 'explainPeer'
 >;
 
 /** The calls of peers, bound to one service. */
@@ -18,11 +30,27 @@ export function peersSurface(peers: Peers): PeersSurface {
   return {
     dialPeer: peers.dialPeer.bind(peers),
     disconnectPeer: peers.disconnectPeer.bind(peers),
+    banPeer: peers.banPeer.bind(peers),
+    unbanPeer: peers.unbanPeer.bind(peers),
+    bannedPeers: peers.bannedPeers.bind(peers),
+    maintainConnection: peers.maintainConnection.bind(peers),
+    releaseConnection: peers.releaseConnection.bind(peers),
+    maintainedPeers: peers.maintainedPeers.bind(peers),
     isConnected: peers.isConnected.bind(peers),
     connectedPeers: peers.connectedPeers.bind(peers),
     peerInfo: peers.peerInfo.bind(peers),
     addPeerAddr: peers.addPeerAddr.bind(peers),
     listenedAddresses: peers.listenedAddresses.bind(peers),
     setConnectionLimits: peers.setConnectionLimits.bind(peers),
+    get connectionLimits() {
+      return peers.connectionLimits;
+    },
+    setConnectionPool: peers.setConnectionPool.bind(peers),
+    get connectionPool() {
+      return peers.connectionPool;
+    },
+    reportPeer: peers.reportPeer.bind(peers),
+    reputationOf: peers.reputationOf.bind(peers),
+    explainPeer: peers.explainPeer.bind(peers),
   };
 }

@@ -18,16 +18,27 @@ export class BoundedMap<V> {
     return this.#entries.get(key);
   }
 
-  /** Sets an entry and makes it the newest. */
-  set(key: string, value: V): void {
+  /** The oldest first. */
+  keys(): IterableIterator<string> {
+    return this.#entries.keys();
+  }
+
+  /** The oldest first. */
+  values(): IterableIterator<V> {
+    return this.#entries.values();
+  }
+
+  /** Sets an entry and makes it the newest; gives the key of the one that made room. */
+  set(key: string, value: V): string | undefined {
     this.#entries.delete(key);
     this.#entries.set(key, value);
-    if (this.#entries.size <= this.#limit) return;
+    if (this.#entries.size <= this.#limit) return undefined;
     for (const oldest of this.#entries.keys()) {
       if (oldest === key || this.#isInUse(oldest)) continue;
       this.#entries.delete(oldest);
-      return;
+      return oldest;
     }
+    return undefined;
   }
 
   delete(key: string): void {

@@ -10,6 +10,8 @@ describe('closeCauseOf()', () => {
     ['a reset', failure({ code: 'ECONNRESET' }), 'RESET'],
     ['a broken pipe', failure({ code: 'EPIPE' }), 'RESET'],
     ['a reset of the muxer', failure({ name: 'StreamResetError' }), 'RESET'],
+    ['a peer that has closed the muxer only', failure({ name: 'ConnectionClosedError' }), 'RESET'],
+    ['a way that is gone', failure({ code: 'EHOSTUNREACH' }), 'RESET'],
     ['a silent host', failure({ code: 'ETIMEDOUT' }), 'TIMEOUT'],
     ['a ping without answer', failure({ name: 'TimeoutError' }), 'TIMEOUT'],
     ['an aborted ping', failure({ name: 'AbortError', code: 'ABORT_ERR' }), 'TIMEOUT'],

@@ -6,7 +6,18 @@ const codes: Readonly<Record<string, CloseCode>> = {
   ECONNRESET: 'RESET',
   EPIPE: 'RESET',
   ECONNABORTED: 'RESET',
+  // The network says that there is no way any more.
+  ENETDOWN: 'RESET',
+  ENETRESET: 'RESET',
+  ENETUNREACH: 'RESET',
+  EHOSTDOWN: 'RESET',
+  EHOSTUNREACH: 'RESET',
   StreamResetError: 'RESET',
+  StreamClosedError: 'RESET',
+  UnexpectedEOFError: 'RESET',
+  // The peer has closed the muxer, after which the connection carries nothing, and has left the connection open.
+  ConnectionClosedError: 'RESET',
+  MuxerClosedError: 'RESET',
   ETIMEDOUT: 'TIMEOUT',
   TimeoutError: 'TIMEOUT',
   AbortError: 'TIMEOUT',

@@ -86,6 +86,31 @@ export function attemptsError(peerId: string, error: unknown, addresses: readonl
   return new PeersError('DIAL_FAILED', { peerId, attempts }, { cause: error });
 }
 
+/** The connection was closed again before it was told to be open. */
+export function goneError(peerId: string): PeersError {
+  const attempts = [{ reason: 'closed' as const, message: 'it was closed again at once' }];
+  return new PeersError('DIAL_FAILED', { peerId, attempts });
+}
+
+/** A dial took longer than it may. */
+export function timeoutError({
+  peerId,
+  dialTimeoutMs,
+}: {
+  peerId: string;
+  dialTimeoutMs: number;
+}): PeersError {
+  return new PeersError('DIAL_TIMEOUT', { peerId, limitMs: dialTimeoutMs, attempts: [] });
+}
+
+/** Whether a failed dial says something about the peer, and not only about this node or somebody else's address. */
+export function isOfPeer({ code, data }: PeersFailure): boolean {
+  if (code === 'DIAL_TIMEOUT') return true;
+  return code === 'DIAL_FAILED' && data.attempts.some(({ reason }) => telling.includes(reason));
+}
+
+const telling: readonly DialReason[] = ['nobodyListens', 'timeout', 'closed'];
+
 /** The plain form of whatever ended a dial. */
 export function failureOf(peerId: string, error: unknown): PeersFailure {
   if (PeersError.is(error)) return { code: error.code, data: error.data } as PeersFailure;

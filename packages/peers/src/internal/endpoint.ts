@@ -1,5 +1,8 @@
 import type { Multiaddr } from '@multiformats/multiaddr';
 
+import type { ConnectionEndpoint } from '../events.ts';
+import type { ConnectionInfo } from '../types.ts';
+
 const carriers = [
   'memory',
   'unix',
@@ -19,6 +22,14 @@ export function isRelayed(address: Multiaddr): boolean {
   return address.getComponents().some(({ name }) => name === 'p2p-circuit');
 }
 
+/** The relays that an address goes through, as it names them. */
+export function relaysOf(address: Multiaddr): string[] {
+  const components = address.getComponents();
+  return components.flatMap(({ name, value }, index) =>
+    name === 'p2p' && value !== undefined && components[index + 1]?.name === 'p2p-circuit' ? [value] : [],
+  );
+}
+
 /** What carries bytes to an address; of a relayed one, to the relay. `unknown` when it does not say. */
 export function transportOf(address: Multiaddr): string {
   const names = address.getComponents().map(({ name }) => name);
@@ -34,8 +45,16 @@ export function peerAtEnd(address: Multiaddr): string | undefined {
   return last?.name === 'p2p' ? last.value : undefined;
 }
 
-/** The text of an address without `/p2p/<peer id>` at its end, as the peer store writes it. */
-export function withoutPeer(address: Multiaddr, peerId: string): string {
-  if (peerAtEnd(address) !== peerId || isRelayed(address)) return address.toString();
-  return address.decapsulate(`/p2p/${peerId}`).toString();
+/** An address without `/p2p/<peer id>` at its end, as the peer store writes it; a relayed one stays in full. */
+export function withoutPeer(address: string, peerId: string): string {
+  const end = `/p2p/${peerId}`;
+  return address.endsWith(end) && !address.includes('/p2p-circuit/')
+    ? address.slice(0, -end.length)
+    : address;
+}
+
+/** What stays the same of a connection as long as it lives. */
+export function endpointOf(info: ConnectionInfo): ConnectionEndpoint {
+  const { openedAt: _, rttMs: __, ...endpoint } = info;
+  return endpoint;
 }

@@ -1,28 +1,37 @@
-import { toPeerId, withPeerId, type Clock } from '@lloom/core';
+import { toPeerId, type Clock } from '@lloom/core';
 import type { Multiaddr } from '@multiformats/multiaddr';
 
-import type { PeersConfig } from '../config.ts';
+import type { ResolvedPeersConfig } from '../config.ts';
 import { PeersError } from '../errors.ts';
+import type { Ban } from '../events.ts';
 import type { Candidate, Gate } from '../ports.ts';
-import type { ConnectionLimits } from '../types.ts';
+import type { ConnectionLimits, DialConfig } from '../types.ts';
 import { refusalOf } from './addressPolicy.ts';
 import { BoundedMap } from './boundedMap.ts';
+import { originOf, type ConnectionCounts } from './connectionCounts.ts';
 import { isSurplus, type ConnectionRule, type HeldConnection } from './connectionPlan.ts';
-import { peerAtEnd, withoutPeer } from './endpoint.ts';
+import { peerAtEnd, relaysOf, withoutPeer } from './endpoint.ts';
+import { usableAddresses } from './targets.ts';
 
 const maxAddressesPerPeer = 16;
+const awayMessage = 'it was disconnected a moment ago';
 
 /** What the gate has to see of the service. */
 export interface GateView {
   readonly selfPeerId: string;
   readonly clock: Clock;
+  readonly counts: ConnectionCounts;
   /** The open connections to a peer. */
   held(peerId: string): readonly HeldConnection[];
-  /** How many connections are open in all. */
-  openConnections(): number;
-  /** How many peers the service keeps track of. */
+  /** How many peers the service keeps track of without having been told to maintain them. */
   trackedPeers(): number;
   isTracked(peerId: string): boolean;
+  /** How many dials are under way. */
+  dialing(): number;
+  isDialing(peerId: string): boolean;
+  banOf(peerId: string): Ban | undefined;
+  /** Resolves when it is known who is banned, and what else was kept. */
+  loaded(): Promise<void>;
   /** Puts addresses into the peer store. */
   remember(peerId: string, addresses: readonly string[]): Promise<void>;
 }
@@ -30,28 +39,39 @@ export interface GateView {
 /** Decides who may be dialled and who may come in. Time and connections are seen through {@link GateView}. */
 export class Gatekeeper implements Gate {
   limits: ConnectionLimits;
-  readonly #config: Readonly<Required<PeersConfig>>;
+  readonly #config: ResolvedPeersConfig;
   readonly #view: GateView;
   /** Until when peers stay away, by the clock's elapsed time. */
   readonly #coolUntil: BoundedMap<number>;
   /** Addresses that the user gave for good, in full, by peer. */
-  readonly #added: BoundedMap<readonly Multiaddr[]>;
+  readonly #added: BoundedMap<readonly string[]>;
   /** Addresses that the user gave to a dial that is under way, in full, with the number of such dials. */
   readonly #named = new Map<string, number>();
 
-  constructor(config: Readonly<Required<PeersConfig>>, view: GateView) {
+  constructor(config: ResolvedPeersConfig, view: GateView) {
     this.#config = config;
     this.#view = view;
-    const { maxConnections, maxConnectionsPerPeer, maxPendingConnections, maxKnownPeers } = config;
-    this.limits = { maxConnections, maxConnectionsPerPeer, maxPendingConnections };
-    this.#coolUntil = new BoundedMap(maxKnownPeers);
-    this.#added = new BoundedMap(maxKnownPeers, (peerId) => view.isTracked(peerId));
+    this.limits = Object.freeze({
+      maxConnections: config.maxConnections,
+      maxInboundConnections: config.maxInboundConnections,
+      maxOutboundConnections: config.maxOutboundConnections,
+      maxConnectionsPerPeer: config.maxConnectionsPerPeer,
+      maxConnectionsPerIp: config.maxConnectionsPerIp,
+      maxPendingConnections: config.maxPendingConnections,
+    });
+    this.#coolUntil = new BoundedMap(config.maxKnownPeers);
+    this.#added = new BoundedMap(config.maxKnownPeers, (peerId) => view.isTracked(peerId));
   }
 
   /** How many more peers the service may keep track of: no more than can be connected or under way. */
   get room(): number {
     const { maxConnections, maxPendingConnections } = this.limits;
     return maxConnections + maxPendingConnections - this.#view.trackedPeers();
+  }
+
+  /** The peers that have addresses for good. */
+  get addedPeers(): Iterable<string> {
+    return this.#added.keys();
   }
 
   /** Keeps a peer away for a while. */
@@ -64,35 +84,71 @@ export class Gatekeeper implements Gate {
     this.#coolUntil.delete(peerId);
   }
 
+  /** Whether a peer has to stay away for a while. */
+  isCooling(peerId: string): boolean {
+    const until = this.#coolUntil.get(peerId);
+    if (until === undefined) return false;
+    if (this.#view.clock.elapsed() < until) return true;
+    this.#coolUntil.delete(peerId);
+    return false;
+  }
+
   /** What decides which connections to a peer stay: none while it has to stay away. */
   ruleFor(peerId: string): ConnectionRule {
-    const limit = this.#isCooling(peerId) ? 0 : this.limits.maxConnectionsPerPeer;
+    const limit = this.isCooling(peerId) ? 0 : this.limits.maxConnectionsPerPeer;
     return { limit, selfPeerId: this.#view.selfPeerId, remotePeerId: peerId };
   }
 
-  /** Keeps an address of a peer for good. */
-  add(peerId: string, address: Multiaddr): void {
-    const others = this.#addedTo(peerId).filter((known) => !known.equals(address));
-    this.#added.set(peerId, [...others, address].slice(-maxAddressesPerPeer));
+  /** Keeps addresses of a peer, in full, for good; gives the peer whose addresses made room. */
+  add(peerId: string, addresses: readonly string[]): string | undefined {
+    const others = this.addedTo(peerId).filter((known) => !addresses.includes(known));
+    return this.#added.set(peerId, [...others, ...addresses].slice(-maxAddressesPerPeer));
   }
 
-  /** The addresses that were added to a peer, without it at the end. */
+  /** The addresses that were added to a peer, in full. */
+  addedTo(peerId: string): readonly string[] {
+    return this.#added.get(peerId) ?? [];
+  }
+
+  /** The same without the peer at the end. */
   added(peerId: string): string[] {
-    return this.#addedTo(peerId).map((address) => withoutPeer(address, peerId));
+    return this.addedTo(peerId).map((address) => withoutPeer(address, peerId));
   }
 
   /**
-   * Whether the user may begin to dial, beside this many open connections and dials under way.
+   * Whether a dial may begin. One that joins another is not counted.
+   * @throws {PeersError} `BANNED`, `LIMIT_REACHED`, or `PEER_REFUSED` when others want a peer that has to stay away
+   */
+  checkDial(peerId: string, toldBy: NonNullable<DialConfig['toldBy']>): void {
+    this.checkBan(peerId);
+    if (toldBy !== 'user' && this.isCooling(peerId)) {
+      throw new PeersError('PEER_REFUSED', { peerId }, { cause: new Error(awayMessage) });
+    }
+    if (!this.#view.isDialing(peerId)) this.checkRoom(peerId);
+  }
+
+  /** @throws {PeersError} `BANNED` */
+  checkBan(peerId: string): void {
+    const ban = this.#view.banOf(peerId);
+    if (ban === undefined) return;
+    const { until, reason } = ban;
+    throw new PeersError('BANNED', { peerId, until, ...(reason !== undefined && { reason }) });
+  }
+
+  /**
+   * Whether there is room for a dial beside what is open and under way.
    * @throws {PeersError} `LIMIT_REACHED`
    */
-  checkDial(peerId: string, { open, pending }: { readonly open: number; readonly pending: number }): void {
-    const { maxConnections, maxPendingConnections } = this.limits;
-    if (open >= maxConnections) {
-      throw new PeersError('LIMIT_REACHED', { peerId, limit: 'maxConnections', value: maxConnections });
-    }
-    if (pending >= maxPendingConnections) {
-      const data = { peerId, limit: 'maxPendingConnections', value: maxPendingConnections } as const;
-      throw new PeersError('LIMIT_REACHED', data);
+  checkRoom(peerId: string): void {
+    const { counts } = this.#view;
+    const uses = [
+      ['maxConnections', counts.open],
+      ['maxOutboundConnections', counts.outbound],
+      ['maxPendingConnections', this.#view.dialing()],
+    ] as const;
+    for (const [limit, used] of uses) {
+      const value = this.limits[limit];
+      if (used >= value) throw new PeersError('LIMIT_REACHED', { peerId, limit, value });
     }
   }
 
@@ -109,62 +165,104 @@ export class Gatekeeper implements Gate {
   }
 
   /** Why an address that is given to a call may not be used. */
-  refusesGiven(address: Multiaddr, toldBy: 'user' | 'peers'): string | undefined {
-    return refusalOf(address, this.#config.addressPolicy, toldBy === 'user');
+  refusesGiven(address: Multiaddr, toldBy: NonNullable<DialConfig['toldBy']>): string | undefined {
+    return (
+      this.#refusesRelayOf(address) ?? refusalOf(address, this.#config.addressPolicy, toldBy !== 'peers')
+    );
+  }
+
+  /**
+   * Those of the given addresses that may be used, in full.
+   * @throws {PeersError} `WRONG_PEER` when one names another peer, `ADDRESS_REFUSED` when none may be used
+   */
+  usable(
+    peerId: string,
+    addresses: readonly Multiaddr[],
+    toldBy: NonNullable<DialConfig['toldBy']>,
+  ): string[] {
+    return usableAddresses(peerId, addresses, (address) => this.refusesGiven(address, toldBy));
   }
 
   async refusesPeer(peerId: string): Promise<string | undefined> {
-    if (this.#isCooling(peerId)) return 'it was disconnected a moment ago';
-    const added = this.#addedTo(peerId);
-    if (added.length > 0) {
-      await this.#view.remember(
-        peerId,
-        added.map((address) => address.toString()),
-      );
-    }
+    await this.#view.loaded();
+    const refusal = this.#refusesAlways(peerId);
+    if (refusal !== undefined) return refusal;
+    const added = this.addedTo(peerId);
+    if (added.length > 0) await this.#view.remember(peerId, added);
     return undefined;
   }
 
   refusesAddress(address: Multiaddr): string | undefined {
-    return refusalOf(address, this.#config.addressPolicy, this.#isNamed(address));
+    return (
+      this.#refusesRelayOf(address) ?? refusalOf(address, this.#config.addressPolicy, this.#isNamed(address))
+    );
   }
 
-  refusesInbound(address: Multiaddr, pending: number): string | undefined {
+  refusesInbound(address: Multiaddr, pending: readonly Multiaddr[]): string | undefined {
     const { addressPolicy } = this.#config;
     const { maxPendingConnections } = this.limits;
-    if (pending >= maxPendingConnections) return `maxPendingConnections is ${maxPendingConnections}`;
-    return addressPolicy === 'loopback' ? refusalOf(address, addressPolicy, false) : undefined;
+    if (pending.length >= maxPendingConnections) return `maxPendingConnections is ${maxPendingConnections}`;
+    return (
+      this.#refusesOneMore() ??
+      this.#refusesOrigin(address, pending) ??
+      (addressPolicy === 'loopback' ? refusalOf(address, addressPolicy, false) : undefined)
+    );
   }
 
-  refusesConnection({ peerId, ...candidate }: Candidate): string | undefined {
-    const { maxConnections } = this.limits;
-    if (this.#isCooling(peerId)) return 'it was disconnected a moment ago';
+  refusesConnection({ peerId, remoteAddress, ...candidate }: Candidate): string | undefined {
+    const refusal = this.#refusesAlways(peerId) ?? this.#refusesRelayOf(remoteAddress);
+    if (refusal !== undefined) return refusal;
     if (!this.#view.isTracked(peerId) && this.room <= 0) return 'too many peers';
-    if (candidate.direction === 'inbound' && this.#view.openConnections() >= maxConnections)
-      return `maxConnections is ${maxConnections}`;
+    if (candidate.direction === 'inbound') {
+      const full = this.#refusesOneMore() ?? this.#refusesOrigin(remoteAddress, []);
+      if (full !== undefined) return full;
+    }
     const rule = this.ruleFor(peerId);
     return isSurplus(candidate, this.#view.held(peerId), rule)
       ? `maxConnectionsPerPeer is ${rule.limit}`
       : undefined;
   }
 
-  #addedTo(peerId: string): readonly Multiaddr[] {
-    return this.#added.get(peerId) ?? [];
+  refusesRelaying(peerId: string): string | undefined {
+    return this.#refusesAlways(peerId);
+  }
+
+  #refusesAlways(peerId: string): string | undefined {
+    const ban = this.#view.banOf(peerId);
+    if (ban !== undefined) return `it is banned until ${new Date(ban.until).toISOString()}`;
+    return this.isCooling(peerId) ? awayMessage : undefined;
+  }
+
+  #refusesRelayOf(address: Multiaddr): string | undefined {
+    return relaysOf(address).some((relay) => this.#view.banOf(canonical(relay)) !== undefined)
+      ? 'goes through a relay that is banned'
+      : undefined;
+  }
+
+  #refusesOneMore(): string | undefined {
+    const { maxConnections, maxInboundConnections } = this.limits;
+    const { open, inbound } = this.#view.counts;
+    if (open >= maxConnections) return `maxConnections is ${maxConnections}`;
+    return inbound >= maxInboundConnections ? `maxInboundConnections is ${maxInboundConnections}` : undefined;
+  }
+
+  #refusesOrigin(address: Multiaddr, pending: readonly Multiaddr[]): string | undefined {
+    const origin = originOf(address);
+    if (origin === undefined) return undefined;
+    const { maxConnectionsPerIp } = this.limits;
+    let used = this.#view.counts.from(origin);
+    for (const other of pending) if (originOf(other) === origin) used += 1;
+    return used >= maxConnectionsPerIp ? `maxConnectionsPerIp is ${maxConnectionsPerIp}` : undefined;
   }
 
   #isNamed(address: Multiaddr): boolean {
-    if (this.#named.has(address.toString())) return true;
+    const text = address.toString();
+    if (this.#named.has(text)) return true;
     const peerId = peerAtEnd(address);
-    if (peerId === undefined) return false;
-    const full = withPeerId(address, toPeerId(peerId));
-    return this.#addedTo(peerId).some((known) => known.equals(full));
-  }
-
-  #isCooling(peerId: string): boolean {
-    const until = this.#coolUntil.get(peerId);
-    if (until === undefined) return false;
-    if (this.#view.clock.elapsed() < until) return true;
-    this.#coolUntil.delete(peerId);
-    return false;
+    return peerId !== undefined && this.addedTo(peerId).includes(text);
   }
 }
+
+/** The text of a peer id as this package writes it. Those that begin so are; parsing is left to what is rare. */
+const canonical = (peerId: string): string =>
+  /^(?:12D3|16Uiu2|Qm)/.test(peerId) ? peerId : toPeerId(peerId).toString();

@@ -22,6 +22,10 @@ export class HeldConnections {
     return this.#connections.size;
   }
 
+  has(id: string): boolean {
+    return this.#connections.has(id);
+  }
+
   /** Whether it is a new one. */
   add(connection: NetworkConnection): boolean {
     if (this.#connections.has(connection.id)) return false;
@@ -37,12 +41,20 @@ export class HeldConnections {
     return { cause };
   }
 
-  /** Takes all out; how many they were. */
-  clear(): number {
-    const { size } = this.#connections;
+  /** Takes all out. */
+  clear(): NetworkConnection[] {
+    const all = [...this.#connections.values()];
     this.#connections.clear();
     this.#causes.clear();
-    return size;
+    return all;
+  }
+
+  /** Closes one; nothing when it is closed, or being closed for another reason. */
+  close(id: string, cause: CloseCause): void {
+    const connection = this.#connections.get(id);
+    if (connection === undefined || this.#causes.has(id)) return;
+    this.#causes.set(id, cause);
+    void connection.close();
   }
 
   /** From now on none of them counts as open. */
@@ -65,21 +77,20 @@ export class HeldConnections {
   /** Closes those that are too many. */
   trim(rule: ConnectionRule): void {
     for (const id of surplusOf(this.held(), rule)) {
-      this.#causes.set(id, ownCause(rule.limit === 0 ? 'DISCONNECTED' : 'LIMIT'));
-      void this.#connections.get(id)?.close();
+      this.close(id, ownCause(rule.limit === 0 ? 'DISCONNECTED' : 'LIMIT'));
     }
   }
 
   /** Those that are open, the best first: direct ones before relayed ones. */
   open(): ConnectionInfo[] {
-    return this.#usable()
+    return this.usable()
       .map(({ info }) => info)
       .toSorted((a, b) => Number(a.relayed) - Number(b.relayed));
   }
 
   /** Those that are open, as far as their worth is concerned. */
   held(): HeldConnection[] {
-    return this.#usable().map(({ id, info: { direction, relayed, openedAt } }) => ({
+    return this.usable().map(({ id, info: { direction, relayed, openedAt } }) => ({
       id,
       direction,
       relayed,
@@ -87,7 +98,8 @@ export class HeldConnections {
     }));
   }
 
-  #usable(): NetworkConnection[] {
+  /** Those that are open and that this node is not closing. */
+  usable(): NetworkConnection[] {
     return [...this.#connections.values()].filter(({ id, isOpen }) => isOpen && !this.#causes.has(id));
   }
 }

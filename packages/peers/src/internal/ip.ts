@@ -67,6 +67,25 @@ export function scopeOfIp6(text: string): IpScope {
   return range?.[2] ?? 'reserved';
 }
 
+/** The IPv4 address as one word for all its spellings; `undefined` when it is of this machine. */
+export function networkOfIp4(text: string): string | undefined {
+  return networkOf4(parse4(text));
+}
+
+/**
+ * The network of 64 bits that an IPv6 address is in, which one subscriber has for himself: `undefined` when it is of this
+ * machine. One that stands for an IPv4 address is that.
+ */
+export function networkOfIp6(text: string): string | undefined {
+  const value = parse6(text);
+  const isTranslated = ['::ffff:0:0', '64:ff9b::'].some((prefix) => isWithin(value, parse6(prefix), 32));
+  if (isTranslated) return networkOf4(value & 0xffff_ffffn);
+  return value === 1n ? undefined : `${(value >> 64n).toString(16)}/64`;
+}
+
+const networkOf4 = (value: bigint): string | undefined =>
+  scopeOf4(value) === 'loopback' ? undefined : value.toString(16);
+
 function scopeOf4(value: bigint): IpScope {
   const range = ranges4.find(([prefix, bits]) => isWithin(value, parse4(prefix), 32 - bits));
   return range?.[2] ?? 'public';

@@ -4,3 +4,4 @@
  * @packageDocumentation
  */
 export { peerMachine, type PeerEmitted, type PeerEvent, type PeerInput } from './peer.machine.ts';
+export { poolMachine, type PoolEvent, type PoolInput } from './pool.machine.ts';

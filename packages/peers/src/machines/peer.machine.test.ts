@@ -3,10 +3,17 @@ import { describe, expect, it } from 'vitest';
 import { createActor, fromPromise, SimulatedClock } from 'xstate';
 
 import { PeersError } from '../errors.ts';
-import { peerMachine, type PeerEmitted } from './peer.machine.ts';
+import { peerMachine, type PeerEmitted, type PeerInput } from './peer.machine.ts';
 
 const machines = recordFile();
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const input: PeerInput = {
+  peerId: 'peer-1',
+  dialTimeoutMs: 1_000,
+  redial: { redialMinDelayMs: 4_000, redialMaxDelayMs: 40_000 },
+  seed: 1,
+};
 
 /** A peer whose dials and closings end when the test says so. */
 function createPeer() {
@@ -17,10 +24,12 @@ function createPeer() {
   const clock = new SimulatedClock();
   const emitted: PeerEmitted[] = [];
   const signals: AbortSignal[] = [];
+  const tried: (readonly string[])[] = [];
   const machine = peerMachine.provide({
     actors: {
-      dial: fromPromise<void, { peerId: string; addresses: readonly string[] }>(({ signal }) => {
-        signals.push(signal);
+      dial: fromPromise<void, { peerId: string; addresses: readonly string[] }>((dialled) => {
+        signals.push(dialled.signal);
+        tried.push(dialled.input.addresses);
         return dial.promise;
       }),
       close: fromPromise<void, { readonly peerId: string }>(() => close.promise),
@@ -28,17 +37,31 @@ function createPeer() {
   });
   const actor = createActor(machine, {
     clock,
-    input: { peerId: 'peer-1', dialTimeoutMs: 1_000 },
+    input,
     inspect: machines.inspect,
   });
   actor.on('*', (event) => emitted.push(event));
   actor.start();
-  return { actor, clock, dial, close, emitted, signals };
+  return { actor, clock, dial, close, emitted, signals, tried };
 }
 type Peer = ReturnType<typeof createPeer>;
 
-const open = ({ actor }: Peer, connectionId: string): void =>
-  actor.send({ type: 'connection.opened', connectionId });
+const open = ({ actor, clock }: Peer, connectionId: string): void =>
+  actor.send({ type: 'connection.opened', connectionId, at: clock.now() });
+const lose = ({ actor, clock }: Peer, connectionId: string): void =>
+  actor.send({ type: 'connection.closed', connectionId, at: clock.now() });
+/** A maintained peer that has lost its only connection. */
+const rest = (peer: Peer): void => {
+  open(peer, 'a');
+  peer.actor.send({ type: 'peer.maintain' });
+  lose(peer, 'a');
+};
+/** A peer that is banned, and whose connections are closed. */
+const ban = async (peer: Peer): Promise<void> => {
+  peer.actor.send({ type: 'peer.ban' });
+  peer.close.resolve();
+  await turn();
+};
 
 /** How each row of the table is reached. */
 const situations = {
@@ -54,45 +77,74 @@ const situations = {
     open(peer, 'a');
     peer.actor.send({ type: 'peer.disconnect' });
   },
+  resting: rest,
+  'maintained and dialing': ({ actor }: Peer) => actor.send({ type: 'peer.maintain' }),
+  'maintained and connected': (peer: Peer) => {
+    open(peer, 'a');
+    peer.actor.send({ type: 'peer.maintain' });
+  },
+  'maintained and closing': (peer: Peer) => {
+    rest(peer);
+    peer.actor.send({ type: 'peer.disconnect' });
+  },
+  'closing for a ban': (peer: Peer) => {
+    open(peer, 'a');
+    peer.actor.send({ type: 'peer.ban' });
+  },
+  banned: ban,
+  'maintained and banned': async (peer: Peer) => {
+    peer.actor.send({ type: 'peer.maintain' });
+    await ban(peer);
+  },
 };
 
 /** What each column does. */
 const happenings = {
   'peer.dial': ({ actor }: Peer) => actor.send({ type: 'peer.dial', addresses: [] }),
   'peer.disconnect': ({ actor }: Peer) => actor.send({ type: 'peer.disconnect' }),
+  'peer.maintain': ({ actor }: Peer) => actor.send({ type: 'peer.maintain' }),
+  'peer.release': ({ actor }: Peer) => actor.send({ type: 'peer.release' }),
+  'peer.ban': ({ actor }: Peer) => actor.send({ type: 'peer.ban' }),
+  'peer.unban': ({ actor }: Peer) => actor.send({ type: 'peer.unban' }),
   'dial.cancel': ({ actor }: Peer) => actor.send({ type: 'dial.cancel' }),
   'connection.opened': (peer: Peer) => open(peer, 'c'),
-  'connection.closed': ({ actor }: Peer) => actor.send({ type: 'connection.closed', connectionId: 'a' }),
+  'connection.closed': (peer: Peer) => lose(peer, 'a'),
   'dial ends': ({ dial }: Peer) => dial.resolve(),
   'dial fails': ({ dial }: Peer) => dial.reject(new PeersError('OWN_PEER', { peerId: 'peer-1' })),
   'close ends': ({ close }: Peer) => close.resolve(),
   'close fails': ({ close }: Peer) => close.reject(new Error('no disk')),
-  'time passes': ({ clock }: Peer) => clock.increment(1_000),
+  'a second passes': ({ clock }: Peer) => clock.increment(1_000),
+  'the pause passes': ({ actor, clock }: Peer) => clock.increment(actor.getSnapshot().context.pauseMs),
 };
 
-type State = 'disconnected' | 'dialing' | 'connected' | 'closing';
+type State = 'disconnected' | 'resting' | 'dialing' | 'connected' | 'closing' | 'banned';
 
 /** Situation x happening -> state. What is not listed changes nothing. */
 const table: Record<keyof typeof situations, Partial<Record<keyof typeof happenings, State>>> = {
   disconnected: {
     'peer.dial': 'dialing',
+    'peer.maintain': 'dialing',
     'peer.disconnect': 'closing',
+    'peer.ban': 'closing',
     'connection.opened': 'connected',
   },
   dialing: {
     'peer.disconnect': 'closing',
+    'peer.ban': 'closing',
     'dial.cancel': 'disconnected',
     'connection.opened': 'connected',
     'dial ends': 'disconnected',
     'dial fails': 'disconnected',
-    'time passes': 'disconnected',
+    'a second passes': 'disconnected',
   },
   'connected once': {
     'peer.disconnect': 'closing',
+    'peer.ban': 'closing',
     'connection.closed': 'disconnected',
   },
   'connected twice': {
     'peer.disconnect': 'closing',
+    'peer.ban': 'closing',
     'connection.closed': 'connected',
   },
   closing: {
@@ -103,6 +155,51 @@ const table: Record<keyof typeof situations, Partial<Record<keyof typeof happeni
     'close ends': 'disconnected',
     'close fails': 'connected',
   },
+  resting: {
+    'peer.dial': 'dialing',
+    'peer.maintain': 'dialing',
+    'peer.release': 'disconnected',
+    'peer.disconnect': 'closing',
+    'peer.ban': 'closing',
+    'connection.opened': 'connected',
+    'the pause passes': 'dialing',
+  },
+  'maintained and dialing': {
+    'peer.disconnect': 'closing',
+    'peer.ban': 'closing',
+    'connection.opened': 'connected',
+    'dial ends': 'resting',
+    'dial fails': 'resting',
+    'a second passes': 'resting',
+  },
+  'maintained and connected': {
+    'peer.disconnect': 'closing',
+    'peer.ban': 'closing',
+    'connection.closed': 'resting',
+  },
+  'maintained and closing': {
+    'close ends': 'resting',
+    'close fails': 'resting',
+  },
+  'closing for a ban': {
+    'close ends': 'banned',
+    'close fails': 'banned',
+  },
+  banned: {
+    'peer.disconnect': 'closing',
+    'peer.ban': 'closing',
+    'peer.unban': 'disconnected',
+  },
+  'maintained and banned': {
+    'peer.disconnect': 'closing',
+    'peer.ban': 'closing',
+    'peer.unban': 'resting',
+  },
+};
+/** What ended a moment ago ends at once when it is begun again, as its promise is the same. */
+const ended: Partial<Record<keyof typeof situations, State>> = {
+  banned: 'banned',
+  'maintained and banned': 'banned',
 };
 
 const rows = Object.entries(situations).flatMap(([from, arrive]) =>
@@ -112,11 +209,12 @@ const rows = Object.entries(situations).flatMap(([from, arrive]) =>
 describe('peer machine', () => {
   it.each(rows)('$from, $event', async ({ from, event, arrive, happen }) => {
     const peer = createPeer();
-    arrive(peer);
+    await arrive(peer);
     const before = peer.actor.getSnapshot().value;
     happen(peer);
     await turn();
-    const expected = table[from as keyof typeof table][event as keyof typeof happenings] ?? before;
+    const listed = table[from as keyof typeof table][event as keyof typeof happenings] ?? before;
+    const expected = listed === 'closing' ? (ended[from as keyof typeof table] ?? listed) : listed;
     expect(peer.actor.getSnapshot().value).toBe(expected);
   });
 
@@ -191,6 +289,88 @@ describe('peer machine', () => {
     expect(peer.actor.getSnapshot().context.connections).toEqual(['b', 'c']);
   });
 
+  it('dials wherever the peer is known to be when it is maintained', () => {
+    const [first, second] = [createPeer(), createPeer()];
+    for (const peer of [first, second]) situations.dialing(peer);
+    first.actor.send({ type: 'peer.maintain' });
+    first.clock.increment(1_000);
+    first.actor.send({ type: 'peer.maintain' });
+    expect(first.tried).toEqual([['/memory/a'], []]);
+    situations.resting(second);
+    second.clock.increment(40_000);
+    expect(second.tried.at(-1)).toEqual([]);
+  });
+
+  it('keeps a dial that somebody else wants when it is maintained', () => {
+    const peer = createPeer();
+    situations['maintained and dialing'](peer);
+    happenings['dial.cancel'](peer);
+    expect(peer.signals[0]?.aborted).toBe(false);
+  });
+
+  it('rests twice as long after each failure, up to the longest pause, give or take a quarter', () => {
+    const peer = createPeer();
+    situations['maintained and dialing'](peer);
+    for (const about of [4_000, 8_000, 16_000, 32_000, 35_000, 35_000]) {
+      peer.clock.increment(1_000);
+      const { pauseMs } = peer.actor.getSnapshot().context;
+      expect(pauseMs).toBeGreaterThanOrEqual(about * 0.75);
+      expect(pauseMs).toBeLessThanOrEqual(Math.min(40_000, about * 1.25));
+      peer.clock.increment(pauseMs);
+      expect(peer.actor.getSnapshot().value).toBe('dialing');
+    }
+  });
+
+  it('counts a connection that is lost at once as a failure, and forgets failures after one that lasted', () => {
+    const peer = createPeer();
+    situations['maintained and dialing'](peer);
+    const failures: number[] = [];
+    for (const lastedMs of [0, 39_999, 40_000, 0]) {
+      open(peer, 'a');
+      peer.clock.increment(lastedMs);
+      lose(peer, 'a');
+      failures.push(peer.actor.getSnapshot().context.failures);
+    }
+    expect(failures).toEqual([1, 2, 0, 1]);
+  });
+
+  it('measures how long a peer was connected, whichever connection it was', () => {
+    const peer = createPeer();
+    situations['maintained and connected'](peer);
+    peer.clock.increment(30_000);
+    open(peer, 'b');
+    lose(peer, 'a');
+    peer.clock.increment(10_000);
+    lose(peer, 'b');
+    expect(peer.actor.getSnapshot().context.failures).toBe(0);
+  });
+
+  it('does not count that this node has no room', async () => {
+    const peer = createPeer();
+    situations['maintained and dialing'](peer);
+    peer.dial.reject(new PeersError('LIMIT_REACHED', { peerId: 'peer-1', limit: 'maxConnections' }));
+    await turn();
+    expect(peer.actor.getSnapshot()).toMatchObject({ value: 'resting', context: { failures: 0 } });
+  });
+
+  it('forgets a ban that ends while connections are being closed', async () => {
+    const peer = createPeer();
+    situations['closing for a ban'](peer);
+    happenings['peer.unban'](peer);
+    happenings['close ends'](peer);
+    await turn();
+    expect(peer.actor.getSnapshot().value).toBe('disconnected');
+  });
+
+  it('is banned in the end when a ban comes while it is being disconnected', async () => {
+    const peer = createPeer();
+    situations['closing one'](peer);
+    happenings['peer.ban'](peer);
+    happenings['close ends'](peer);
+    await turn();
+    expect(peer.actor.getSnapshot().value).toBe('banned');
+  });
+
   it('has a context of plain data', () => {
     const peer = createPeer();
     situations['connected twice'](peer);
@@ -199,11 +379,11 @@ describe('peer machine', () => {
   });
 
   it('has as many transitions as the tables above were made for', () => {
-    expect(machines.coverage(peerMachine).total).toBe(18);
+    expect(machines.coverage(peerMachine).total).toBe(30);
   });
 
   it('does nothing by itself', async () => {
-    const actor = createActor(peerMachine, { input: { peerId: 'peer-1', dialTimeoutMs: 1_000 } }).start();
+    const actor = createActor(peerMachine, { input }).start();
     actor.send({ type: 'peer.dial', addresses: [] });
     await turn();
     expect(actor.getSnapshot().value).toBe('disconnected');

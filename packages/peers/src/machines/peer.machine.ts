@@ -1,45 +1,24 @@
-import { assign, emit, fromPromise, setup } from 'xstate';
+import { assign, emit, enqueueActions, fromPromise, setup } from 'xstate';
 import { errorText } from '@lloom/core';
 
-import type { PeersFailure } from '../errors.ts';
-import { failureOf } from '../internal/dialFailure.ts';
+import { failureOf, goneError, timeoutError } from '../internal/dialFailure.ts';
+import {
+  contextOf,
+  withFailure,
+  withLost,
+  withOpened,
+  withPause,
+  type DialInput,
+  type PeerContext,
+  type PeerEmitted,
+  type PeerEvent,
+  type PeerInput,
+} from '../internal/peerLife.ts';
 
-/** Which peer a machine is about. */
-export interface PeerInput {
-  readonly peerId: string;
-  readonly dialTimeoutMs: number;
-}
-
-/** What a machine remembers. */
-export interface PeerContext extends PeerInput {
-  /** Where the current dial tries; empty for whatever is known. */
-  readonly addresses: readonly string[];
-  /** Ids of the open connections. */
-  readonly connections: readonly string[];
-}
-
-/** What happens to a peer: wishes in the imperative, facts in the past. */
-export type PeerEvent =
-  | { readonly type: 'peer.dial'; readonly addresses: readonly string[] }
-  | { readonly type: 'peer.disconnect' }
-  | { readonly type: 'dial.cancel' }
-  | { readonly type: 'connection.opened'; readonly connectionId: string }
-  | { readonly type: 'connection.closed'; readonly connectionId: string };
-
-/** What the service is told beside the state. */
-export type PeerEmitted =
-  | { readonly type: 'dial.failed'; readonly failure: PeersFailure }
-  | { readonly type: 'close.ended' }
-  | { readonly type: 'close.failed'; readonly reason: string };
-
-/** What `dial` is given. */
-export interface DialInput {
-  readonly peerId: string;
-  readonly addresses: readonly string[];
-}
+export type { PeerEmitted, PeerEvent, PeerInput };
 
 /**
- * One peer that this node dials or holds. Connections are told from outside, also those that the peer opened; the
+ * One peer that this node dials, holds or maintains. Connections are told from outside, also those that the peer opened; the
  * service provides `dial` and `close`.
  */
 export const peerMachine = setup({
@@ -48,57 +27,91 @@ export const peerMachine = setup({
     dial: fromPromise<void, DialInput>(() => Promise.reject(new Error('Provide dial'))),
     close: fromPromise<void, { readonly peerId: string }>(() => Promise.reject(new Error('Provide close'))),
   },
-  delays: { dialTimeoutMs: ({ context }) => context.dialTimeoutMs },
+  delays: {
+    dialTimeoutMs: ({ context }) => context.dialTimeoutMs,
+    pauseMs: ({ context }) => context.pauseMs,
+  },
   guards: {
-    isConnected: ({ context }) => context.connections.length > 0,
+    isHeld: ({ context }) => context.connections.length > 0 && !context.isBanned,
+    isBanned: ({ context }) => context.isBanned,
+    isMaintained: ({ context }) => context.isMaintained,
+    isUnwanted: ({ context }) => !context.isMaintained,
     isLast: ({ context }, params: { connectionId: string }) =>
       context.connections.every((id) => id === params.connectionId),
   },
   actions: {
-    noteAddresses: assign((_, params: { addresses: readonly string[] }) => params),
-    noteOpened: assign(({ context }, params: { connectionId: string }) => ({
-      connections: [...context.connections.filter((id) => id !== params.connectionId), params.connectionId],
-    })),
+    noteAddresses: assign((_, { addresses }: { addresses: readonly string[] }) => ({ addresses })),
+    noteAnywhere: assign({ addresses: [] }),
+    noteMaintained: assign({ isMaintained: true }),
+    noteReleased: assign({ isMaintained: false }),
+    noteBanned: assign({ isBanned: true }),
+    noteUnbanned: assign({ isBanned: false }),
+    noteOpened: assign(({ context }, params: { connectionId: string; at: number }) =>
+      withOpened(context, params),
+    ),
     noteClosed: assign(({ context }, params: { connectionId: string }) => ({
       connections: context.connections.filter((id) => id !== params.connectionId),
     })),
+    noteLost: assign(({ context }, { at }: { at: number }) => withLost(context, at)),
+    forgetFailures: assign({ failures: 0 }),
     forgetConnections: assign({ connections: [] }),
-    tellFailure: emit(({ context }, params: { error: unknown }) => ({
-      type: 'dial.failed' as const,
-      failure: failureOf(context.peerId, params.error),
-    })),
-    tellGone: emit(({ context: { peerId } }) => {
-      const attempts = [{ reason: 'closed' as const, message: 'it was closed again at once' }];
-      return {
-        type: 'dial.failed' as const,
-        failure: { code: 'DIAL_FAILED' as const, data: { peerId, attempts } },
-      };
+    planPause: assign(({ context }) => withPause(context)),
+    fail: enqueueActions(({ context, enqueue }, { error }: { error: unknown }) => {
+      enqueue.assign(withFailure(context, error));
+      enqueue.emit({ type: 'dial.failed', failure: failureOf(context.peerId, error) });
     }),
-    tellTimeout: emit(({ context: { peerId, dialTimeoutMs } }) => ({
-      type: 'dial.failed' as const,
-      failure: { code: 'DIAL_TIMEOUT' as const, data: { peerId, limitMs: dialTimeoutMs, attempts: [] } },
-    })),
     tellClosed: emit({ type: 'close.ended' as const }),
-    tellCloseFailed: emit((_, params: { error: unknown }) => ({
+    tellCloseFailed: emit((_, { error }: { error: unknown }) => ({
       type: 'close.failed' as const,
-      reason: errorText(params.error),
+      reason: errorText(error),
     })),
   },
 }).createMachine({
   id: 'peer',
-  context: ({ input }) => ({ ...input, addresses: [], connections: [] }),
+  context: ({ input }) => contextOf(input),
+  // What holds in every state that says nothing else.
+  on: {
+    'peer.maintain': { actions: 'noteMaintained' },
+    'peer.release': { actions: 'noteReleased' },
+    'peer.disconnect': '.closing',
+    'peer.ban': { target: '.closing', actions: 'noteBanned' },
+    'connection.opened': {
+      target: '.connected',
+      actions: { type: 'noteOpened', params: ({ event }) => event },
+      description: 'Whoever dialled.',
+    },
+    'connection.closed': { actions: { type: 'noteClosed', params: ({ event }) => event } },
+  },
   initial: 'disconnected',
   states: {
     disconnected: {
       on: {
         'peer.dial': {
           target: 'dialing',
-          actions: { type: 'noteAddresses', params: ({ event: { addresses } }) => ({ addresses }) },
+          actions: { type: 'noteAddresses', params: ({ event }) => event },
         },
-        'peer.disconnect': 'closing',
-        'connection.opened': {
-          target: 'connected',
-          actions: { type: 'noteOpened', params: ({ event: { connectionId } }) => ({ connectionId }) },
+        'peer.maintain': {
+          target: 'dialing',
+          actions: ['noteMaintained', 'noteAnywhere'],
+        },
+      },
+    },
+    resting: {
+      description: 'It is maintained, and dialled again after a pause.',
+      entry: 'planPause',
+      after: { pauseMs: { target: 'dialing', actions: 'noteAnywhere' } },
+      on: {
+        'peer.dial': {
+          target: 'dialing',
+          actions: { type: 'noteAddresses', params: ({ event }) => event },
+        },
+        'peer.maintain': {
+          target: 'dialing',
+          actions: 'noteAnywhere',
+        },
+        'peer.release': {
+          target: 'disconnected',
+          actions: 'noteReleased',
         },
       },
     },
@@ -108,40 +121,39 @@ export const peerMachine = setup({
         src: 'dial',
         input: ({ context: { peerId, addresses } }) => ({ peerId, addresses }),
         onDone: {
-          target: 'disconnected',
-          actions: 'tellGone',
+          target: 'away',
+          actions: { type: 'fail', params: ({ context }) => ({ error: goneError(context.peerId) }) },
           description: 'It was closed again before it was told to be open.',
         },
         onError: {
-          target: 'disconnected',
-          actions: { type: 'tellFailure', params: ({ event: { error } }) => ({ error }) },
+          target: 'away',
+          actions: { type: 'fail', params: ({ event }) => event },
         },
       },
-      after: { dialTimeoutMs: { target: 'disconnected', actions: 'tellTimeout' } },
-      on: {
-        'connection.opened': {
-          target: 'connected',
-          actions: { type: 'noteOpened', params: ({ event: { connectionId } }) => ({ connectionId }) },
-          description: 'Whoever dialled.',
+      after: {
+        dialTimeoutMs: {
+          target: 'away',
+          actions: { type: 'fail', params: ({ context }) => ({ error: timeoutError(context) }) },
         },
-        'dial.cancel': 'disconnected',
-        'peer.disconnect': 'closing',
+      },
+      on: {
+        'dial.cancel': {
+          guard: 'isUnwanted',
+          target: 'disconnected',
+          description: 'Who maintains it wants the dial, too.',
+        },
       },
     },
     connected: {
       on: {
-        'connection.opened': {
-          actions: { type: 'noteOpened', params: ({ event: { connectionId } }) => ({ connectionId }) },
-        },
         'connection.closed': [
           {
-            guard: { type: 'isLast', params: ({ event: { connectionId } }) => ({ connectionId }) },
-            target: 'disconnected',
-            actions: 'forgetConnections',
+            guard: { type: 'isLast', params: ({ event }) => event },
+            target: 'away',
+            actions: { type: 'noteLost', params: ({ event }) => event },
           },
-          { actions: { type: 'noteClosed', params: ({ event: { connectionId } }) => ({ connectionId }) } },
+          { actions: { type: 'noteClosed', params: ({ event }) => event } },
         ],
-        'peer.disconnect': 'closing',
       },
     },
     closing: {
@@ -150,27 +162,43 @@ export const peerMachine = setup({
         id: 'close',
         src: 'close',
         input: ({ context: { peerId } }) => ({ peerId }),
-        onDone: { target: 'disconnected', actions: ['forgetConnections', 'tellClosed'] },
+        onDone: { target: 'away', actions: ['forgetConnections', 'tellClosed'] },
         onError: [
           {
-            guard: 'isConnected',
+            guard: 'isHeld',
             target: 'connected',
-            actions: { type: 'tellCloseFailed', params: ({ event: { error } }) => ({ error }) },
+            actions: { type: 'tellCloseFailed', params: ({ event }) => event },
           },
           {
-            target: 'disconnected',
-            actions: { type: 'tellCloseFailed', params: ({ event: { error } }) => ({ error }) },
+            target: 'away',
+            actions: { type: 'tellCloseFailed', params: ({ event }) => event },
           },
         ],
       },
       on: {
-        'connection.opened': {
-          actions: { type: 'noteOpened', params: ({ event: { connectionId } }) => ({ connectionId }) },
-        },
-        'connection.closed': {
-          actions: { type: 'noteClosed', params: ({ event: { connectionId } }) => ({ connectionId }) },
-        },
+        'peer.disconnect': { description: 'That is being done.' },
+        'peer.ban': { actions: 'noteBanned' },
+        'peer.unban': { actions: 'noteUnbanned' },
+        'connection.opened': { actions: { type: 'noteOpened', params: ({ event }) => event } },
       },
+    },
+    banned: {
+      description: 'It was maintained, and will be when the ban has ended.',
+      on: {
+        'peer.unban': {
+          target: 'away',
+          actions: ['noteUnbanned', 'forgetFailures'],
+        },
+        'connection.opened': { actions: { type: 'noteOpened', params: ({ event }) => event } },
+      },
+    },
+    away: {
+      description: 'No connection is left. Never at rest: it says where to go.',
+      always: [
+        { guard: 'isBanned', target: 'banned' },
+        { guard: 'isMaintained', target: 'resting' },
+        { target: 'disconnected' },
+      ],
     },
   },
 });

@@ -1,0 +1,105 @@
+import type { Peer, PeerId } from '@libp2p/interface';
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
+import { toPeerId, withPeerId } from '@lloom/core';
+
+import { PeersError } from '../errors.ts';
+import { attemptsError } from '../internal/dialFailure.ts';
+import type { DialTarget, Gate, PeersComponents } from '../ports.ts';
+import { nameOf, storedPeer } from './records.ts';
+
+/** What libp2p gives to dials that a user asks for: they go before those of its own services. */
+const dialPriority = 75;
+
+/** Dials, and says why not. */
+export class Dialing {
+  /** What the gate answers is the reason of a refusal. */
+  gate: Gate | undefined;
+  readonly #components: PeersComponents;
+  readonly #log: (message: string, error: unknown) => void;
+
+  constructor(components: PeersComponents, log: (message: string, error: unknown) => void) {
+    this.#components = components;
+    this.#log = log;
+  }
+
+  /** Resolves when connected. @throws {PeersError} that says why not */
+  async dial(target: DialTarget): Promise<void> {
+    const { signal, isRenewal } = target;
+    const tried = new Set<string>();
+    try {
+      await this.#components.connectionManager.openConnection(await this.#whom(target), {
+        signal,
+        priority: dialPriority,
+        force: isRenewal,
+        onProgress: (event) => {
+          if (event.type !== 'dial-queue:calculated-addresses') return;
+          for (const { multiaddr: address } of event.detail) tried.add(address.toString());
+        },
+      });
+    } catch (error) {
+      throw await this.#explain(error, target, [...tried]);
+    }
+  }
+
+  /** A peer id stands for whatever libp2p knows of it. */
+  async #whom({ peerId, addresses, isRenewal }: DialTarget): Promise<PeerId | Multiaddr[]> {
+    if (addresses.length > 0) return addresses.map((address) => multiaddr(address));
+    const id = toPeerId(peerId);
+    const proven = isRenewal ? this.#dialledAddresses(id) : [];
+    if (proven.length === 0) return id;
+    const known = addressesOf(await this.#stored(peerId), id);
+    return [...proven, ...known.filter((address) => !proven.some((other) => other.equals(address)))];
+  }
+
+  /** Where connections to a peer lead that this node has opened: it can be found there, whatever it announces. */
+  #dialledAddresses(peerId: PeerId): Multiaddr[] {
+    const open = this.#components.connectionManager
+      .getConnections(peerId)
+      .filter(({ direction, status }) => direction === 'outbound' && status === 'open');
+    return open.map(({ remoteAddr }) => withPeerId(remoteAddr, peerId));
+  }
+
+  #stored(peerId: string): Promise<Peer | undefined> {
+    const onError = (error: unknown): void => this.#log('a peer cannot be read', error);
+    return storedPeer(this.#components.peerStore, peerId, onError);
+  }
+
+  /** What a dial failed of, as far as libp2p's error says it. */
+  async #explain(error: unknown, target: DialTarget, tried: readonly string[]): Promise<PeersError> {
+    const { peerId } = target;
+    const cause = { cause: error };
+    const text = error instanceof Error ? error.message : '';
+    switch (nameOf(error)) {
+      case 'NoValidAddressesError': {
+        const unusable = (await this.#candidates(target)).map((address) => address.toString());
+        return new PeersError('NO_ADDRESS', { peerId, unusable }, cause);
+      }
+      case 'DialDeniedError': {
+        if (!text.includes('denied all addresses')) return new PeersError('PEER_REFUSED', { peerId }, cause);
+        const refusals = (await this.#candidates(target)).map((address) => ({
+          address: address.toString(),
+          reason: this.gate?.refusesAddress(address) ?? "the node's connection gater refuses it",
+        }));
+        return new PeersError('ADDRESS_REFUSED', { peerId, refusals }, cause);
+      }
+      case 'DialError':
+        return text.includes('queue is full')
+          ? new PeersError('LIMIT_REACHED', { peerId, limit: 'maxDialQueueLength' }, cause)
+          : attemptsError(peerId, error, tried);
+      case 'NotStartedError':
+        return new PeersError('STOPPED', { peerId }, cause);
+      default:
+        return attemptsError(peerId, error, tried);
+    }
+  }
+
+  /** The addresses that a dial had to choose from. */
+  async #candidates(target: DialTarget): Promise<Multiaddr[]> {
+    const whom = await this.#whom(target);
+    if (Array.isArray(whom)) return whom;
+    return addressesOf(await this.#stored(target.peerId), whom);
+  }
+}
+
+const addressesOf = (peer: Peer | undefined, peerId: PeerId): Multiaddr[] =>
+  (peer?.addresses ?? []).map(({ multiaddr: address }) => withPeerId(address, peerId));

@@ -1,0 +1,270 @@
+import { createHash } from 'node:crypto';
+import { orAbort } from '@lloom/core';
+import { Key, type Datastore } from 'interface-datastore';
+import { noPeers, noStore, storedKinds, storedValueOf } from '../internal/peersStore.ts';
+import type { PeersStore, StoredPeers, StoredValues } from '../ports.ts';
+
+const root = '/lloom/peers';
+const version = 1;
+/** How much of SHA-256 is kept, in hexadecimal digits. */
+const checksumLength = 32;
+
+type Kind = keyof StoredValues;
+type Log = (message: string, error: unknown) => void;
+
+/** Bounds of a store. */
+export interface StoreLimits {
+  /** Fires when the datastore has had time enough to answer. @default after 10 s, by the time of the system */
+  readonly deadline?: () => AbortSignal;
+  /** How many records of a kind are read. @default 100_000 - ten times what the defaults let be written */
+  readonly maxRecords?: number;
+  /** How many records may wait for a datastore that does not get on. @default 100_000 */
+  readonly maxWaiting?: number;
+}
+
+const defaults: Required<StoreLimits> = {
+  deadline: () => AbortSignal.timeout(10_000),
+  maxRecords: 100_000,
+  maxWaiting: 100_000,
+};
+/** How many records one write takes. */
+const maxTogether = 1_000;
+
+/**
+ * A store in a datastore; one that keeps nothing when there is none.
+ *
+ * A datastore that hangs holds nobody up: reading goes as far as it gets in ten seconds, a write that takes longer rejects
+ * though it may still be done, and `settled` waits no longer than that.
+ */
+export function peersStoreOf(
+  datastore: Datastore | undefined,
+  log: Log,
+  limits: StoreLimits = {},
+): PeersStore {
+  return datastore === undefined ? noStore : new DatastoreStore(datastore, log, { ...defaults, ...limits });
+}
+
+/** What a record is to become. */
+interface Waiting {
+  /** Absent: it is deleted. */
+  value: Uint8Array | undefined;
+  readonly done: PromiseWithResolvers<void>;
+}
+
+/**
+ * One record for each peer and kind, `/lloom/peers/<kind>/<peer id>`: a line of JSON with its version and a checksum over all of
+ * it and the key. What is asked for while a write is under way is written together, and once for each record.
+ */
+class DatastoreStore implements PeersStore {
+  readonly #datastore: Datastore;
+  readonly #log: Log;
+  readonly #limits: Required<StoreLimits>;
+  readonly #waiting = new Map<string, Waiting>();
+  #writing: Promise<void> | undefined;
+  /** Why everything fails while a write has been under way for too long. */
+  #stall: Error | undefined;
+  /** What was asked for while records are read. */
+  #touched: Set<string> | undefined;
+
+  constructor(datastore: Datastore, log: Log, limits: Required<StoreLimits>) {
+    this.#datastore = datastore;
+    this.#log = log;
+    this.#limits = limits;
+  }
+
+  async load(): Promise<StoredPeers> {
+    const found = noPeers();
+    const signal = this.#limits.deadline();
+    const touched = (this.#touched = new Set<string>());
+    const damaged: string[] = [];
+    let readable = 0;
+    let failure: Error | undefined;
+    for (const kind of storedKinds) {
+      try {
+        await this.#read(kind, { into: found, damaged, signal });
+        readable++;
+      } catch (error) {
+        failure = failureOf(error);
+        this.#log(`could not read every ${kind} that was kept`, failure);
+      }
+    }
+    this.#touched = undefined;
+    const isEmpty = Object.values(found).every(({ size }) => size === 0);
+    if (failure !== undefined && readable === 0 && isEmpty) throw failure;
+    this.#drop(damaged.filter((key) => !touched.has(key)));
+    return found;
+  }
+
+  put<K extends Kind>(kind: K, peerId: string, value: StoredValues[K]): Promise<void> {
+    const key = keyOf(kind, peerId);
+    return this.#write(key, new TextEncoder().encode(seal(key, version, value)));
+  }
+
+  delete(kind: Kind, peerId: string): Promise<void> {
+    return this.#write(keyOf(kind, peerId), undefined);
+  }
+
+  async settled(): Promise<void> {
+    if (this.#writing === undefined) return;
+    try {
+      await orAbort(this.#writing, this.#limits.deadline());
+    } catch (error) {
+      this.#log('gave up waiting for what is being written', failureOf(error));
+    }
+  }
+
+  /** Adds the records of a kind, as far as they can be read. */
+  async #read(
+    kind: Kind,
+    task: { into: ReturnType<typeof noPeers>; damaged: string[]; signal: AbortSignal },
+  ) {
+    const { maxRecords } = this.#limits;
+    const prefix = `${root}/${kind}/`;
+    const pairs = this.#datastore.query({ prefix }, { signal: task.signal });
+    const iterator = iteratorOf(pairs);
+    let count = 0;
+    try {
+      for (;;) {
+        const next = await orAbort(Promise.resolve(iterator.next()), task.signal);
+        if (next.done === true) return;
+        if (++count > maxRecords) {
+          this.#log(
+            `more than ${maxRecords} records of ${kind} are kept`,
+            new Error('the others are left out'),
+          );
+          return;
+        }
+        this.#take(kind, next.value.key.toString(), { ...task, bytes: next.value.value });
+      }
+    } finally {
+      // One that hangs is not waited for.
+      Promise.resolve(iterator.return?.()).catch(() => undefined);
+    }
+  }
+
+  #take(
+    kind: Kind,
+    key: string,
+    { into, damaged, bytes }: { into: ReturnType<typeof noPeers>; damaged: string[]; bytes: Uint8Array },
+  ): void {
+    const record = unseal(key, bytes);
+    // Another version may be of use to a newer program.
+    if (record !== undefined && record.version !== version) return;
+    const value = record && storedValueOf(kind, record.value);
+    const peerId = peerIdOf(kind, key);
+    if (value === undefined || peerId === undefined) damaged.push(key);
+    else (into[kind] as Map<string, unknown>).set(peerId, value);
+  }
+
+  #drop(damaged: readonly string[]): void {
+    if (damaged.length === 0) return;
+    this.#log(`${damaged.length} records of peers are damaged and left out`, new Error(damaged[0]));
+    for (const key of damaged) {
+      this.#write(key, undefined).catch((error: unknown) =>
+        this.#log('could not delete a damaged record', error),
+      );
+    }
+  }
+
+  #write(key: string, value: Uint8Array | undefined): Promise<void> {
+    this.#touched?.add(key);
+    const before = this.#waiting.get(key);
+    if (before !== undefined) {
+      before.value = value;
+      return before.done.promise;
+    }
+    if (this.#waiting.size >= this.#limits.maxWaiting)
+      return Promise.reject(new Error(`${this.#waiting.size} records wait for the datastore already`));
+    const done = Promise.withResolvers<void>();
+    done.promise.catch(() => undefined);
+    this.#waiting.set(key, { value, done });
+    this.#writing ??= this.#writeAll();
+    if (this.#stall !== undefined) done.reject(this.#stall);
+    return done.promise;
+  }
+
+  /** One write after the other. Never rejects. */
+  async #writeAll(): Promise<void> {
+    // What is asked for in the same turn is written together.
+    await Promise.resolve();
+    while (this.#waiting.size > 0) {
+      const batch = [...this.#waiting.entries().take(maxTogether)];
+      for (const [key] of batch) this.#waiting.delete(key);
+      await this.#commit(batch);
+    }
+    this.#writing = undefined;
+  }
+
+  async #commit(entries: readonly (readonly [string, Waiting])[]): Promise<void> {
+    const commit = async (): Promise<void> => {
+      const batch = this.#datastore.batch();
+      for (const [key, { value }] of entries) {
+        if (value === undefined) batch.delete(new Key(key));
+        else batch.put(new Key(key), value);
+      }
+      await batch.commit();
+    };
+    const writing = commit();
+    try {
+      await orAbort(writing, this.#limits.deadline());
+      for (const [, { done }] of entries) done.resolve();
+    } catch (error) {
+      const failure = failureOf(error);
+      for (const [, { done }] of entries) done.reject(failure);
+      if (failure instanceof NoAnswer) await this.#sitOut(writing, failure);
+    }
+  }
+
+  /** Nothing overtakes a write that may still be done: what waits is written then, but nobody waits for it so long. */
+  async #sitOut(writing: Promise<void>, stall: NoAnswer): Promise<void> {
+    this.#stall = stall;
+    for (const { done } of this.#waiting.values()) done.reject(stall);
+    await writing.catch(() => undefined);
+    this.#stall = undefined;
+  }
+}
+
+function keyOf(kind: Kind, peerId: string): string {
+  return `${root}/${kind}/${encodeURIComponent(peerId.toWellFormed())}`;
+}
+
+function peerIdOf(kind: Kind, key: string): string | undefined {
+  try {
+    return decodeURIComponent(key.slice(`${root}/${kind}/`.length));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Every version begins so. */
+function seal(key: string, ofVersion: number, value: unknown): string {
+  const content = `"version":${ofVersion},"value":${JSON.stringify(value)}}`;
+  const checksum = createHash('sha256').update(key).update('\n').update(content).digest('hex');
+  return `{"checksum":"${checksum.slice(0, checksumLength)}",${content}`;
+}
+
+/** `undefined` when a single bit is not as it was written. */
+function unseal(key: string, bytes: Uint8Array): { version: number; value: unknown } | undefined {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    const record = JSON.parse(text) as { version: number; value: unknown } | null;
+    // What is read must come out as the same line again.
+    return record !== null && seal(key, record.version, record.value) === text ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What `query` may give: it is not said whether it waits. */
+function iteratorOf<T>(items: AsyncIterable<T> | Iterable<T>): AsyncIterator<T> | Iterator<T> {
+  return Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+}
+
+class NoAnswer extends Error {}
+
+/** What a datastore threw, or that it took too long. */
+function failureOf(error: unknown): Error {
+  if (error instanceof DOMException && error.name === 'TimeoutError')
+    return new NoAnswer('the datastore has not answered in time', { cause: error });
+  return error instanceof Error ? error : new Error('the datastore failed', { cause: error });
+}

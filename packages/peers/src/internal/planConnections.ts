@@ -1,0 +1,302 @@
+import type { CloseCause } from '../events.ts';
+import type { Protection } from '../types.ts';
+import { countRoles, planOpening, reservedPlaces, type RoleCount } from './planOpening.ts';
+import type {
+  ConnectionPlan,
+  Excess,
+  Overdue,
+  PlannedClosing,
+  PlannedConnection,
+  PlannedRenewal,
+  PlanView,
+} from './poolView.ts';
+import { assess, compareIds, isExpired, isKept, reasonsOf, ttlOf, type Assessed } from './worth.ts';
+
+/** How soon and how late to look again, in ms. */
+const soonestLookMs = 1_000;
+const latestLookMs = 60_000;
+
+/** How many renewals may be under way. */
+const maxRenewals = 4;
+
+/**
+ * What is to be done with the connections of a node, and why. Pure: the same view gives the same plan, in whatever order its
+ * peers come, and a plan that was carried out leaves nothing to do.
+ *
+ * Whoever is maintained, in use or needed for a role's target is not closed, rather is a limit exceeded. Of the others the
+ * second connection to a peer goes before the only one to another, then the least reputation, no role, relayed, unused for
+ * the longest time, inbound, the newest.
+ */
+export function planConnections(view: PlanView): ConnectionPlan {
+  const planning = new Planning(view);
+  planning.closeDuplicates();
+  planning.closeUnused();
+  planning.keepLimits();
+  return planning.result();
+}
+
+interface Held {
+  readonly one: Assessed;
+  readonly connection: PlannedConnection;
+}
+
+class Planning {
+  readonly #view: PlanView;
+  readonly #assessed: readonly Assessed[];
+  readonly #roles: readonly RoleCount[];
+  readonly #close: PlannedClosing[] = [];
+  readonly #closed = new Set<PlannedConnection>();
+  readonly #renew: PlannedRenewal[] = [];
+  readonly #overdue: Overdue[] = [];
+  readonly #open = { total: 0, inbound: 0, outbound: 0, peers: 0 };
+  readonly #before: { readonly total: number; readonly outbound: number };
+  /** Those beside the one that each peer is left with. */
+  readonly #duplicates: Held[] = [];
+  #nextLookMs = latestLookMs;
+
+  constructor(view: PlanView) {
+    this.#view = view;
+    this.#assessed = assess(view);
+    this.#roles = countRoles(view);
+    for (const one of this.#assessed) {
+      this.#open.peers++;
+      for (const connection of one.peer.connections) {
+        this.#open.total++;
+        this.#open[connection.direction]++;
+      }
+      if (one.peer.connections.length > 1) this.#addDuplicates(one);
+    }
+    this.#before = { total: this.#open.total, outbound: this.#open.outbound };
+  }
+
+  /** Those that are old and replaced, and those that nobody uses: no peer is lost by that. */
+  closeDuplicates(): void {
+    if (this.#view.pool === undefined) return;
+    for (const held of this.#duplicates) {
+      const { one, connection } = held;
+      if (connection.isInUse) {
+        if (isExpired(connection, this.#view)) this.#note(one, connection, 'inUse');
+        continue;
+      }
+      const cause = this.#expiredCause(connection) ?? this.#idleCause(connection);
+      if (cause !== undefined) this.#end(held, cause);
+      else this.#lookAtEnd(connection);
+    }
+  }
+
+  /** The only ones to peers that nothing speaks for, as long as the minimum stays; what is old and needed is renewed. */
+  closeUnused(): void {
+    const { pool } = this.#view;
+    if (pool === undefined) return;
+    for (const one of this.#assessed) {
+      const { keeper } = one;
+      const expired = this.#expiredCause(keeper);
+      if (isKept(one)) {
+        if (expired === undefined) this.#lookAtAge(keeper);
+        continue;
+      }
+      const cause = this.#idleCause(keeper) ?? expired;
+      if (cause === undefined) this.#lookAtEnd(keeper);
+      else if (this.#open.peers > pool.minConnections) this.#end({ one, connection: keeper }, cause);
+    }
+  }
+
+  /** Closes what is beyond a limit, the least valuable first. */
+  keepLimits(): void {
+    const { limits, pool } = this.#view;
+    const { maxConnections, maxInboundConnections, maxOutboundConnections } = limits;
+    const outbound = maxOutboundConnections - reservedPlaces(this.#roles, maxOutboundConnections);
+    const reserved = reservedPlaces(this.#roles, maxConnections);
+    this.#trim('maxInboundConnections', maxInboundConnections, maxInboundConnections);
+    this.#trim('maxOutboundConnections', outbound, maxOutboundConnections);
+    this.#trim('maxConnections', maxConnections - reserved, maxConnections);
+    if (pool !== undefined) this.#trim('pool.maxConnections', pool.maxConnections, pool.maxConnections);
+  }
+
+  result(): ConnectionPlan {
+    const protections = this.#protections();
+    this.#renewOld(protections);
+    const { total, outbound } = this.#before;
+    const standing = {
+      connections: total,
+      outbound,
+      peers: this.#open.peers,
+      renewals: this.#renew.length,
+      roles: this.#roles,
+    };
+    const excess = this.#excess();
+    if (excess.some(({ keptBy }) => keptBy.inUse > 0)) this.#lookIn(soonestLookMs);
+    return {
+      close: this.#close,
+      renew: this.#renew,
+      ...planOpening(this.#view, standing),
+      excess,
+      overdue: this.#overdue,
+      protections,
+      nextLookMs: Math.ceil(this.#nextLookMs),
+    };
+  }
+
+  #addDuplicates(one: Assessed): void {
+    const others = one.peer.connections.filter((connection) => connection !== one.keeper);
+    others.sort(
+      (a, b) =>
+        Number(b.relayed) - Number(a.relayed) ||
+        a.lastUsedAt - b.lastUsedAt ||
+        b.openedAt - a.openedAt ||
+        compareIds(a.id, b.id),
+    );
+    for (const connection of others) this.#duplicates.push({ one, connection });
+  }
+
+  #end({ one, connection }: Held, cause: CloseCause): void {
+    this.#close.push({ peerId: one.peer.peerId, connectionId: connection.id, cause });
+    this.#closed.add(connection);
+    this.#open.total--;
+    this.#open[connection.direction]--;
+    if (connection === one.keeper) this.#open.peers--;
+  }
+
+  #trim(limit: Excess['limit'], most: number, allowed: number): void {
+    const counted = { maxInboundConnections: 'inbound', maxOutboundConnections: 'outbound' } as const;
+    const what =
+      limit === 'maxInboundConnections' || limit === 'maxOutboundConnections' ? counted[limit] : 'total';
+    const before = this.#open[what];
+    if (before <= most) return;
+    const free = allowed - most;
+    const why = `there are ${before}, ${limit} is ${allowed}${free === 0 ? '' : `, ${free} of them kept free for roles`}`;
+    for (const held of this.#closable()) {
+      if (this.#open[what] <= most) return;
+      if (what === 'total' || held.connection.direction === what) {
+        this.#end(held, { code: 'LIMIT', message: `${why}; ${this.#worthOf(held)}` });
+      }
+    }
+  }
+
+  /** What may go, the least valuable first. */
+  *#closable(): Generator<Held> {
+    for (const held of this.#duplicates) {
+      if (!held.connection.isInUse && !this.#closed.has(held.connection)) yield held;
+    }
+    for (const one of this.#assessed) {
+      if (!isKept(one) && !this.#closed.has(one.keeper)) yield { one, connection: one.keeper };
+    }
+  }
+
+  #worthOf({ one, connection }: Held): string {
+    const what =
+      connection === one.keeper ? 'nothing speaks for it' : 'there is another one to the same peer';
+    const role = one.peer.roles.length > 0 ? one.peer.roles.join(' and ') : 'no role';
+    const way = connection.relayed ? 'relayed' : 'direct';
+    const unusedMs = this.#since(connection.lastUsedAt);
+    return `${what}, reputation ${one.points}, ${role}, ${way}, unused for ${unusedMs} ms`;
+  }
+
+  /** Another connection is opened for each that is too old, to a peer that stays. */
+  #renewOld(protections: ReadonlyMap<string, readonly Protection[]>): void {
+    if (this.#view.pool === undefined) return;
+    // The best first: there are few places.
+    for (const one of this.#assessed.toReversed()) {
+      const { keeper, peer } = one;
+      if (this.#closed.has(keeper) || !isExpired(keeper, this.#view)) continue;
+      const waitsFor = this.#renewalWaitsFor(one);
+      if (waitsFor !== undefined) {
+        this.#note(one, keeper, waitsFor);
+        continue;
+      }
+      const because = protections.get(peer.peerId) ?? [];
+      this.#renew.push({ peerId: peer.peerId, connectionId: keeper.id, because });
+    }
+  }
+
+  #renewalWaitsFor({ peer }: Assessed): Overdue['waitsFor'] | undefined {
+    const { limits, renewing, dialing, restingUntil, now } = this.#view;
+    if (renewing.has(peer.peerId)) return 'renewing';
+    const restMs = (restingUntil.get(peer.peerId) ?? 0) - now;
+    if (restMs > 0) {
+      this.#lookIn(restMs);
+      return 'backOff';
+    }
+    const open = peer.connections.filter((connection) => !this.#closed.has(connection)).length;
+    const pending = dialing.size + renewing.size + this.#renew.length;
+    const hasRoom =
+      open < limits.maxConnectionsPerPeer &&
+      this.#before.total + pending < limits.maxConnections &&
+      this.#before.outbound + pending < limits.maxOutboundConnections &&
+      pending < limits.maxPendingConnections;
+    if (!hasRoom) return 'noRoom';
+    return renewing.size + this.#renew.length < maxRenewals ? undefined : 'queued';
+  }
+
+  #note({ peer: { peerId } }: Assessed, { id }: PlannedConnection, waitsFor: Overdue['waitsFor']): void {
+    this.#overdue.push({ peerId, connectionId: id, waitsFor });
+    if (waitsFor === 'inUse') this.#lookIn(soonestLookMs);
+  }
+
+  #expiredCause(connection: PlannedConnection): CloseCause | undefined {
+    if (!isExpired(connection, this.#view)) return undefined;
+    const age = this.#since(connection.openedAt);
+    const message = `it was open for ${age} ms, connectionTtlMs is ${ttlOf(this.#view)}`;
+    return { code: 'EXPIRED', message };
+  }
+
+  #idleCause({ lastUsedAt }: PlannedConnection): CloseCause | undefined {
+    const { pool, now } = this.#view;
+    if (pool === undefined || now - lastUsedAt < pool.idleTimeoutMs) return undefined;
+    const message = `nobody used it for ${this.#since(lastUsedAt)} ms, idleTimeoutMs is ${pool.idleTimeoutMs}`;
+    return { code: 'IDLE', message };
+  }
+
+  #since(moment: number): number {
+    return Math.round(this.#view.now - moment);
+  }
+
+  /** At its end by disuse or age, whichever comes first. */
+  #lookAtEnd(connection: PlannedConnection): void {
+    const { pool, now } = this.#view;
+    if (pool !== undefined) this.#lookIn(connection.lastUsedAt + pool.idleTimeoutMs - now);
+    this.#lookAtAge(connection);
+  }
+
+  #lookAtAge({ openedAt }: PlannedConnection): void {
+    this.#lookIn(openedAt + ttlOf(this.#view) - this.#view.now);
+  }
+
+  #lookIn(ms: number): void {
+    this.#nextLookMs = Math.max(soonestLookMs, Math.min(this.#nextLookMs, ms));
+  }
+
+  #protections(): Map<string, readonly Protection[]> {
+    const { pool } = this.#view;
+    const isLeast = pool !== undefined && this.#open.peers <= pool.minConnections;
+    const protections = new Map<string, readonly Protection[]>();
+    for (const one of this.#assessed) {
+      if (this.#closed.has(one.keeper)) continue;
+      const reasons = reasonsOf(one);
+      if (isLeast) reasons.push('minimum');
+      if (reasons.length > 0) protections.set(one.peer.peerId, reasons);
+    }
+    return protections;
+  }
+
+  #excess(): Excess[] {
+    const { limits, pool } = this.#view;
+    const { total, inbound, outbound } = this.#open;
+    const rows = [
+      { limit: 'maxInboundConnections', connections: inbound, allowed: limits.maxInboundConnections },
+      { limit: 'maxOutboundConnections', connections: outbound, allowed: limits.maxOutboundConnections },
+      { limit: 'maxConnections', connections: total, allowed: limits.maxConnections },
+      { limit: 'pool.maxConnections', connections: total, allowed: pool?.maxConnections ?? Infinity },
+    ] as const;
+    const exceeded = rows.filter(({ connections, allowed }) => connections > allowed);
+    if (exceeded.length === 0) return [];
+    const keptBy = this.#keptBy();
+    return exceeded.map((row) => ({ ...row, keptBy }));
+  }
+
+  #keptBy(): Excess['keptBy'] {
+    const keptBy = { maintained: 0, inUse: 0, role: 0, minimum: 0 };
+    for (const one of this.#assessed) for (const reason of reasonsOf(one)) keptBy[reason]++;
+    return keptBy;
+  }
+}

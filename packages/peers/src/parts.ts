@@ -1,0 +1,254 @@
+import { type EventHub, toPeerId, errorText, toMultiaddr } from '@lloom/core';
+
+import { Banning } from './banning.ts';
+import type { ResolvedPeersConfig } from './config.ts';
+import { PeersError } from './errors.ts';
+import type { Ban, PeersEvents } from './events.ts';
+import { BoundedMap } from './internal/boundedMap.ts';
+import { ConnectionCounts } from './internal/connectionCounts.ts';
+import { Gatekeeper } from './internal/gatekeeper.ts';
+import { allRoles } from './internal/roles.ts';
+import { Liveness } from './liveness.ts';
+import { Pooling, type PoolingPorts } from './pooling.ts';
+import type {
+  PeerNetwork,
+  PeerRecord,
+  PeersStore,
+  ResolvedPorts,
+  RoleSource,
+  StoredPeers,
+  StoredValues,
+} from './ports.ts';
+import { Standing } from './standing.ts';
+import { Tracking } from './tracking.ts';
+import type { PeerFact } from './types.ts';
+
+const maxReasonLength = 256;
+/** How many known peers a pool chooses from. */
+const maxCandidates = 1_000;
+
+/** What the parts are made of. */
+export interface PartsPorts extends ResolvedPorts {
+  readonly config: ResolvedPeersConfig;
+  readonly network: PeerNetwork;
+  readonly store: PeersStore;
+  readonly hub: EventHub<PeersEvents>;
+  /** Whether the node runs. */
+  isRunning(): boolean;
+  /** Resolves when what was kept is read. */
+  loaded(): Promise<void>;
+}
+
+/** What a ban is to be. */
+interface BanWish {
+  readonly durationMs: number;
+  readonly reason: string | undefined;
+  readonly by: Ban['by'];
+}
+
+/** The parts of the service, joined: what happens in one that others have to know. */
+export class Parts {
+  readonly records: BoundedMap<PeerRecord>;
+  readonly gate: Gatekeeper;
+  readonly tracking: Tracking;
+  readonly banning: Banning;
+  readonly standing: Standing;
+  readonly pooling: Pooling;
+  readonly liveness: Liveness;
+  readonly roles: RoleSource;
+  readonly #ports: PartsPorts;
+
+  constructor(ports: PartsPorts) {
+    this.#ports = ports;
+    const { clock, config, hub, inspect, network, random, routingTable, store, usage } = ports;
+    const log = (message: string, error: unknown): void => network.log(message, error);
+    const banOf = (peerId: string): Ban | undefined => this.banning.of(peerId);
+    const counts = new ConnectionCounts();
+    this.records = new BoundedMap(config.maxKnownPeers, (peerId) => this.tracking.isTracked(peerId));
+    this.gate = new Gatekeeper(config, {
+      ...{ clock, counts, banOf, selfPeerId: network.peerId },
+      held: (peerId) => this.tracking.held(peerId),
+      trackedPeers: () => this.tracking.trackedPeers,
+      isTracked: (peerId) => this.tracking.isTracked(peerId),
+      dialing: () => this.tracking.dialing,
+      isDialing: (peerId) => this.tracking.isDialing(peerId),
+      loaded: () => ports.loaded(),
+      remember: (peerId, addresses) => network.remember(peerId, addresses),
+    });
+    this.tracking = new Tracking({
+      ...{ clock, config, counts, inspect, network, random, banOf, gate: this.gate },
+      emit: (type, detail) => hub.emit(type, detail),
+      onUnreachable: (peerId) => this.report(peerId, 'UNREACHABLE'),
+      onChange: () => this.pooling.wake(),
+    });
+    this.banning = new Banning({
+      ...{ clock, config, log, routingTable, store },
+      close: (ban) => (ports.isRunning() ? this.tracking.ban(ban) : Promise.resolve()),
+      onBanned: (ban) => hub.emit('peer:banned', ban),
+      onEnded: (peerId, by) => {
+        this.tracking.unban(peerId);
+        hub.emit('peer:unbanned', { peerId, by });
+      },
+    });
+    this.standing = new Standing({
+      ...{ clock, config, log, store },
+      isJudged: (peerId) => banOf(peerId)?.by !== 'user',
+      onDisconnect: (peerId, why) =>
+        this.attempt('a peer cannot be disconnected', this.tracking.demote(peerId, why)),
+      onBan: (peerId, why) => this.#banForReputation(peerId, why),
+    });
+    this.roles = allRoles({
+      given: ports.roles,
+      record: (peerId) => this.records.get(peerId),
+      records: () => this.records.values(),
+      log,
+    });
+    this.pooling = new Pooling({
+      ...{ clock, inspect, log, random, usage, roles: this.roles, selfPeerId: network.peerId },
+      limits: () => this.gate.limits,
+      connected: () => this.tracking.connected(),
+      known: () => this.#candidates(),
+      reputationOf: (peerId) => this.reputationOf(peerId),
+      close: (peerId, connectionId, cause) => this.tracking.close(peerId, connectionId, cause),
+      dial: (...given) => this.#dialForPool(...given),
+    });
+    this.liveness = new Liveness({
+      ...{ clock, config, log },
+      connections: () => this.tracking.connected().flatMap(({ connections }) => connections),
+      onDead: ({ id, peerId }, cause) => {
+        this.tracking.close(peerId, id, cause);
+        this.report(peerId, 'UNREACHABLE');
+      },
+    });
+  }
+
+  /** Counts a fact; this node does not judge itself. */
+  report(peerId: string, fact: PeerFact): void {
+    if (peerId !== this.#ports.network.peerId) this.standing.report(peerId, fact);
+  }
+
+  /** From -100 to 100. */
+  reputationOf(peerId: string): number {
+    return this.banning.of(peerId) === undefined ? this.standing.reputationOf(peerId) : -100;
+  }
+
+  /** A ban from now on. */
+  banOf(peerId: string, { durationMs, reason, by }: BanWish): Ban {
+    const since = this.#ports.clock.now();
+    const cut = reason?.slice(0, maxReasonLength);
+    return { peerId, since, until: since + durationMs, ...(cut !== undefined && { reason: cut }), by };
+  }
+
+  /** Remembers addresses, in full, for good. */
+  remember(peerId: string, addresses: readonly string[]): Promise<void> {
+    const { network, store } = this.#ports;
+    const forgotten = this.gate.add(peerId, addresses);
+    if (forgotten !== undefined) this.attempt(unwritten, store.delete('addresses', forgotten));
+    const writing = store.put('addresses', peerId, this.gate.addedTo(peerId));
+    return this.written(peerId, 'addresses', Promise.all([network.remember(peerId, addresses), writing]));
+  }
+
+  /** What was maintained is not any more, whether or not that can be written down. */
+  forgetMaintained(peerId: string): void {
+    this.attempt(unwritten, this.#ports.store.delete('maintained', peerId));
+  }
+
+  /**
+   * Waits until something is written down.
+   * @throws {PeersError} `STORE_FAILED`
+   */
+  async written(peerId: string, what: keyof StoredValues, writing: Promise<unknown>): Promise<void> {
+    try {
+      await writing;
+    } catch (error) {
+      throw new PeersError('STORE_FAILED', { peerId, what, reason: errorText(error) }, { cause: error });
+    }
+  }
+
+  /** Does not wait for something, and notes its failure. */
+  attempt(message: string, promise: Promise<unknown>): void {
+    promise.catch((error: unknown) => this.#ports.network.log(message, error));
+  }
+
+  /** Takes what was kept; whether it could be read. Never rejects: without it the service goes on. */
+  async load(): Promise<boolean> {
+    const { config, network, store } = this.#ports;
+    try {
+      const kept = await store.load();
+      this.banning.load(kept.ban);
+      this.#takeAddresses(kept.addresses);
+      for (const [peerId, since] of kept.maintained) {
+        const { maintained } = this.tracking;
+        if (peerId === network.peerId || maintained.has(peerId)) continue;
+        if (maintained.size < config.maxMaintainedPeers) this.tracking.maintain(peerId, since);
+        else this.forgetMaintained(peerId);
+      }
+      this.standing.load(kept.reputation);
+      return true;
+    } catch (error) {
+      network.log('what was kept of peers cannot be read', error);
+      return false;
+    }
+  }
+
+  #takeAddresses(kept: StoredPeers['addresses']): void {
+    for (const [peerId, addresses] of kept) {
+      const later = this.gate.addedTo(peerId);
+      // The policy may be another one than when they were kept.
+      const usable = addresses.filter((text) => {
+        try {
+          return this.gate.refusesGiven(toMultiaddr(text), 'user') === undefined;
+        } catch {
+          return false;
+        }
+      });
+      if (usable.length === 0) continue;
+      const forgotten = this.gate.add(peerId, [...usable, ...later]);
+      if (forgotten !== undefined) this.attempt(unwritten, this.#ports.store.delete('addresses', forgotten));
+    }
+  }
+
+  #banForReputation(peerId: string, reason: string): void {
+    const { config } = this.#ports;
+    if (this.banning.of(peerId) !== undefined || !isPeerId(peerId)) return;
+    const ban = this.banOf(peerId, { durationMs: config.reputationBanMs, reason, by: 'reputation' });
+    this.attempt('a peer that lost its reputation cannot be banned', this.banning.ban(ban));
+  }
+
+  #candidates(): string[] {
+    const found: string[] = [];
+    const isAway = (peerId: string): boolean =>
+      !this.tracking.isTracked(peerId) &&
+      !this.gate.isCooling(peerId) &&
+      this.banning.of(peerId) === undefined &&
+      peerId !== this.#ports.network.peerId;
+    for (const peerId of this.gate.addedPeers) if (isAway(peerId)) found.push(peerId);
+    for (const { peerId, addresses } of this.records.values()) {
+      if (addresses.length > 0 && isAway(peerId)) found.push(peerId);
+    }
+    // Those that were heard of last stand at the end.
+    return [...new Set(found.slice(-maxCandidates))];
+  }
+
+  readonly #dialForPool: PoolingPorts['dial'] = async (peerId, addresses, { signal, isRenewal }) => {
+    const usable = this.gate.usable(
+      peerId,
+      addresses.map((address) => toMultiaddr(address)),
+      'peers',
+    );
+    this.gate.checkBan(peerId);
+    if (isRenewal && (await this.tracking.renew(peerId, usable, signal))) return;
+    this.gate.checkDial(peerId, 'peers');
+    await this.tracking.dial(peerId, usable, signal);
+  };
+}
+
+const unwritten = 'what is kept of peers cannot be written down';
+
+function isPeerId(text: string): boolean {
+  try {
+    return toPeerId(text).toString() === text;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,250 @@
+import { createActor, fromPromise, type ActorRefFrom } from 'xstate';
+import { errorText, safe, type Clock, type Inspector, type Random } from '@lloom/core';
+
+import type { ResolvedPeersConfig } from './config.ts';
+import { PeersError, type PeersErrorCode, type PeersFailure } from './errors.ts';
+import type { Ban, CloseCause } from './events.ts';
+import { isOfPeer } from './internal/dialFailure.ts';
+import { DialWaiters } from './internal/dialWaiters.ts';
+import type { Gatekeeper } from './internal/gatekeeper.ts';
+import { HeldConnections } from './internal/heldConnections.ts';
+import type { DialInput } from './internal/peerLife.ts';
+import { RunningDials } from './internal/runningDials.ts';
+import { peerMachine } from './machines/peer.machine.ts';
+import type { NetworkConnection, PeerNetwork } from './ports.ts';
+import type { ConnectionInfo, PeerExplanation } from './types.ts';
+
+/** What one peer needs of the service. */
+export interface TrackedPeerPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly inspect: { readonly inspect?: Inspector };
+  readonly config: ResolvedPeersConfig;
+  readonly network: PeerNetwork;
+  readonly gate: Gatekeeper;
+  banOf(peerId: string): Ban | undefined;
+  /** A dial has failed, and the peer is to blame as far as can be seen. */
+  onUnreachable(peerId: string): void;
+}
+
+/** One peer: its machine, its connections, and those who wait for it. */
+export class TrackedPeer {
+  readonly peerId: string;
+  readonly connections = new HeldConnections();
+  readonly #ports: TrackedPeerPorts;
+  readonly #actor: ActorRefFrom<typeof peerMachine>;
+  readonly #waiters = new DialWaiters();
+  /** Those who wait for the peer to be disconnected. */
+  readonly #closers = new Set<PromiseWithResolvers<void>>();
+  readonly #dials: RunningDials;
+  readonly #onChange: (peer: TrackedPeer) => void;
+  /** What the latest dial threw: the error that is told, with its cause. */
+  #thrown: unknown;
+  /** Why the latest dial failed, when it did. */
+  #lastError: string | undefined;
+
+  /** @param onChange told whenever its state has changed */
+  constructor(peerId: string, ports: TrackedPeerPorts, onChange: (peer: TrackedPeer) => void) {
+    this.peerId = peerId;
+    this.#ports = ports;
+    this.#onChange = onChange;
+    const { clock, config, inspect, network, random } = ports;
+    const { dialTimeoutMs, redialMaxDelayMs, redialMinDelayMs } = config;
+    const isConnected = (): boolean => this.connections.size > 0;
+    this.#dials = new RunningDials({ clock, isConnected, lingerMs: dialTimeoutMs });
+    const machine = peerMachine.provide({
+      actors: {
+        dial: fromPromise<void, DialInput>(({ input, signal }) => this.#dial(input.addresses, signal)),
+        close: fromPromise<void, { readonly peerId: string }>(() => network.release(peerId)),
+      },
+    });
+    const seed = Math.floor(random.float() * 2 ** 32);
+    const input = { peerId, dialTimeoutMs, redial: { redialMaxDelayMs, redialMinDelayMs }, seed };
+    this.#actor = createActor(machine, { id: peerId, clock, input, ...inspect });
+    this.#follow();
+  }
+
+  /** What its machine is in. */
+  get state(): Exclude<PeerExplanation['state'], 'absent'> {
+    // The machine leaves `away` at once.
+    return this.#actor.getSnapshot().value as Exclude<PeerExplanation['state'], 'absent'>;
+  }
+
+  /** Whether there is no reason to keep track of it. */
+  get isIdle(): boolean {
+    const { context, value } = this.#actor.getSnapshot();
+    const isAway = value === 'disconnected' || (value === 'banned' && !context.isMaintained);
+    return isAway && this.#closers.size === 0 && this.connections.size === 0;
+  }
+
+  /** How redials have gone. */
+  get redials(): NonNullable<PeerExplanation['maintained']> {
+    const { failures } = this.#actor.getSnapshot().context;
+    return { failures, ...(this.#lastError !== undefined && { lastError: this.#lastError }) };
+  }
+
+  /** Whether it is a new one. */
+  opened(connection: NetworkConnection): boolean {
+    if (!this.connections.add(connection)) return false;
+    this.#lastError = undefined;
+    const at = this.#ports.clock.elapsed();
+    this.#actor.send({ type: 'connection.opened', connectionId: connection.id, at });
+    return true;
+  }
+
+  /** Tells those who wait that there is a connection, when there is. */
+  tellOpen(): void {
+    const [best] = this.connections.open();
+    if (best !== undefined) this.#waiters.resolve(best);
+  }
+
+  /** Says why it ended; `undefined` when it was not held. */
+  closed(id: string, error: unknown): { readonly cause: CloseCause | undefined } | undefined {
+    const removed = this.connections.remove(id, error);
+    if (removed === undefined) return undefined;
+    this.#actor.send({ type: 'connection.closed', connectionId: id, at: this.#ports.clock.elapsed() });
+    return removed;
+  }
+
+  /** Waits for a connection, and dials unless that is being done. */
+  connect(addresses: readonly string[], signal: AbortSignal | undefined): Promise<ConnectionInfo> {
+    const { peerId } = this;
+    const onAbort = (): PeersError => {
+      if (!this.#waiters.hasCovered(this.#tried)) this.#actor.send({ type: 'dial.cancel' });
+      this.settle();
+      return new PeersError('CANCELLED', { peerId, by: 'signal' });
+    };
+    const connected = this.#waiters.add({ addresses, signal, onAbort });
+    this.connections.finish();
+    this.settle();
+    return connected;
+  }
+
+  /** Dials once more beside the connections that there are, as far as the limit admits it. */
+  async renew(addresses: readonly string[], signal: AbortSignal): Promise<void> {
+    const { clock, config, gate, network } = this.#ports;
+    const { peerId } = this;
+    const limit = new AbortController();
+    const timer = clock.setTimeout(() => limit.abort(), config.dialTimeoutMs);
+    const endAdmission = gate.admit(addresses);
+    try {
+      await this.#dials.run(AbortSignal.any([signal, limit.signal]), (own) =>
+        network.dial({ peerId, addresses, signal: own, isRenewal: true }),
+      );
+    } finally {
+      endAdmission();
+      clock.clearTimeout(timer);
+    }
+  }
+
+  /** Ends what is waited for, and closes every connection. A ban ends all dials as well. */
+  async close(type: 'peer.disconnect' | 'peer.ban', cause: CloseCause, told?: PeersError): Promise<void> {
+    if (told !== undefined) this.#waiters.reject(told);
+    if (type === 'peer.ban') this.#dials.abort();
+    this.connections.markAll(cause);
+    const closer = Promise.withResolvers<void>();
+    this.#closers.add(closer);
+    this.#actor.send({ type });
+    await closer.promise;
+  }
+
+  /** A ban has ended. */
+  unban(): void {
+    this.#actor.send({ type: 'peer.unban' });
+  }
+
+  /** Dials now, and whenever the connection is lost. */
+  maintain(): void {
+    this.#actor.send({ type: 'peer.maintain' });
+  }
+
+  /** Ends that. */
+  release(): void {
+    this.#actor.send({ type: 'peer.release' });
+    if (this.state === 'dialing' && this.#waiters.size === 0) this.#actor.send({ type: 'dial.cancel' });
+  }
+
+  /** Dials for whoever waits next, when nothing stands against it. */
+  settle(): void {
+    const { state } = this;
+    const addresses = state === 'disconnected' || state === 'resting' ? this.#waiters.next : undefined;
+    if (addresses !== undefined) this.#actor.send({ type: 'peer.dial', addresses });
+    else this.#onChange(this);
+  }
+
+  /** Ends the machine; nothing is waited for. */
+  forget(): void {
+    this.#actor.stop();
+  }
+
+  /** Ends everything; gives the connections that are still open. */
+  stop(): NetworkConnection[] {
+    this.#waiters.reject(new PeersError('STOPPED', { peerId: this.peerId }));
+    for (const closer of this.#closers) closer.resolve();
+    this.#actor.stop();
+    this.#dials.abort();
+    return this.connections.clear();
+  }
+
+  #follow(): void {
+    const { peerId } = this;
+    const log = (error: unknown): void => this.#ports.network.log('the machine of a peer failed', error);
+    const onCloseFailed = ({ reason }: { readonly reason: string }): void => {
+      // Of a banned peer nothing counts as open, whatever libp2p says.
+      if (this.#ports.banOf(peerId) === undefined) this.connections.unmarkAll();
+      this.#tellClosers(new PeersError('CLOSE_FAILED', { peerId, reason }));
+    };
+    this.#actor.on(
+      'dial.failed',
+      safe(({ failure }) => this.#onDialFailed(failure), log),
+    );
+    this.#actor.on(
+      'close.ended',
+      safe(() => this.#tellClosers(), log),
+    );
+    this.#actor.on('close.failed', safe(onCloseFailed, log));
+    this.#actor.start();
+    this.#actor.subscribe({ next: safe(() => this.settle(), log), error: log });
+  }
+
+  #onDialFailed(failure: PeersFailure): void {
+    const { code, data } = failure;
+    const thrown = this.#thrown;
+    const error = PeersError.is(thrown, code) ? thrown : new PeersError<PeersErrorCode>(code, data);
+    this.#lastError = errorText(error);
+    this.#waiters.rejectCovered(this.#tried, error);
+    if (isOfPeer(failure)) this.#ports.onUnreachable(this.peerId);
+  }
+
+  #tellClosers(failure?: PeersError): void {
+    for (const { resolve, reject } of this.#closers) {
+      if (failure === undefined) resolve();
+      else reject(failure);
+    }
+    this.#closers.clear();
+  }
+
+  async #dial(addresses: readonly string[], signal: AbortSignal): Promise<void> {
+    const { gate, network } = this.#ports;
+    const { peerId } = this;
+    const endAdmission = gate.admit(addresses);
+    try {
+      this.#thrown = undefined;
+      // Whoever waits has been let in already.
+      if (this.#waiters.size === 0) gate.checkRoom(peerId);
+      await this.#dials.run(signal, (own) =>
+        network.dial({ peerId, addresses, signal: own, isRenewal: false }),
+      );
+    } catch (error) {
+      if (!signal.aborted) this.#thrown = error;
+      throw error;
+    } finally {
+      endAdmission();
+    }
+  }
+
+  /** Where the current dial tries. */
+  get #tried(): readonly string[] {
+    return this.#actor.getSnapshot().context.addresses;
+  }
+}

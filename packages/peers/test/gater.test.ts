@@ -1,0 +1,152 @@
+import type { ConnectionGater, Logger, MultiaddrConnection, PeerId } from '@libp2p/interface';
+import { toPeerId } from '@lloom/core';
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { guardWith } from '../src/adapters/gater.ts';
+import type { Gate } from '../src/ports.ts';
+import { larger, smaller } from './fakes.ts';
+
+const log = Object.assign(() => undefined, { error: () => undefined }) as unknown as Logger;
+const peer = toPeerId(smaller);
+const other = toPeerId(larger);
+const direct = multiaddr('/ip4/192.0.2.1/tcp/4001');
+const through = multiaddr(`/ip4/192.0.2.9/tcp/4001/p2p/${larger}/p2p-circuit/p2p/${smaller}`);
+const relayOnly = multiaddr(`/p2p/${larger}/p2p-circuit/p2p/${smaller}`);
+
+const rawConnection = (remoteAddr: Multiaddr): MultiaddrConnection & EventTarget =>
+  Object.assign(new EventTarget(), { remoteAddr, status: 'open' }) as unknown as MultiaddrConnection &
+    EventTarget;
+
+type Hook = Exclude<keyof ConnectionGater, 'filterMultiaddrForPeer' | `${string}OutboundConnection`>;
+
+const argumentsOf: Partial<Record<Hook, readonly unknown[]>> = {
+  denyDialPeer: [peer],
+  denyDialMultiaddr: [direct],
+  denyInboundConnection: [rawConnection(direct)],
+  denyInboundEncryptedConnection: [peer, rawConnection(direct)],
+  denyInboundUpgradedConnection: [peer, rawConnection(direct)],
+  denyOutboundEncryptedConnection: [peer, rawConnection(direct)],
+  denyInboundRelayReservation: [peer],
+  denyOutboundRelayedConnection: [peer, other],
+  denyInboundRelayedConnection: [other, peer],
+};
+const hooks = Object.keys(argumentsOf) as Hook[];
+
+const call = (gater: ConnectionGater, hook: Hook): Promise<boolean> => {
+  const act = gater[hook] as unknown as (...args: readonly unknown[]) => Promise<boolean>;
+  return act.apply(gater, [...(argumentsOf[hook] ?? [])]);
+};
+
+const gate = {
+  refusesPeer: vi.fn<Gate['refusesPeer']>(),
+  refusesAddress: vi.fn<Gate['refusesAddress']>(),
+  refusesInbound: vi.fn<Gate['refusesInbound']>(),
+  refusesConnection: vi.fn<Gate['refusesConnection']>(),
+  refusesRelaying: vi.fn<Gate['refusesRelaying']>(),
+};
+
+beforeEach(() => {
+  vi.resetAllMocks();
+});
+
+describe('the gater of a node', () => {
+  it.each([
+    ['denyDialPeer', () => gate.refusesPeer.mockResolvedValue('no')],
+    ['denyDialMultiaddr', () => gate.refusesAddress.mockReturnValue('no')],
+    ['denyInboundConnection', () => gate.refusesInbound.mockReturnValue('no')],
+    ['denyInboundEncryptedConnection', () => gate.refusesConnection.mockReturnValue('no')],
+    ['denyInboundUpgradedConnection', () => gate.refusesConnection.mockReturnValue('no')],
+    ['denyOutboundEncryptedConnection', () => gate.refusesConnection.mockReturnValue('no')],
+    ['denyInboundRelayReservation', () => gate.refusesRelaying.mockReturnValue('no')],
+    ['denyOutboundRelayedConnection', () => gate.refusesRelaying.mockReturnValue('no')],
+    ['denyInboundRelayedConnection', () => gate.refusesConnection.mockReturnValue('no')],
+  ] as const)('lets the gate refuse by %s, and lets pass what it lets pass', async (hook, refuse) => {
+    const gater: ConnectionGater = {};
+    guardWith(gater, gate, log);
+    expect(await call(gater, hook)).toBe(false);
+    refuse();
+    expect(await call(gater, hook)).toBe(true);
+  });
+
+  it.each(hooks)('asks what the user has set for %s first, also when it is a method', async (hook) => {
+    class OfUser {
+      answer = true;
+    }
+    const gater = new OfUser();
+    Object.defineProperty(OfUser.prototype, hook, {
+      value(this: OfUser) {
+        return this.answer;
+      },
+      writable: true,
+    });
+    guardWith(gater as ConnectionGater, gate, log);
+    expect(await call(gater as ConnectionGater, hook)).toBe(true);
+    for (const asked of Object.values(gate)) expect(asked).not.toHaveBeenCalled();
+    gater.answer = false;
+    expect(await call(gater as ConnectionGater, hook)).toBe(false);
+    expect(Object.values(gate).some((asked) => asked.mock.calls.length > 0)).toBe(true);
+  });
+
+  it('tells the gate where a connection comes from or leads to, and whether a relay stands between', async () => {
+    const gater: ConnectionGater = {};
+    guardWith(gater, gate, log);
+    await gater.denyInboundEncryptedConnection?.(peer, rawConnection(direct));
+    await gater.denyInboundUpgradedConnection?.(peer, rawConnection(through));
+    await gater.denyOutboundEncryptedConnection?.(peer, rawConnection(through));
+    await gater.denyInboundRelayedConnection?.(other, peer);
+    expect(gate.refusesConnection.mock.calls.map(([candidate]) => candidate)).toEqual([
+      { peerId: smaller, direction: 'inbound', relayed: false, remoteAddress: direct },
+      { peerId: smaller, direction: 'inbound', relayed: true, remoteAddress: through },
+      { peerId: smaller, direction: 'outbound', relayed: true, remoteAddress: through },
+      { peerId: smaller, direction: 'inbound', relayed: true, remoteAddress: relayOnly },
+    ]);
+  });
+
+  it.each([
+    ['the one that calls', smaller],
+    ['the one that is called', larger],
+  ])('relays between two only when the gate admits %s', async (_, refused) => {
+    const gater: ConnectionGater = {};
+    guardWith(gater, gate, log);
+    gate.refusesRelaying.mockImplementation((peerId) => (peerId === refused ? 'no' : undefined));
+    expect(await gater.denyOutboundRelayedConnection?.(peer, other)).toBe(true);
+  });
+
+  it('takes nobody from a relay that the gate does not admit', async () => {
+    const gater: ConnectionGater = {};
+    guardWith(gater, gate, log);
+    gate.refusesRelaying.mockImplementation((peerId) => (peerId === larger ? 'no' : undefined));
+    const deny = (relay: PeerId, source: PeerId) => gater.denyInboundRelayedConnection?.(relay, source);
+    expect(await deny(other, peer)).toBe(true);
+    expect(await deny(peer, other)).toBe(false);
+  });
+
+  it('tells the gate where the handshakes come from that are under way, until they end in any way', async () => {
+    const gater: ConnectionGater = {};
+    guardWith(gater, gate, log);
+    const [closes, completes, asks] = [rawConnection(direct), rawConnection(through), rawConnection(direct)];
+    await gater.denyInboundConnection?.(closes);
+    await gater.denyInboundConnection?.(completes);
+    await gater.denyInboundConnection?.(asks);
+    closes.dispatchEvent(new Event('close'));
+    await gater.denyInboundUpgradedConnection?.(peer, completes);
+    const closed = Object.assign(rawConnection(direct), { status: 'closed' as const });
+    await gater.denyInboundConnection?.(closed);
+    await gater.denyInboundConnection?.(rawConnection(direct));
+    expect(gate.refusesInbound.mock.calls.map(([, pending]) => pending)).toEqual([
+      [],
+      [direct],
+      [direct, through],
+      [direct],
+      [direct],
+    ]);
+  });
+
+  it('lets a dial go on when the gate fails to prepare it', async () => {
+    const gater: ConnectionGater = {};
+    guardWith(gater, gate, log);
+    gate.refusesPeer.mockRejectedValue(new Error('the peer store is gone'));
+    expect(await gater.denyDialPeer?.(peer)).toBe(false);
+  });
+});
