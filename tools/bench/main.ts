@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { discoverySuite } from './discovery.ts';
 import { gossipSuite } from './gossip.ts';
 import { inspectorSuite } from './inspector.ts';
+import { peersSuite } from './peers.ts';
 import { printTable, type Row } from './report.ts';
 import { rpcSuite } from './rpc.ts';
 import { simulatorSuite } from './simulator.ts';
@@ -12,6 +13,7 @@ const suites: Readonly<Record<string, () => Promise<Row[]>>> = {
   discovery: discoverySuite,
   gossip: gossipSuite,
   inspector: inspectorSuite,
+  peers: peersSuite,
   rpc: rpcSuite,
   simulator: simulatorSuite,
 };

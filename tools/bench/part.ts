@@ -15,9 +15,12 @@ const limitMs = 60_000;
 export class Part<Q extends { readonly [K in keyof Q]: Questions[string] }> {
   readonly #child: ChildProcess;
 
-  /** @param script the module that answers */
-  constructor(script: URL) {
-    this.#child = fork(fileURLToPath(script));
+  /**
+   * @param script the module that answers
+   * @param nodeArgs what Node is told besides. @default what this process was told
+   */
+  constructor(script: URL, nodeArgs: readonly string[] = process.execArgv) {
+    this.#child = fork(fileURLToPath(script), { execArgv: [...nodeArgs] });
   }
 
   /**

@@ -49,6 +49,30 @@ test('what a peer is, is what it has proven to offer', async () => {
   expect(discovery.validators).toHaveBeenCalledWith(expect.objectContaining({ signal }));
 });
 
+test('needed are those in a mesh of gossip, and one bootstrap peer that is connected', async () => {
+  const meshes = new Map([
+    ['one', ['peer-1', 'peer-2']],
+    ['two', ['peer-2', 'peer-3']],
+  ]);
+  const gossipsubMeshPeers = vi.fn<(topic: string) => readonly string[]>((topic) => meshes.get(topic) ?? []);
+  const bootstrapPeers = [7, 8, 9].map((number) => `/ip4/192.0.2.1/tcp/1/p2p/peer-${number}`);
+  const ports = portsOf({
+    gossip: { subscribedTopics: () => [...meshes.keys()], gossipsubMeshPeers },
+    discovery: { bootstrapPeers: () => bootstrapPeers },
+    peers: { connectedPeers: () => ['peer-8', 'peer-9'] },
+  });
+  const needed = (): string[] =>
+    Array.from({ length: 9 }, (_, at) => `peer-${at + 1}`).filter(
+      (peerId) => ports.peers.usage?.isNeeded?.(peerId) === true,
+    );
+  expect(needed()).toEqual(['peer-1', 'peer-2', 'peer-3', 'peer-8']);
+  expect(gossipsubMeshPeers).toHaveBeenCalledTimes(2);
+  await Promise.resolve();
+  meshes.delete('one');
+  bootstrapPeers.length = 0;
+  expect(needed()).toEqual(['peer-2', 'peer-3']);
+});
+
 test('what peers do to requests, announcements and descriptors makes their reputation', () => {
   const reportPeer = vi.fn<Services['peers']['reportPeer']>();
   const ports = portsOf({ peers: { reportPeer, reputationOf: () => -12 } });

@@ -12,6 +12,7 @@ import { rpc, type Rpc, type RpcPorts } from '@lloom/rpc';
 import type { Datastore } from 'interface-datastore';
 import type { PackagesConfig } from './config.ts';
 import { descriptorChannel } from './internal/descriptorChannel.ts';
+import { neededPeers } from './internal/neededPeers.ts';
 import { performanceOf } from './internal/performance.ts';
 import { rolesOf } from './internal/roles.ts';
 import { topicPeersOf } from './internal/topicPeers.ts';
@@ -116,8 +117,11 @@ export function wire({ keys, ...signing }: Signing, services: () => Services, ow
       services: (peerId) => services().discovery.servicesOf(peerId),
       // discovery -> peers: RoleSource
       roles: rolesOf(() => services().discovery),
-      // rpc -> peers: UsageSource
-      usage: { usageOf: (peerId) => services().rpc.usageOf(peerId) },
+      // rpc, gossip, discovery -> peers: UsageSource
+      usage: {
+        usageOf: (peerId) => services().rpc.usageOf(peerId),
+        isNeeded: neededPeers(services),
+      },
       // the node -> peers: RoutingTable, Datastore
       ...(routingTable !== undefined && { routingTable }),
       ...(datastore !== undefined && { datastore }),

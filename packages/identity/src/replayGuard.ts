@@ -2,7 +2,7 @@ import { systemClock, type Clock } from '@lloom/core';
 import type { Datastore } from 'interface-datastore';
 
 import { selectBackend } from './adapters/backend.ts';
-import { NonceStore, type GuardState } from './adapters/nonceStore.ts';
+import { deleteState, NonceStore, type GuardState } from './adapters/nonceStore.ts';
 import { resolveGuardLimits, type ReplayGuardLimits } from './config.ts';
 import { IdentityError } from './errors.ts';
 import { NonceTable, type Nonce, type UsedNonce } from './internal/nonces.ts';
@@ -55,6 +55,14 @@ export async function createReplayGuard(config: ReplayGuardConfig = {}): Promise
     await guard.load(new NonceStore(datastore, (bytes) => backend.keccak256(bytes)));
   }
   return guard;
+}
+
+/**
+ * Notes that nonces may be missing from a datastore, after it was repaired, say: the next guard over it refuses every envelope
+ * that is older than itself, because a nonce that is gone may be any nonce used until then. Call it before the guard is made.
+ */
+export async function doubtNonces(datastore: Datastore): Promise<void> {
+  await deleteState(datastore);
 }
 
 /** A guard that remembers in memory only. */

@@ -72,6 +72,7 @@ export class Parts {
       isTracked: (peerId) => this.tracking.isTracked(peerId),
       dialing: () => this.tracking.dialing,
       isDialing: (peerId) => this.tracking.isDialing(peerId),
+      isReplacing: (peerId) => this.tracking.isReplacing(peerId),
       loaded: () => ports.loaded(),
       remember: (peerId, addresses) => network.remember(peerId, addresses),
     });
@@ -109,6 +110,7 @@ export class Parts {
       connected: () => this.tracking.connected(),
       known: () => this.#candidates(),
       reputationOf: (peerId) => this.reputationOf(peerId),
+      tagValueOf: (peerId) => this.records.get(peerId)?.value ?? 0,
       close: (peerId, connectionId, cause) => this.tracking.close(peerId, connectionId, cause),
       dial: (...given) => this.#dialForPool(...given),
     });
@@ -120,6 +122,12 @@ export class Parts {
         this.report(peerId, 'UNREACHABLE');
       },
     });
+  }
+
+  /** Remembers what the peer store holds of a peer now. */
+  note(record: PeerRecord): void {
+    const { peerId, value = this.records.get(peerId)?.value } = record;
+    this.records.set(peerId, { ...record, ...(value !== undefined && { value }) });
   }
 
   /** Counts a fact; this node does not judge itself. */

@@ -102,12 +102,12 @@ class PeersService implements Peers, Startable {
   async start(): Promise<void> {
     if (this.#unwatch !== undefined) return;
     const { network, store } = this.#ports;
-    const { banning, records, standing, tracking } = this.#parts;
+    const { banning, standing, tracking } = this.#parts;
     if (!this.#isLoaded && store !== noStore) this.#loading ??= this.#load();
     this.#unwatch = network.watch({
       opened: (connection) => tracking.opened(connection),
       closed: (connection, error) => tracking.closed(connection, error),
-      recorded: (record) => void records.set(record.peerId, record),
+      recorded: (record) => this.#parts.note(record),
     });
     banning.start();
     standing.start();
@@ -297,7 +297,7 @@ class PeersService implements Peers, Startable {
       roles: this.#parts.roles.rolesOf(peerId),
       isConnected,
       ...this.#parts.tracking.explain(peerId),
-      protectedBy: isConnected ? this.#parts.pooling.protectionsOf(peerId) : [],
+      ...this.#parts.pooling.explain(peerId, isConnected),
     };
     return explain(known, this.#ports.clock.now());
   }

@@ -3,13 +3,20 @@ import { orAbort, type Clock, type Inspector, type Random } from '@lloom/core';
 
 import type { CloseCause } from './events.ts';
 import { DialRecords } from './internal/dialRecords.ts';
+import { explainPlan } from './internal/poolExplanation.ts';
 import { planConnections } from './internal/planConnections.ts';
 import type { ConnectionPlan, KnownPeer, PlannedPeer, PlanView } from './internal/poolView.ts';
+import { Returns } from './internal/returns.ts';
 import { withinTime, withSignal } from './internal/timeLimit.ts';
 import { lowestReputation } from './internal/worth.ts';
 import { poolMachine, type FillResult, type TrimResult } from './machines/pool.machine.ts';
 import type { NetworkConnection, RoleCandidate, RoleSource, UsageSource } from './ports.ts';
-import type { ConnectionLimits, ConnectionPoolConfig, PeerRole, Protection } from './types.ts';
+import type {
+  ConnectionLimits,
+  ConnectionPoolConfig,
+  PeerExplanation,
+  PeerRole,
+} from './types.ts';
 
 /** A connected peer, as the service knows it. */
 export interface PooledPeer {
@@ -35,6 +42,8 @@ export interface PoolingPorts {
   /** Known peers that are neither connected, being dialled, banned nor cooling down, with what is known of where they are. */
   known(): readonly string[];
   reputationOf(peerId: string): number;
+  /** How much other services hold of a peer: the sum of its tags. */
+  tagValueOf(peerId: string): number;
   close(peerId: string, connectionId: string, cause: CloseCause): void;
   /** Resolves when connected. `isRenewal`: a new connection beside the one there is. */
   dial(
@@ -57,6 +66,9 @@ const maxCandidates = 64;
 const fillMs = 20_000;
 /** How long an explanation may be behind when nothing has happened. */
 const explanationAgeMs = 1_000;
+
+/** Whoever comes back within that time, or the idle time if that is longer, is needed by somebody. */
+const soonestReturnMs = 60_000;
 
 /** What never changes of a connection. */
 type Origin = Pick<PlannedPeer['connections'][number], 'direction' | 'relayed' | 'openedAt'>;
@@ -82,6 +94,7 @@ interface Search {
 export class Pooling {
   readonly #ports: PoolingPorts;
   readonly #records = new DialRecords();
+  readonly #returns = new Returns();
   readonly #origins = new WeakMap<NetworkConnection, Origin>();
   readonly #dialing = new Map<string, readonly PeerRole[]>();
   readonly #renewing = new Set<string>();
@@ -150,9 +163,19 @@ export class Pooling {
     this.#actor?.send({ type: 'pool.wake' });
   }
 
-  /** Why connections to a peer are kept. */
-  protectionsOf(peerId: string): Protection[] {
-    return [...(this.#current().protections.get(peerId) ?? [])];
+  /** Why connections to a peer are kept, and what the latest plan says of it. */
+  explain(peerId: string, isConnected: boolean): Pick<PeerExplanation, 'protectedBy' | 'pool'> {
+    const plan = this.#current();
+    const protectedBy = isConnected ? [...(plan.protections.get(peerId) ?? [])] : [];
+    if (this.#pool === undefined) return { protectedBy };
+    const now = this.#ports.clock.elapsed();
+    const peer = {
+      ...{ peerId, isConnected, isDialing: this.#dialing.has(peerId) },
+      restMs: (this.#records.get(peerId) ?? 0) - now,
+      reputation: this.#ports.reputationOf(peerId),
+      roles: this.#rolesOf(peerId, now),
+    };
+    return { protectedBy, pool: explainPlan(plan, peer) };
   }
 
   #current(): ConnectionPlan {
@@ -169,6 +192,7 @@ export class Pooling {
     for (const { peerId, connectionId, cause } of plan.close) {
       this.#ports.close(peerId, connectionId, cause);
     }
+    this.#noteIdle(plan);
     if (!this.#isDrained) for (const { peerId } of plan.renew) void this.#renew(peerId);
     return { nextLookMs: plan.nextLookMs, isShort: plan.missing.length > 0 };
   }
@@ -299,6 +323,7 @@ export class Pooling {
     const planned = connections.map((connection) => {
       const origin = this.#originOf(connection);
       this.#records.seen(peerId, { openedAt: origin.openedAt, now });
+      this.#noteReturn(peerId, origin.openedAt);
       return {
         ...origin,
         id: connection.id,
@@ -306,8 +331,30 @@ export class Pooling {
         isInUse: connection.isInUse || (use?.active ?? 0) > 0,
       };
     });
-    const [roles, reputation] = [this.#rolesOf(peerId, now), this.#ports.reputationOf(peerId)];
-    return { peerId, isMaintained, roles, reputation, connections: planned };
+    return {
+      peerId,
+      isMaintained,
+      roles: this.#rolesOf(peerId, now),
+      reputation: this.#ports.reputationOf(peerId),
+      isNeeded: usage?.isNeeded?.(peerId) === true,
+      value: this.#ports.tagValueOf(peerId),
+      patience: this.#returns.patienceOf(peerId),
+      connections: planned,
+    };
+  }
+
+  /** Remembers who has lost the last connection for being idle. */
+  #noteIdle({ close }: ConnectionPlan): void {
+    const idle = new Set(close.filter(({ cause }) => cause.code === 'IDLE').map(({ peerId }) => peerId));
+    if (idle.size === 0) return;
+    for (const { peerId } of this.#ports.connected()) idle.delete(peerId);
+    for (const peerId of idle) this.#returns.closed(peerId, this.#ports.clock.elapsed());
+  }
+
+  #noteReturn(peerId: string, openedAt: number): void {
+    if (this.#pool === undefined) return;
+    const withinMs = Math.max(this.#pool.idleTimeoutMs, soonestReturnMs);
+    this.#returns.seen(peerId, { openedAt, withinMs });
   }
 
   #rolesOf(peerId: string, now: number): readonly PeerRole[] {

@@ -50,10 +50,15 @@ export interface PeerUsage {
   readonly lastUsedAt?: number;
 }
 
-/** Which peers are needed. Filled by `@lloom/rpc`. */
+/** Which peers are needed. Filled by `@lloom/rpc` and `@lloom/gossip`. */
 export interface UsageSource {
   /** `undefined` when nothing was ever under way. Called for every connected peer at each look. */
   usageOf(peerId: string): PeerUsage | undefined;
+  /**
+   * Whether the pool keeps a peer although nothing is under way with it; limits are kept all the same. Called for every connected
+   * peer at each look. @default nobody is
+   */
+  isNeeded?(peerId: string): boolean;
 }
 
 /** The peers that the DHT asks. */
@@ -142,6 +147,8 @@ export interface PeerRecord {
   readonly addresses: readonly string[];
   readonly protocols: readonly string[];
   readonly agentVersion?: string;
+  /** The sum of its tags, by which services say how much they hold of it; absent when this record does not tell. */
+  readonly value?: number;
 }
 
 /** Told of what happens in the network. */

@@ -1,5 +1,14 @@
 import { createActor, fromPromise, type ActorRefFrom } from 'xstate';
-import { errorText, safe, type Clock, type Inspector, type Random } from '@lloom/core';
+import {
+  errorText,
+  safe,
+  toMultiaddr,
+  toPeerId,
+  withPeerId,
+  type Clock,
+  type Inspector,
+  type Random,
+} from '@lloom/core';
 
 import type { ResolvedPeersConfig } from './config.ts';
 import { PeersError, type PeersErrorCode, type PeersFailure } from './errors.ts';
@@ -38,6 +47,9 @@ export class TrackedPeer {
   readonly #closers = new Set<PromiseWithResolvers<void>>();
   readonly #dials: RunningDials;
   readonly #onChange: (peer: TrackedPeer) => void;
+  /** The connection that is being replaced, or was and is still open. */
+  #replaced: string | undefined;
+  #isRenewing = false;
   /** What the latest dial threw: the error that is told, with its cause. */
   #thrown: unknown;
   /** Why the latest dial failed, when it did. */
@@ -77,6 +89,11 @@ export class TrackedPeer {
     return isAway && this.#closers.size === 0 && this.connections.size === 0;
   }
 
+  /** Whether it may have one connection more than others, because an old one is being replaced. */
+  get isReplacing(): boolean {
+    return this.#replaced !== undefined;
+  }
+
   /** How redials have gone. */
   get redials(): NonNullable<PeerExplanation['maintained']> {
     const { failures } = this.#actor.getSnapshot().context;
@@ -103,6 +120,7 @@ export class TrackedPeer {
     const removed = this.connections.remove(id, error);
     if (removed === undefined) return undefined;
     this.#actor.send({ type: 'connection.closed', connectionId: id, at: this.#ports.clock.elapsed() });
+    this.#endReplacing();
     return removed;
   }
 
@@ -120,13 +138,16 @@ export class TrackedPeer {
     return connected;
   }
 
-  /** Dials once more beside the connections that there are, as far as the limit admits it. */
+  /** Dials once more beside the connections that there are; the oldest of them does not count meanwhile. */
   async renew(addresses: readonly string[], signal: AbortSignal): Promise<void> {
     const { clock, config, gate, network } = this.#ports;
     const { peerId } = this;
     const limit = new AbortController();
     const timer = clock.setTimeout(() => limit.abort(), config.dialTimeoutMs);
-    const endAdmission = gate.admit(addresses);
+    const endAdmission = gate.admit([...addresses, ...this.#dialled()]);
+    const [old] = this.connections.held().toSorted((a, b) => a.openedAt - b.openedAt);
+    this.#replaced = old?.id;
+    this.#isRenewing = true;
     try {
       await this.#dials.run(AbortSignal.any([signal, limit.signal]), (own) =>
         network.dial({ peerId, addresses, signal: own, isRenewal: true }),
@@ -134,6 +155,8 @@ export class TrackedPeer {
     } finally {
       endAdmission();
       clock.clearTimeout(timer);
+      this.#isRenewing = false;
+      this.#endReplacing();
     }
   }
 
@@ -241,6 +264,24 @@ export class TrackedPeer {
     } finally {
       endAdmission();
     }
+  }
+
+  /** When the old connection is gone, or nothing has come beside it. */
+  #endReplacing(): void {
+    if (this.#isRenewing || this.#replaced === undefined) return;
+    const { gate } = this.#ports;
+    const isExceeded = this.connections.usable().length > gate.limits.maxConnectionsPerPeer;
+    if (isExceeded && this.connections.has(this.#replaced)) return;
+    this.#replaced = undefined;
+    this.connections.trim(gate.ruleFor(this.peerId));
+  }
+
+  /** Where open connections lead, in full: who admitted them, the user perhaps, admits others to the same place. */
+  #dialled(): string[] {
+    const outbound = this.connections.usable().filter(({ info }) => info.direction === 'outbound');
+    return outbound.map(({ info }) =>
+      withPeerId(toMultiaddr(info.remoteAddress), toPeerId(this.peerId)).toString(),
+    );
   }
 
   /** Where the current dial tries. */

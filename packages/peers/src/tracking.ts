@@ -57,6 +57,11 @@ export class Tracking {
     return this.#peers.has(peerId);
   }
 
+  /** Whether an old connection to the peer is being replaced. */
+  isReplacing(peerId: string): boolean {
+    return this.#peers.get(peerId)?.isReplacing === true;
+  }
+
   isDialing(peerId: string): boolean {
     return this.#peers.get(peerId)?.state === 'dialing';
   }

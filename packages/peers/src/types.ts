@@ -90,8 +90,42 @@ export interface PeerExplanation {
   };
   /** Why its connections are kept even when there are too many; empty when nothing speaks for it. */
   readonly protectedBy: readonly Protection[];
+  /** What the pool makes of it; absent without a pool. */
+  readonly pool?: PoolExplanation;
   /** The same in words, several lines. */
   readonly text: string;
+}
+
+/** What the pool makes of a peer, as far as its latest plan says. */
+export interface PoolExplanation {
+  /**
+   * Whether it dials the peer; absent while that is connected.
+   *
+   * - `dialing`: that is being done
+   * - `wanted`: peers like it are missing, so it may be dialled
+   * - `resting`: so it is, but not before `restMs` are over: the last connection failed or did not last
+   * - `enough`: nobody is missing, or limits leave no room
+   * - `otherRole`: only peers of other roles are missing
+   * - `reputation`: it has too little of it
+   */
+  readonly dial?: 'dialing' | 'wanted' | 'resting' | 'enough' | 'otherRole' | 'reputation';
+  readonly restMs?: number;
+  /**
+   * Why its connection is still open although it is past its lifetime; absent when it is not.
+   *
+   * - `inUse`: it has been replaced, and is in use still
+   * - `renewing`: another one is being opened
+   * - `queued`: others are being replaced first
+   * - `backOff`: the last attempt to replace it failed, or did not last
+   * - `noRoom`: a limit leaves no room for another one
+   */
+  readonly overdue?: 'inUse' | 'renewing' | 'queued' | 'backOff' | 'noRoom';
+  /** Limits that are exceeded because all connections beyond them are protected; absent when none is. */
+  readonly exceeded?: readonly {
+    readonly limit: string;
+    readonly connections: number;
+    readonly allowed: number;
+  }[];
 }
 
 /**
@@ -100,9 +134,12 @@ export interface PeerExplanation {
  * - `maintained`: `maintainConnection` was called
  * - `inUse`: requests or streams are under way
  * - `role`: the peer counts towards a target of the pool
+ * - `needed`: another service of the node needs it, whatever is sent to it: it is in a mesh of gossip, say
  * - `minimum`: the pool would fall below its minimum
+ *
+ * The first three keep it beyond limits, the others from being closed for disuse.
  */
-export type Protection = 'maintained' | 'inUse' | 'role' | 'minimum';
+export type Protection = 'maintained' | 'inUse' | 'role' | 'needed' | 'minimum';
 
 /** How many connections this node keeps. */
 export interface ConnectionLimits {
@@ -112,7 +149,11 @@ export interface ConnectionLimits {
   readonly maxInboundConnections: number;
   /** Those that this node opened. Follows `maxConnections` for as long as it is as much. */
   readonly maxOutboundConnections: number;
-  /** To one peer, both directions together. */
+  /**
+   * To one peer, both directions together. One that is past its lifetime, see {@link ConnectionPoolConfig}, does not count while
+   * it is replaced. That holds for this node: a peer that lets no more in keeps the old one, and is asked again later and
+   * later.
+   */
   readonly maxConnectionsPerPeer: number;
   /** Opened by others from one IP address, or one IPv6 network of 64 bits; loopback and relayed ones are not counted. */
   readonly maxConnectionsPerIp: number;
@@ -138,7 +179,8 @@ export interface ConnectionPoolConfig {
   readonly maxConnections?: number;
   /**
    * After how long without use a connection is closed, in ms. Use is every stream but those of `backgroundProtocols`, and
-   * what the port `usage` knows.
+   * what the port `usage` knows; whom that port calls needed is not closed. A peer that comes back within that time, or a
+   * minute, after it was closed may be idle for twice as long the next time, up to 16 times.
    * @default 300_000 - the specification's `idle_timeout`
    */
   readonly idleTimeoutMs?: number;

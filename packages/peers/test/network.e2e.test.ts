@@ -8,14 +8,11 @@ import {
   connectionTo,
   createNetworkNode,
   dial,
-  echo,
-  echoProtocol,
-  ended,
   holdStreams,
   openGate,
   type NetworkNode,
 } from './networkNodes.ts';
-import { addressOf, createPlainNode, idOf, nextLibp2pEvent } from './nodes.ts';
+import { addressOf, createPlainNode, echo, echoProtocol, ended, idOf, nextLibp2pEvent } from './nodes.ts';
 
 const pingProtocol = '/ipfs/ping/1.0.0';
 const foreverMs = 20_000;

@@ -7,8 +7,6 @@ import { peersDefaults } from '../src/config.ts';
 import type { Gate, NetworkConnection, PeerNetwork, PeersComponents } from '../src/ports.ts';
 import { addressOf, cleanUp, createPlainNode, idOf } from './nodes.ts';
 
-export const echoProtocol = '/echo/1.0.0';
-
 /** A gate that refuses nothing. */
 export const openGate: Gate = {
   refusesPeer: () => Promise.resolve(undefined),
@@ -105,12 +103,6 @@ export function connectionTo(from: Libp2p, to: Libp2p): Connection {
   return connection;
 }
 
-/** Sends back whatever comes, and closes when the other side does. */
-export const echo = (stream: Stream): void => {
-  stream.addEventListener('message', ({ data }) => void stream.send(data));
-  stream.addEventListener('remoteCloseWrite', () => void stream.close());
-};
-
 /** Takes streams of a protocol and only holds them; each call of the result gives the next one. */
 export async function holdStreams(node: Libp2p, protocol: string): Promise<() => Promise<Stream>> {
   const held: Stream[] = [];
@@ -126,10 +118,3 @@ export async function holdStreams(node: Libp2p, protocol: string): Promise<() =>
     return stream === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(stream);
   };
 }
-
-/** Resolves when a stream has ended. */
-export const ended = (stream: Stream): Promise<void> =>
-  new Promise((resolve) => {
-    if (stream.status !== 'open') resolve();
-    else stream.addEventListener('close', () => resolve(), { once: true });
-  });

@@ -35,6 +35,8 @@ export class PoolSurroundings {
   readonly roles = new Map<string, readonly PeerRole[]>();
   readonly reputations = new Map<string, number>();
   readonly uses = new Map<string, PeerUsage>();
+  readonly needed = new Set<string>();
+  readonly values = new Map<string, number>();
   /** The roles that were searched. */
   readonly searches: PeerRole[] = [];
   /** What searches find. */
@@ -55,7 +57,10 @@ export class PoolSurroundings {
         rolesOf: (peerId) => this.roles.get(peerId) ?? [],
         find: (role) => this.#find(role),
       },
-      usage: { usageOf: (peerId) => this.uses.get(peerId) },
+      usage: {
+        usageOf: (peerId) => this.uses.get(peerId),
+        isNeeded: (peerId) => this.needed.has(peerId),
+      },
       limits: () => this.limits,
       connected: () =>
         [...this.open].map(([peerId, connections]) => ({
@@ -65,6 +70,7 @@ export class PoolSurroundings {
         })),
       known: () => [...this.known].filter((peerId) => !this.open.has(peerId)),
       reputationOf: (peerId) => this.reputations.get(peerId) ?? 0,
+      tagValueOf: (peerId) => this.values.get(peerId) ?? 0,
       close: (peerId, connectionId, cause) => {
         this.closed.push({ peerId, connectionId, cause });
         this.lose(peerId, connectionId);

@@ -41,8 +41,9 @@ export const old = { openedAt: now - 3_600_000 };
 
 /** A peer with a connection of the same name, unless it has others. */
 export const peer = (peerId: string, changes: Partial<PlannedPeer & PlannedConnection> = {}): PlannedPeer => {
-  const { isMaintained = false, roles = [], reputation = 0, connections, ...one } = changes;
-  return { peerId, isMaintained, roles, reputation, connections: connections ?? [connection(peerId, one)] };
+  const { isMaintained = false, isNeeded = false, roles = [], reputation = 0, ...others } = changes;
+  const { value = 0, patience = 1, connections = [connection(peerId, others)] } = others;
+  return { peerId, isMaintained, isNeeded, roles, reputation, value, patience, connections };
 };
 
 export const known = (peerId: string, changes: Partial<KnownPeer> = {}): KnownPeer => ({
@@ -86,7 +87,7 @@ export const carriedOut = (view: PlanView, plan: ConnectionPlan): PlanView => {
     ...view,
     connected: [
       ...stay.filter(({ connections }) => connections.length > 0),
-      ...come.map((one) => ({ ...one, isMaintained: false, connections: [fresh(one.peerId)] })),
+      ...come.map((one) => peer(one.peerId, { ...one, connections: [fresh(one.peerId)] })),
     ],
     known: view.known.filter(({ peerId }) => !opened.has(peerId)),
   };

@@ -1,7 +1,8 @@
+import { multiaddr } from '@multiformats/multiaddr';
 import { describe, expect, it } from 'vitest';
 
 import { fakeNodes } from './fakeNode.ts';
-import { larger, smaller, turn } from './fakes.ts';
+import { candidateOf, larger, smaller, turn } from './fakes.ts';
 
 const { createNode } = fakeNodes();
 const relay = '/libp2p/circuit/relay/0.2.0/hop';
@@ -68,6 +69,35 @@ describe('setConnectionPool()', () => {
     expect(old.isOpen).toBe(false);
     expect(peers.isConnected(larger)).toBe(true);
     expect(toldOf('connection:closed')).toMatchObject([{ cause: { code: 'EXPIRED' } }]);
+  });
+
+  it('replaces it beyond maxConnectionsPerPeer, and lets no third one in', async () => {
+    const node = createNode({ maxConnectionsPerPeer: 1 });
+    const { network, peers } = node;
+    await peers.maintainConnection(larger);
+    const old = network.open(larger, { openedAt: 0, remoteAddress: '/ip4/127.0.0.1/tcp/1' });
+    network.dials[0]?.end();
+    old.isInUse = true;
+    peers.setConnectionPool({ minConnections: 0, connectionTtlMs: 20_000, idleTimeoutMs: 3_600_000 });
+    const another = candidateOf(larger, { direction: 'outbound' });
+    expect(network.gate.refusesConnection(another)).toMatch(/maxConnectionsPerPeer is 1/);
+    const elsewhere = multiaddr(`/ip4/127.0.0.1/tcp/2/p2p/${larger}`);
+    const there = multiaddr(`/ip4/127.0.0.1/tcp/1/p2p/${larger}`);
+    expect(network.gate.refusesAddress(there)).toBeDefined();
+    await run(node, 24_000);
+    expect(network.gate.refusesConnection(another)).toBeUndefined();
+    expect(network.gate.refusesAddress(there)).toBeUndefined();
+    expect(network.gate.refusesAddress(elsewhere)).toBeDefined();
+    const renewed = network.open(larger, { openedAt: node.clock.now() });
+    network.lastDial.end();
+    await run(node, 4_000);
+    expect([old.isOpen, renewed.isOpen]).toEqual([true, true]);
+    expect(network.gate.refusesConnection(another)).toMatch(/maxConnectionsPerPeer is 2/);
+    expect(network.gate.refusesAddress(there)).toBeDefined();
+    old.isInUse = false;
+    await run(node, 2_000);
+    expect([old.isOpen, renewed.isOpen]).toEqual([false, true]);
+    expect(network.gate.refusesConnection(another)).toMatch(/maxConnectionsPerPeer is 1/);
   });
 
   it('leaves the old connection when it cannot be replaced', async () => {

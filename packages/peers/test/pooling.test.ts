@@ -33,7 +33,7 @@ describe('a pool closes', () => {
     const connection = at.connect('a');
     connection.isInUse = true;
     await at.pass(5 * minute);
-    expect(at.pooling.protectionsOf('a')).toEqual(['inUse']);
+    expect(at.pooling.explain('a', true).protectedBy).toEqual(['inUse']);
     connection.isInUse = false;
     connection.lastUsedAt = at.clock.elapsed();
     at.pooling.wake();
@@ -95,7 +95,7 @@ describe('a pool closes', () => {
     for (const peerId of names(5)) at.connect(peerId);
     await at.pass(3 * minute);
     expect(at.open.size).toBe(2);
-    expect(at.pooling.protectionsOf([...at.open.keys()][0] ?? '')).toEqual(['minimum']);
+    expect(at.pooling.explain([...at.open.keys()][0] ?? '', true).protectedBy).toEqual(['minimum']);
   });
 });
 
@@ -110,7 +110,10 @@ describe('a connection that is too old', () => {
     expect(at.dials).toMatchObject([{ peerId: 'a', isRenewal: true }]);
     expect(at.closed).toEqual([]);
     await at.dials[0]?.end();
+    // A peer that refuses it says so within a round trip.
     await at.pass(1_000);
+    expect(at.closed).toEqual([]);
+    await at.pass(1_500);
     expect(at.closings).toEqual(['a-1 EXPIRED']);
     expect(at.open.get('a')?.map(({ id }) => id)).toEqual(['a-2']);
   });
@@ -163,7 +166,7 @@ describe('a connection that is too old', () => {
     await at.start(pool);
     const connection = at.connect('a');
     await turn();
-    at.pooling.protectionsOf('a');
+    at.pooling.explain('a', true).protectedBy;
     Object.assign(connection.info, { openedAt: 2 * hour });
     await at.pass(minute);
     expect(at.closings).toEqual(['a-1 EXPIRED']);
@@ -197,7 +200,7 @@ describe('missing peers', () => {
     expect(at.dials).toMatchObject([{ peerId: 'e', addresses: ['/memory/e'], isRenewal: false }]);
     await at.dials[0]?.end();
     await at.pass(10_000);
-    expect(at.pooling.protectionsOf('e')).toEqual(['role']);
+    expect(at.pooling.explain('e', true).protectedBy).toEqual(['role']);
     expect(at.searches).toHaveLength(1);
   });
 

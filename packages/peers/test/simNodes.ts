@@ -1,7 +1,7 @@
 import { identify } from '@libp2p/identify';
 import type { Libp2p } from '@libp2p/interface';
 import { ping } from '@libp2p/ping';
-import type { SimHost } from '@lloom/simkit';
+import type { SimHost, TestNetwork } from '@lloom/simkit';
 import { createLibp2p, type Libp2pOptions } from 'libp2p';
 
 import {
@@ -98,3 +98,17 @@ export function watch({ services }: SimNode): Watched {
     closed,
   };
 }
+
+/** What a call that is expected to fail came to, and how long it took, in ms. */
+export async function failure(network: TestNetwork<SimNode>, act: () => Promise<unknown>) {
+  const startedAt = network.clock.elapsed();
+  const error = await network.run(() => errorOf(act()));
+  return { error, tookMs: network.clock.elapsed() - startedAt };
+}
+
+/** Dials a node at its own address. */
+export const dial = (from: SimNode, to: SimNode) => from.services.peers.dialPeer(idOf(to), [addressOf(to)]);
+
+/** Whether both know of a connection between them. */
+export const areConnected = (one: SimNode, other: SimNode): boolean =>
+  one.services.peers.isConnected(idOf(other)) && other.services.peers.isConnected(idOf(one));

@@ -4,9 +4,11 @@ import { ClassicLevel } from 'classic-level';
 import { MemoryDatastore } from 'datastore-core';
 import type { Datastore } from 'interface-datastore';
 import { errorText } from '@lloom/core';
+import { doubtNonces } from '@lloom/identity';
 import { BehaviourError } from '../errors.ts';
 import { causeOf, checkUnlocked, FolderDatastore, isDamage } from './level.ts';
 import { disarmFiles, filesDamage } from './levelFiles.ts';
+import { beginRepair, endRepair, isBeingRepaired } from './repairMark.ts';
 
 /** A datastore that is open, and how to close it. */
 export interface OpenDatastore {
@@ -32,7 +34,8 @@ const closeNothing = (): Promise<void> => Promise.resolve();
  * Opens the datastore of a node: the one it was given, a folder, or memory.
  *
  * A folder whose files are damaged is repaired, and set aside when that fails; the process is then warned, with the code
- * `LLOOM_DATASTORE_REPAIRED` or `LLOOM_DATASTORE_SET_ASIDE`.
+ * `LLOOM_DATASTORE_REPAIRED` or `LLOOM_DATASTORE_SET_ASIDE`. A repair may lose used nonces, so that whatever was signed before is
+ * refused afterwards, also when the process ends in the midst of it.
  *
  * @throws {BehaviourError} `DATASTORE_FAILED`
  */
@@ -59,16 +62,25 @@ async function openFolder(
   { isSynced, nowMs }: Omit<DatastorePlace, 'path'>,
 ): Promise<OpenDatastore> {
   const damage = await filesDamage(path);
+  if (damage?.needsRepair === false) {
+    // LevelDB leaves out what is damaged as soon as it is opened.
+    await checkUnlocked(path);
+    await beginRepair(path);
+  }
   const found = damage?.needsRepair === true ? new Error(damage.why) : await openSound(path, isSynced);
   if (found instanceof FolderDatastore) {
+    if (await isBeingRepaired(path)) await forgetNonces(path, found);
     if (damage === undefined) return opened(found);
     return opened(found, warn('LLOOM_DATASTORE_REPAIRED', repairedText(path, new Error(damage.why))));
   }
   await checkUnlocked(path);
+  await beginRepair(path);
   if (damage !== undefined) await disarmFiles(path, damage);
   const repaired = (await isRepaired(path)) ? await openSound(path, isSynced) : undefined;
-  if (repaired instanceof FolderDatastore)
+  if (repaired instanceof FolderDatastore) {
+    await forgetNonces(path, repaired);
     return opened(repaired, warn('LLOOM_DATASTORE_REPAIRED', repairedText(path, found)));
+  }
   const aside = await setAside(path, nowMs);
   const empty = await openSound(path, isSynced);
   if (!(empty instanceof FolderDatastore)) throw empty;
@@ -76,6 +88,17 @@ async function openFolder(
     `The datastore "${path}" is damaged (${errorText(found)}) and could not be repaired. Its files are now in "${aside}", and ` +
     'the node starts with an empty one: without the bans, known peers, reputations, accepted requests and used nonces in it.';
   return opened(empty, warn('LLOOM_DATASTORE_SET_ASIDE', { message, error: found }));
+}
+
+/** Some may be gone: the guard of used nonces must not take the others for all. */
+async function forgetNonces(path: string, datastore: FolderDatastore): Promise<void> {
+  try {
+    await doubtNonces(datastore);
+    await endRepair(path);
+  } catch (error) {
+    await datastore.close();
+    throw error;
+  }
 }
 
 function repairedText(path: string, error: Error): NonNullable<OpenDatastore['damage']> {

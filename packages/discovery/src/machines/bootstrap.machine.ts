@@ -20,6 +20,8 @@ interface BootstrapContext extends BootstrapInput {
   readonly foundPeers: number;
   /** Failures in a row. */
   readonly attempt: number;
+  /** How often in a row every bootstrap peer was lost again before the next check. */
+  readonly losses: number;
   readonly delayMs: number;
 }
 
@@ -87,6 +89,15 @@ export const bootstrapMachine = setup({
       const attempt = context.attempt + 1;
       return { seed, attempt, delayMs: retryDelay(context.retry, attempt, chance) };
     }),
+    // A bootstrap peer that closes what it does not need would be dialled again and again.
+    planReturn: assign(({ context }) => {
+      const { chance, seed } = draw(context.seed);
+      const { retry, bootstrapIntervalMs } = context;
+      const maxRetryDelayMs = Math.max(retry.maxRetryDelayMs, bootstrapIntervalMs);
+      const losses = context.losses + 1;
+      return { seed, losses, delayMs: retryDelay({ ...retry, maxRetryDelayMs }, losses, chance) };
+    }),
+    forgetLosses: assign({ losses: 0 }),
     tellJoined: emit(({ context }) => ({
       type: 'bootstrap.joined' as const,
       peerIds: context.answered,
@@ -100,7 +111,7 @@ export const bootstrapMachine = setup({
   },
 }).createMachine({
   id: 'bootstrap',
-  context: ({ input }) => ({ ...input, answered: [], lookups: 0, foundPeers: 0, attempt: 0, delayMs: 0 }),
+  context: ({ input }) => ({ ...input, answered: [], lookups: 0, foundPeers: 0, attempt: 0, losses: 0, delayMs: 0 }),
   on: { 'bootstrap.run': '.dialing' },
   initial: 'idle',
   states: {
@@ -150,8 +161,8 @@ export const bootstrapMachine = setup({
     joined: {
       entry: ['planCheck', 'tellJoined'],
       description: 'Checked from time to time; soon, when the look-up found nobody.',
-      after: { delayMs: 'dialing' },
-      on: { 'bootstrap.lost': { target: 'backingOff', actions: 'planRetry' } },
+      after: { delayMs: { target: 'dialing', actions: 'forgetLosses' } },
+      on: { 'bootstrap.lost': { target: 'backingOff', actions: 'planReturn' } },
     },
     backingOff: { after: { delayMs: 'dialing' } },
   },

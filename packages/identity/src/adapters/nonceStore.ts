@@ -103,6 +103,11 @@ export class NonceStore {
   }
 }
 
+/** Takes away what a guard knows beside its nonces: it then refuses whatever was signed before it is made anew. */
+export async function deleteState(datastore: Datastore): Promise<void> {
+  await datastore.delete(stateKey);
+}
+
 function keyOf({ signer, nonce }: Nonce): Key {
   return new Key(`${entriesPrefix}/${signer}/${Buffer.from(nonce, 'latin1').toString('hex')}`);
 }

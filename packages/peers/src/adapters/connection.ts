@@ -13,6 +13,8 @@ export const closeTimeoutMs = 1_000;
 export class Libp2pConnection implements NetworkConnection {
   readonly id: string;
   readonly peerId: string;
+  /** Whether this package closes it, or has. */
+  isClosing = false;
   readonly #connection: Connection;
   readonly #use: StreamUse;
   readonly #ping: ConnectionPing;
@@ -60,6 +62,7 @@ export class Libp2pConnection implements NetworkConnection {
   }
 
   async close(): Promise<void> {
+    this.isClosing = true;
     try {
       await this.#connection.close({ signal: AbortSignal.timeout(closeTimeoutMs) });
       if (this.#connection.status === 'closing') throw new Error('it was being closed for too long');

@@ -14,6 +14,7 @@ import type { ConnectionLimits } from '../types.ts';
 import { closeTimeoutMs, Libp2pConnection } from './connection.ts';
 import { Dialing } from './dialing.ts';
 import { guardWith } from './gater.ts';
+import { Reconnects } from './reconnects.ts';
 import { recordOf, recordOfIdentified, storedPeer } from './records.ts';
 
 /**
@@ -38,6 +39,7 @@ class Libp2pNetwork implements PeerNetwork {
   readonly #settings: NetworkSettings;
   readonly #log: Logger;
   readonly #dialing: Dialing;
+  readonly #reconnects: Reconnects;
 
   constructor(components: PeersComponents, settings: NetworkSettings) {
     this.#components = components;
@@ -45,6 +47,7 @@ class Libp2pNetwork implements PeerNetwork {
     this.#log = components.logger.forComponent('lloom:peers');
     this.peerId = components.peerId.toString();
     this.#dialing = new Dialing(components, (message, error) => this.log(message, error));
+    this.#reconnects = new Reconnects(components.connectionManager);
   }
 
   log(message: string, error: unknown): void {
@@ -63,6 +66,7 @@ class Libp2pNetwork implements PeerNetwork {
     // While the peer store is being read: the peers of which something newer is known already.
     let updated: Set<string> | undefined = new Set();
     const followed = new Map<Connection, Libp2pConnection>();
+    this.#reconnects.begin();
     const follow = (connection: Connection): void => {
       if (connection.status !== 'open' && connection.status !== 'closing') return;
       if (followed.has(connection)) return;
@@ -72,6 +76,10 @@ class Libp2pNetwork implements PeerNetwork {
         'close',
         safe((event) => {
           if (!followed.delete(connection)) return;
+          const isMeant = event.error === undefined || told.isClosing;
+          if (isMeant && connectionManager.getConnections(connection.remotePeer).length === 0) {
+            this.#reconnects.leaveAlone(told.peerId);
+          }
           watcher.closed(told, event.error);
         }, this.#onListenerError),
         { once: true },
@@ -107,6 +115,7 @@ class Libp2pNetwork implements PeerNetwork {
     void read();
     return () => {
       ending.abort();
+      this.#reconnects.end();
       for (const connection of followed.values()) connection.forget();
       followed.clear();
       events.removeEventListener('connection:open', onOpen);

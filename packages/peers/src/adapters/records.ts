@@ -12,6 +12,7 @@ export function recordOf(peer: Peer): PeerRecord {
     peerId: peer.id.toString(),
     addresses: peer.addresses.map(({ multiaddr: address }) => address.toString()),
     protocols: [...peer.protocols],
+    value: valueOf(peer),
     ...(agentVersion !== undefined && agentOf(new TextDecoder().decode(agentVersion))),
   };
 }
@@ -43,6 +44,12 @@ export async function storedPeer(
 
 /** What libp2p tells errors apart by. */
 export const nameOf = (error: unknown): unknown => (error as { readonly name?: unknown } | undefined)?.name;
+
+function valueOf({ tags }: Peer): number {
+  let value = 0;
+  for (const tag of tags.values()) value += tag.value;
+  return value;
+}
 
 const agentOf = (text: string): { readonly agentVersion: string } => ({
   agentVersion: text.slice(0, maxAgentVersionLength),

@@ -1,4 +1,5 @@
 import type { FactExplanation, PeerExplanation } from '../types.ts';
+import { poolLines } from './poolExplanation.ts';
 import { leastPoints, signed } from './reputation.ts';
 
 /** What is known of a peer, and the same in words. `nowMs` is wall time. */
@@ -8,6 +9,7 @@ export function explain(known: Omit<PeerExplanation, 'text'>, nowMs: number): Pe
     ...banLines(known, nowMs),
     ...reputationLines(known, nowMs),
     ...keepingLines(known),
+    ...poolLines(known.pool ?? {}),
   ];
   return { ...known, text: lines.join('\n') };
 }

@@ -29,6 +29,8 @@ export interface GateView {
   /** How many dials are under way. */
   dialing(): number;
   isDialing(peerId: string): boolean;
+  /** Whether an old connection to the peer is being replaced. */
+  isReplacing(peerId: string): boolean;
   banOf(peerId: string): Ban | undefined;
   /** Resolves when it is known who is banned, and what else was kept. */
   loaded(): Promise<void>;
@@ -95,7 +97,8 @@ export class Gatekeeper implements Gate {
 
   /** What decides which connections to a peer stay: none while it has to stay away. */
   ruleFor(peerId: string): ConnectionRule {
-    const limit = this.isCooling(peerId) ? 0 : this.limits.maxConnectionsPerPeer;
+    const most = this.limits.maxConnectionsPerPeer + Number(this.#view.isReplacing(peerId));
+    const limit = this.isCooling(peerId) ? 0 : most;
     return { limit, selfPeerId: this.#view.selfPeerId, remotePeerId: peerId };
   }
 

@@ -245,7 +245,7 @@ const idleRows: readonly PlanRow[] = [
 
 const replaced = (changes = {}) => [
   connection('a1', { ...old, ...changes }),
-  connection('a2', { openedAt: now }),
+  connection('a2', { openedAt: now - 2_000 }),
 ];
 
 const ageRows: readonly PlanRow[] = [
@@ -339,12 +339,36 @@ const ageRows: readonly PlanRow[] = [
     { overdue: ['a noRoom'] },
   ],
   [
-    'it stays when the peer may have one only',
+    'it is replaced also when the peer may have one only: it does not count meanwhile',
     {
       limits: { ...limits, maxConnectionsPerPeer: 1 },
       connected: [peer('a', { ...old, isMaintained: true })],
     },
-    { overdue: ['a noRoom'] },
+    { renew: ['a: maintained'] },
+  ],
+  [
+    'it stays while its successor may still be refused',
+    {
+      connected: [
+        peer('a', {
+          isMaintained: true,
+          connections: [connection('a1', old), connection('a2', { openedAt: now - 1_999 })],
+        }),
+      ],
+    },
+    { overdue: ['a1 renewing'] },
+  ],
+  [
+    'it stays when there are more than the peer may have already',
+    {
+      limits: { ...limits, maxConnectionsPerPeer: 1 },
+      connected: [
+        peer('a', {
+          connections: [connection('a1', { ...old, ...isInUse }), connection('a2', { ...old, ...isInUse })],
+        }),
+      ],
+    },
+    { overdue: ['a2 inUse', 'a1 noRoom'] },
   ],
   [
     'four are replaced at a time, the best first',

@@ -16,6 +16,9 @@ import { assess, compareIds, isExpired, isKept, reasonsOf, ttlOf, type Assessed 
 const soonestLookMs = 1_000;
 const latestLookMs = 60_000;
 
+/** A peer that lets nobody in, or no second one, closes what has just been opened a round trip later: so long is that waited for. */
+const provenMs = 2_000;
+
 /** How many renewals may be under way. */
 const maxRenewals = 4;
 
@@ -24,8 +27,9 @@ const maxRenewals = 4;
  * peers come, and a plan that was carried out leaves nothing to do.
  *
  * Whoever is maintained, in use or needed for a role's target is not closed, rather is a limit exceeded. Of the others the
- * second connection to a peer goes before the only one to another, then the least reputation, no role, relayed, unused for
- * the longest time, inbound, the newest.
+ * second connection to a peer goes before the only one to another, then those whom no service needs, the least reputation, no
+ * role, the least value to other services, relayed, unused for the longest time, inbound, the newest. Whom a service needs is not
+ * closed for being idle.
  */
 export function planConnections(view: PlanView): ConnectionPlan {
   const planning = new Planning(view);
@@ -78,9 +82,13 @@ class Planning {
         if (isExpired(connection, this.#view)) this.#note(one, connection, 'inUse');
         continue;
       }
-      const cause = this.#expiredCause(connection) ?? this.#idleCause(connection);
-      if (cause !== undefined) this.#end(held, cause);
-      else this.#lookAtEnd(connection);
+      const cause = this.#expiredCause(connection) ?? this.#idleCause(one, connection);
+      const provenInMs = one.keeper.openedAt + provenMs - this.#view.now;
+      if (cause !== undefined && provenInMs > 0) {
+        this.#note(one, connection, 'renewing');
+        this.#lookIn(provenInMs);
+      } else if (cause !== undefined) this.#end(held, cause);
+      else this.#lookAtEnd(one, connection);
     }
   }
 
@@ -91,12 +99,12 @@ class Planning {
     for (const one of this.#assessed) {
       const { keeper } = one;
       const expired = this.#expiredCause(keeper);
-      if (isKept(one)) {
+      if (isKept(one) || one.peer.isNeeded) {
         if (expired === undefined) this.#lookAtAge(keeper);
         continue;
       }
-      const cause = this.#idleCause(keeper) ?? expired;
-      if (cause === undefined) this.#lookAtEnd(keeper);
+      const cause = this.#idleCause(one, keeper) ?? expired;
+      if (cause === undefined) this.#lookAtEnd(one, keeper);
       else if (this.#open.peers > pool.minConnections) this.#end({ one, connection: keeper }, cause);
     }
   }
@@ -185,11 +193,17 @@ class Planning {
 
   #worthOf({ one, connection }: Held): string {
     const what =
-      connection === one.keeper ? 'nothing speaks for it' : 'there is another one to the same peer';
+      connection !== one.keeper
+        ? 'there is another one to the same peer'
+        : one.peer.isNeeded
+          ? 'services need it, but the limit counts for more'
+          : 'nothing speaks for it';
     const role = one.peer.roles.length > 0 ? one.peer.roles.join(' and ') : 'no role';
+    const { value } = one.peer;
+    const worth = value === 0 ? '' : ` value ${value} to other services,`;
     const way = connection.relayed ? 'relayed' : 'direct';
     const unusedMs = this.#since(connection.lastUsedAt);
-    return `${what}, reputation ${one.points}, ${role}, ${way}, unused for ${unusedMs} ms`;
+    return `${what}, reputation ${one.points}, ${role},${worth} ${way}, unused for ${unusedMs} ms`;
   }
 
   /** Another connection is opened for each that is too old, to a peer that stays. */
@@ -220,7 +234,8 @@ class Planning {
     const open = peer.connections.filter((connection) => !this.#closed.has(connection)).length;
     const pending = dialing.size + renewing.size + this.#renew.length;
     const hasRoom =
-      open < limits.maxConnectionsPerPeer &&
+      // The old one does not count while it is replaced.
+      open <= limits.maxConnectionsPerPeer &&
       this.#before.total + pending < limits.maxConnections &&
       this.#before.outbound + pending < limits.maxOutboundConnections &&
       pending < limits.maxPendingConnections;
@@ -240,11 +255,12 @@ class Planning {
     return { code: 'EXPIRED', message };
   }
 
-  #idleCause({ lastUsedAt }: PlannedConnection): CloseCause | undefined {
+  #idleCause({ peer }: Assessed, { lastUsedAt }: PlannedConnection): CloseCause | undefined {
     const { pool, now } = this.#view;
-    if (pool === undefined || now - lastUsedAt < pool.idleTimeoutMs) return undefined;
+    if (pool === undefined || now - lastUsedAt < pool.idleTimeoutMs * peer.patience) return undefined;
+    const longer = peer.patience === 1 ? '' : `, ${peer.patience} times that because it came back before`;
     const message = `nobody used it for ${this.#since(lastUsedAt)} ms, idleTimeoutMs is ${pool.idleTimeoutMs}`;
-    return { code: 'IDLE', message };
+    return { code: 'IDLE', message: message + longer };
   }
 
   #since(moment: number): number {
@@ -252,9 +268,9 @@ class Planning {
   }
 
   /** At its end by disuse or age, whichever comes first. */
-  #lookAtEnd(connection: PlannedConnection): void {
+  #lookAtEnd({ peer }: Assessed, connection: PlannedConnection): void {
     const { pool, now } = this.#view;
-    if (pool !== undefined) this.#lookIn(connection.lastUsedAt + pool.idleTimeoutMs - now);
+    if (pool !== undefined) this.#lookIn(connection.lastUsedAt + pool.idleTimeoutMs * peer.patience - now);
     this.#lookAtAge(connection);
   }
 
@@ -273,6 +289,7 @@ class Planning {
     for (const one of this.#assessed) {
       if (this.#closed.has(one.keeper)) continue;
       const reasons = reasonsOf(one);
+      if (pool !== undefined && one.peer.isNeeded) reasons.push('needed');
       if (isLeast) reasons.push('minimum');
       if (reasons.length > 0) protections.set(one.peer.peerId, reasons);
     }
@@ -295,7 +312,7 @@ class Planning {
   }
 
   #keptBy(): Excess['keptBy'] {
-    const keptBy = { maintained: 0, inUse: 0, role: 0, minimum: 0 };
+    const keptBy = { maintained: 0, inUse: 0, role: 0, needed: 0, minimum: 0 };
     for (const one of this.#assessed) for (const reason of reasonsOf(one)) keptBy[reason]++;
     return keptBy;
   }

@@ -243,6 +243,6 @@ describe('the reasons of a plan', () => {
   it('tell who keeps a limit from being kept', () => {
     const connected = [peer('a', { ...isInUse, isMaintained: true }), peer('b', isInUse)];
     const { excess } = planConnections(viewOf({ ...few(1), connected }));
-    expect(excess[0]?.keptBy).toEqual({ maintained: 1, inUse: 2, role: 0, minimum: 0 });
+    expect(excess[0]?.keptBy).toEqual({ maintained: 1, inUse: 2, role: 0, needed: 0, minimum: 0 });
   });
 });

@@ -1,5 +1,11 @@
 import type { CloseCause } from '../events.ts';
-import type { ConnectionLimits, ConnectionPoolConfig, PeerRole, Protection } from '../types.ts';
+import type {
+  ConnectionLimits,
+  ConnectionPoolConfig,
+  PeerRole,
+  PoolExplanation,
+  Protection,
+} from '../types.ts';
 
 /** An open connection, as the planner sees it. Moments are elapsed time of one clock. */
 export interface PlannedConnection {
@@ -19,6 +25,12 @@ export interface PlannedPeer {
   readonly isMaintained: boolean;
   readonly roles: readonly PeerRole[];
   readonly reputation: number;
+  /** Whether others need it to stay, whatever is sent to it: it is not closed for being idle. */
+  readonly isNeeded: boolean;
+  /** What other services of the node hold of it: the sum of its tags in the peer store. */
+  readonly value: number;
+  /** How many times as long as others it may be idle; at least 1. */
+  readonly patience: number;
   /** Never empty. */
   readonly connections: readonly PlannedConnection[];
 }
@@ -101,14 +113,7 @@ export interface Excess {
 export interface Overdue {
   readonly peerId: string;
   readonly connectionId: string;
-  /**
-   * - `inUse`: it has been replaced, and is in use still
-   * - `renewing`: another one is being opened
-   * - `queued`: so many renewals are under way already
-   * - `backOff`: the last renewal failed, or did not last
-   * - `noRoom`: a limit leaves no room for another one
-   */
-  readonly waitsFor: 'inUse' | 'renewing' | 'queued' | 'backOff' | 'noRoom';
+  readonly waitsFor: NonNullable<PoolExplanation['overdue']>;
 }
 
 /** What is to be done, and why. */

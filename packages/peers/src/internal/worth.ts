@@ -7,6 +7,9 @@ export const allRoles: readonly PeerRole[] = ['executor', 'validator', 'relay'];
 /** Whose reputation is below this is neither dialled by the pool nor counted for a role. */
 export const lowestReputation = -10;
 
+/** Beyond all that reputation and role can make. */
+const neededRank = 1_000;
+
 /** A connected peer, and what speaks for it. */
 export interface Assessed {
   readonly peer: PlannedPeer;
@@ -15,11 +18,11 @@ export interface Assessed {
   readonly isInUse: boolean;
   /** In whole points: what is less decides nothing. */
   readonly points: number;
-  /** Reputation, role and directness in one number: what decides before use and age. */
+  /** Need, reputation and role in one number: what decides first. */
   readonly rank: number;
   readonly lastUsedAt: number;
   /** Whether it counts towards a target. */
-  isNeeded: boolean;
+  isCounted: boolean;
 }
 
 /** How old a connection may be; without a pool any age. */
@@ -55,6 +58,8 @@ export const compareIds = (a: string, b: string): number => (a < b ? -1 : Number
 /** Those with the least worth first: the order in which they go when some must. */
 const compareWorth = (a: Assessed, b: Assessed): number =>
   a.rank - b.rank ||
+  a.peer.value - b.peer.value ||
+  Number(b.keeper.relayed) - Number(a.keeper.relayed) ||
   a.lastUsedAt - b.lastUsedAt ||
   Number(a.keeper.direction === 'outbound') - Number(b.keeper.direction === 'outbound') ||
   b.keeper.openedAt - a.keeper.openedAt ||
@@ -65,17 +70,18 @@ export function assess(view: PlanView): Assessed[] {
   const assessed = view.connected.map((peer) => {
     const keeper = keeperOf(peer, view);
     const points = Math.round(peer.reputation);
-    const rank = 4 * points + 2 * Number(peer.roles.length > 0) + Number(!keeper.relayed);
+    const isNeeded = peer.isNeeded && peer.reputation >= lowestReputation;
+    const rank = neededRank * Number(isNeeded) + 2 * points + Number(peer.roles.length > 0);
     const isInUse = peer.connections.some((connection) => connection.isInUse);
-    return { peer, keeper, isInUse, points, rank, lastUsedAt: keeper.lastUsedAt, isNeeded: false };
+    return { peer, keeper, isInUse, points, rank, lastUsedAt: keeper.lastUsedAt, isCounted: false };
   });
   assessed.sort(compareWorth);
-  markNeeded(assessed, view.pool?.roles ?? {});
+  markCounted(assessed, view.pool?.roles ?? {});
   return assessed;
 }
 
 /** Those that stay in any case fill the targets first, then the best of the others. */
-function markNeeded(assessed: readonly Assessed[], targets: RoleTargets): void {
+function markCounted(assessed: readonly Assessed[], targets: RoleTargets): void {
   const left = new Map(allRoles.map((role) => [role, targets[role] ?? 0]));
   if ([...left.values()].every((count) => count === 0)) return;
   for (const isFixed of [true, false]) {
@@ -89,22 +95,22 @@ function markNeeded(assessed: readonly Assessed[], targets: RoleTargets): void {
 function fill(one: Assessed, left: Map<PeerRole, number>): void {
   const { roles, reputation } = one.peer;
   if (reputation < lowestReputation || !roles.some((role) => (left.get(role) ?? 0) > 0)) return;
-  one.isNeeded = true;
+  one.isCounted = true;
   for (const role of roles) left.set(role, (left.get(role) ?? 0) - 1);
 }
 
-/** What speaks for a peer, besides the minimum of the pool. */
-export function reasonsOf({ peer, isInUse, isNeeded }: Assessed): Protection[] {
+/** What speaks for a peer so much that a limit is exceeded for it. */
+export function reasonsOf({ peer, isInUse, isCounted }: Assessed): Protection[] {
   const reasons: Protection[] = [];
   if (peer.isMaintained) reasons.push('maintained');
   if (isInUse) reasons.push('inUse');
-  if (isNeeded) reasons.push('role');
+  if (isCounted) reasons.push('role');
   return reasons;
 }
 
 /** Whether anything does. */
-export const isKept = ({ peer, isInUse, isNeeded }: Assessed): boolean =>
-  peer.isMaintained || isInUse || isNeeded;
+export const isKept = ({ peer, isInUse, isCounted }: Assessed): boolean =>
+  peer.isMaintained || isInUse || isCounted;
 
 /** How many connected peers count towards a role. */
 export function countOf(role: PeerRole, { connected }: PlanView): number {
