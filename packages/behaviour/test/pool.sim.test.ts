@@ -30,7 +30,8 @@ describe('a pool in a whole node', () => {
     node.setConnectionPool({ minConnections: 2, idleTimeoutMs: 30_000 });
     const returns = new Map<string, number>();
     node.addEventListener('connection:established', ({ detail: { peerId } }) => {
-      if (node.peerInfo(peerId)?.connections.length === 1) returns.set(peerId, (returns.get(peerId) ?? 0) + 1);
+      if (node.peerInfo(peerId)?.connections.length === 1)
+        returns.set(peerId, (returns.get(peerId) ?? 0) + 1);
     });
     const heard: string[] = [];
     for (const [name, other] of network.nodes) {
@@ -57,11 +58,11 @@ describe('a pool in a whole node', () => {
     const network = await createNetwork({ nodes: names(8), link: planet, createNode: star() });
     await network.runFor(20_000);
     const closed = watch(network);
-    for (const node of network.nodes.values()) node.setConnectionPool({ minConnections: 0, maxConnections: 5 });
+    for (const node of network.nodes.values())
+      node.setConnectionPool({ minConnections: 0, maxConnections: 5 });
     await network.runFor(60_000);
     const first = closed.splice(0).length;
     await network.runFor(120_000);
-    console.log(first, closed.length);
     expect(closed.length / 2).toBeLessThan(first / 2);
   });
 
@@ -69,7 +70,11 @@ describe('a pool in a whole node', () => {
     createNetwork,
   }) => {
     const executors = ['e0', 'e1', 'e2', 'e3', 'e4', 'e5'];
-    const network = await createNetwork({ nodes: ['v', ...executors, 'c'], link: planet, createNode: star() });
+    const network = await createNetwork({
+      nodes: ['v', ...executors, 'c'],
+      link: planet,
+      createNode: star(),
+    });
     const ids = new Map([...network.nodes].map(([name, { peerId }]) => [name, peerId]));
     const offer = (name: string) => network.run(serve(network.node(name), network.clock, 100_000));
     for (const name of ['e4', 'e5']) network.crash(name);
@@ -85,7 +90,8 @@ describe('a pool in a whole node', () => {
       roles: { executor: 3, validator: 1 },
     });
     const count = (role: 'executor' | 'validator'): number =>
-      client.connectedPeers().filter((peerId) => client.peerInfo(peerId)?.roles.includes(role) === true).length;
+      client.connectedPeers().filter((peerId) => client.peerInfo(peerId)?.roles.includes(role) === true)
+        .length;
     const holds = (): boolean => count('executor') >= 3 && count('validator') >= 1;
     const busy = network.node('e0').peerId;
     const answer = client.stream(busy, await question(client.identity, busy)).result;

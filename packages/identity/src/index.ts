@@ -18,7 +18,12 @@ export { Identity } from './identity.ts';
 export { messageKeys } from './messageKeys.ts';
 export { evmAddressOf } from './peerAddress.ts';
 export type { GuardedEnvelope, MessageKeys, ReplayGuard, SigningPorts, VerifyingPorts } from './ports.ts';
-export { createReplayGuard, doubtNonces, type OpenReplayGuard, type ReplayGuardConfig } from './replayGuard.ts';
+export {
+  createReplayGuard,
+  doubtNonces,
+  type OpenReplayGuard,
+  type ReplayGuardConfig,
+} from './replayGuard.ts';
 export { signMessage, type Wallet } from './sign.ts';
 export type {
   AnswerShare,

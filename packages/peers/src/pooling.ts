@@ -1,58 +1,19 @@
 import { createActor, fromPromise, type ActorRefFrom } from 'xstate';
-import { orAbort, type Clock, type Inspector, type Random } from '@lloom/core';
+import { orAbort } from '@lloom/core';
 
-import type { CloseCause } from './events.ts';
 import { DialRecords } from './internal/dialRecords.ts';
 import { explainPlan } from './internal/poolExplanation.ts';
 import { planConnections } from './internal/planConnections.ts';
 import type { ConnectionPlan, KnownPeer, PlannedPeer, PlanView } from './internal/poolView.ts';
+import type { PooledPeer, PoolingPorts } from './internal/poolingPorts.ts';
 import { Returns } from './internal/returns.ts';
 import { withinTime, withSignal } from './internal/timeLimit.ts';
 import { lowestReputation } from './internal/worth.ts';
 import { poolMachine, type FillResult, type TrimResult } from './machines/pool.machine.ts';
-import type { NetworkConnection, RoleCandidate, RoleSource, UsageSource } from './ports.ts';
-import type {
-  ConnectionLimits,
-  ConnectionPoolConfig,
-  PeerExplanation,
-  PeerRole,
-} from './types.ts';
+import type { NetworkConnection, RoleCandidate } from './ports.ts';
+import type { ConnectionPoolConfig, PeerExplanation, PeerRole } from './types.ts';
 
-/** A connected peer, as the service knows it. */
-export interface PooledPeer {
-  readonly peerId: string;
-  readonly isMaintained: boolean;
-  /** Open ones, never empty. */
-  readonly connections: readonly NetworkConnection[];
-}
-
-/** What the pool needs of the service. */
-export interface PoolingPorts {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly inspect: { readonly inspect?: Inspector };
-  /** This node's own: two nodes keep the same of two connections between them by comparing their ids. */
-  readonly selfPeerId: string;
-  /** Complete, relays included. */
-  readonly roles: RoleSource;
-  readonly usage: UsageSource | undefined;
-  limits(): ConnectionLimits;
-  /** Those with an open connection that nobody is closing. */
-  connected(): readonly PooledPeer[];
-  /** Known peers that are neither connected, being dialled, banned nor cooling down, with what is known of where they are. */
-  known(): readonly string[];
-  reputationOf(peerId: string): number;
-  /** How much other services hold of a peer: the sum of its tags. */
-  tagValueOf(peerId: string): number;
-  close(peerId: string, connectionId: string, cause: CloseCause): void;
-  /** Resolves when connected. `isRenewal`: a new connection beside the one there is. */
-  dial(
-    peerId: string,
-    addresses: readonly string[],
-    config: { readonly signal: AbortSignal; readonly isRenewal: boolean },
-  ): Promise<void>;
-  log(message: string, error: unknown): void;
-}
+export type { PoolingPorts };
 
 /** How many dials for missing peers run side by side. */
 const maxDials = 8;
@@ -66,9 +27,6 @@ const maxCandidates = 64;
 const fillMs = 20_000;
 /** How long an explanation may be behind when nothing has happened. */
 const explanationAgeMs = 1_000;
-
-/** Whoever comes back within that time, or the idle time if that is longer, is needed by somebody. */
-const soonestReturnMs = 60_000;
 
 /** What never changes of a connection. */
 type Origin = Pick<PlannedPeer['connections'][number], 'direction' | 'relayed' | 'openedAt'>;
@@ -192,7 +150,10 @@ export class Pooling {
     for (const { peerId, connectionId, cause } of plan.close) {
       this.#ports.close(peerId, connectionId, cause);
     }
-    this.#noteIdle(plan);
+    this.#returns.closed(plan.close, {
+      now: this.#ports.clock.elapsed(),
+      connected: () => this.#ports.connected(),
+    });
     if (!this.#isDrained) for (const { peerId } of plan.renew) void this.#renew(peerId);
     return { nextLookMs: plan.nextLookMs, isShort: plan.missing.length > 0 };
   }
@@ -323,7 +284,10 @@ export class Pooling {
     const planned = connections.map((connection) => {
       const origin = this.#originOf(connection);
       this.#records.seen(peerId, { openedAt: origin.openedAt, now });
-      this.#noteReturn(peerId, origin.openedAt);
+      this.#returns.seen(peerId, {
+        openedAt: origin.openedAt,
+        idleTimeoutMs: this.#pool?.idleTimeoutMs ?? 0,
+      });
       return {
         ...origin,
         id: connection.id,
@@ -341,20 +305,6 @@ export class Pooling {
       patience: this.#returns.patienceOf(peerId),
       connections: planned,
     };
-  }
-
-  /** Remembers who has lost the last connection for being idle. */
-  #noteIdle({ close }: ConnectionPlan): void {
-    const idle = new Set(close.filter(({ cause }) => cause.code === 'IDLE').map(({ peerId }) => peerId));
-    if (idle.size === 0) return;
-    for (const { peerId } of this.#ports.connected()) idle.delete(peerId);
-    for (const peerId of idle) this.#returns.closed(peerId, this.#ports.clock.elapsed());
-  }
-
-  #noteReturn(peerId: string, openedAt: number): void {
-    if (this.#pool === undefined) return;
-    const withinMs = Math.max(this.#pool.idleTimeoutMs, soonestReturnMs);
-    this.#returns.seen(peerId, { openedAt, withinMs });
   }
 
   #rolesOf(peerId: string, now: number): readonly PeerRole[] {

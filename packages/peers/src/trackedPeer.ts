@@ -32,8 +32,28 @@ export interface TrackedPeerPorts {
   readonly network: PeerNetwork;
   readonly gate: Gatekeeper;
   banOf(peerId: string): Ban | undefined;
+  /** What {@link machineOf} gave: one for all peers, for a machine is ten times as large as its actor. */
+  readonly machine: PeerMachine;
   /** A dial has failed, and the peer is to blame as far as can be seen. */
   onUnreachable(peerId: string): void;
+}
+
+/** The machine of peers whose effects are those of {@link TrackedPeer}. */
+export type PeerMachine = typeof peerMachine;
+
+/** @param peerOf the tracked peer of an id, while its machine runs */
+export function machineOf(
+  network: Pick<PeerNetwork, 'release'>,
+  peerOf: (peerId: string) => TrackedPeer | undefined,
+): PeerMachine {
+  return peerMachine.provide({
+    actors: {
+      dial: fromPromise<void, DialInput>(async ({ input, signal }) =>
+        peerOf(input.peerId)?.carryOutDial(input.addresses, signal),
+      ),
+      close: fromPromise<void, { readonly peerId: string }>(({ input }) => network.release(input.peerId)),
+    },
+  });
 }
 
 /** One peer: its machine, its connections, and those who wait for it. */
@@ -60,16 +80,10 @@ export class TrackedPeer {
     this.peerId = peerId;
     this.#ports = ports;
     this.#onChange = onChange;
-    const { clock, config, inspect, network, random } = ports;
+    const { clock, config, inspect, machine, random } = ports;
     const { dialTimeoutMs, redialMaxDelayMs, redialMinDelayMs } = config;
     const isConnected = (): boolean => this.connections.size > 0;
     this.#dials = new RunningDials({ clock, isConnected, lingerMs: dialTimeoutMs });
-    const machine = peerMachine.provide({
-      actors: {
-        dial: fromPromise<void, DialInput>(({ input, signal }) => this.#dial(input.addresses, signal)),
-        close: fromPromise<void, { readonly peerId: string }>(() => network.release(peerId)),
-      },
-    });
     const seed = Math.floor(random.float() * 2 ** 32);
     const input = { peerId, dialTimeoutMs, redial: { redialMaxDelayMs, redialMinDelayMs }, seed };
     this.#actor = createActor(machine, { id: peerId, clock, input, ...inspect });
@@ -247,7 +261,8 @@ export class TrackedPeer {
     this.#closers.clear();
   }
 
-  async #dial(addresses: readonly string[], signal: AbortSignal): Promise<void> {
+  /** What the machine does while it dials. */
+  async carryOutDial(addresses: readonly string[], signal: AbortSignal): Promise<void> {
     const { gate, network } = this.#ports;
     const { peerId } = this;
     const endAdmission = gate.admit(addresses);

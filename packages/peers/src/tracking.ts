@@ -5,7 +5,7 @@ import type { HeldConnection } from './internal/connectionPlan.ts';
 import { endpointOf } from './internal/endpoint.ts';
 import { ownCause } from './internal/heldConnections.ts';
 import type { NetworkConnection } from './ports.ts';
-import { TrackedPeer, type TrackedPeerPorts } from './trackedPeer.ts';
+import { machineOf, TrackedPeer, type TrackedPeerPorts } from './trackedPeer.ts';
 import type { ConnectionInfo, PeerExplanation } from './types.ts';
 
 /** A connected peer. */
@@ -16,7 +16,7 @@ interface ConnectedPeer {
 }
 
 /** What keeping track of peers needs of the service. */
-export interface TrackingPorts extends TrackedPeerPorts {
+export interface TrackingPorts extends Omit<TrackedPeerPorts, 'machine'> {
   readonly counts: ConnectionCounts;
   emit<K extends 'connection:established' | 'connection:closed'>(type: K, detail: PeersEvents[K]): void;
   /** Connections have come or gone. */
@@ -25,7 +25,7 @@ export interface TrackingPorts extends TrackedPeerPorts {
 
 /** The peers that are dialled, held, maintained or being closed. */
 export class Tracking {
-  readonly #ports: TrackingPorts;
+  readonly #ports: TrackingPorts & TrackedPeerPorts;
   readonly #peers = new Map<string, TrackedPeer>();
   readonly #dialing = new Set<TrackedPeer>();
   /** Since when connections to peers are maintained, in ms since 1970; also while nothing is dialled. */
@@ -33,7 +33,7 @@ export class Tracking {
   #isMaintaining = false;
 
   constructor(ports: TrackingPorts) {
-    this.#ports = ports;
+    this.#ports = { ...ports, machine: machineOf(ports.network, (peerId) => this.#peers.get(peerId)) };
   }
 
   /** How many peers are tracked beside those that are maintained, which have a limit of their own. */

@@ -120,8 +120,8 @@ describe('disconnectPeer()', () => {
     await network.run(a.peerStore.merge(b.peerId, { tags: { [`${KEEP_ALIVE}-test`]: { value: 50 } } }));
     const watched = watch(b);
 
-    // libp2p alone: the peer is back at once.
-    await network.run(async () => a.hangUp(b.peerId));
+    // libp2p alone: whoever was lost is back at once.
+    for (const connection of a.getConnections()) connection.abort(new Error('lost'));
     await network.runFor(5_000);
     expect([watched.open, watched.closed.length]).toEqual([1, 1]);
 

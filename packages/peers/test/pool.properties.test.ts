@@ -21,6 +21,9 @@ const aPeer = fc.record({
   isMaintained: fc.boolean(),
   roles,
   reputation,
+  isNeeded: fc.boolean(),
+  value: fc.integer({ min: 0, max: 200 }),
+  patience: fc.constantFrom(1, 2, 16),
   connections: fc.array(aConnection, { minLength: 1, maxLength: 3 }),
 });
 

@@ -166,7 +166,7 @@ describe('a connection that is too old', () => {
     await at.start(pool);
     const connection = at.connect('a');
     await turn();
-    at.pooling.explain('a', true).protectedBy;
+    at.pooling.explain('a', true);
     Object.assign(connection.info, { openedAt: 2 * hour });
     await at.pass(minute);
     expect(at.closings).toEqual(['a-1 EXPIRED']);

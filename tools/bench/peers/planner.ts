@@ -37,6 +37,9 @@ function viewOf(seed: number): PlanView {
     isMaintained: isOne(100),
     roles: rolesOf(),
     reputation: random.float() * 100 - 20,
+    isNeeded: isOne(50),
+    value: isOne(10) ? 50 : 0,
+    patience: 1,
     connections: Array.from({ length: isOne(10) ? 2 : 1 }, (__, at) => connectionOf(`${i}.${at}`)),
   }));
   const known: KnownPeer[] = Array.from({ length: knownCount }, (_, i) => ({

@@ -129,6 +129,31 @@ describe('bootstrap', () => {
     at.actor.stop();
   });
 
+  it('comes back less and less often to peers that close every connection, until one has lasted', async () => {
+    const at = begin();
+    await given.joined(at);
+    const delays: number[] = [];
+    const loseAndRejoin = async (): Promise<void> => {
+      await lose(at);
+      const { delayMs } = at.actor.getSnapshot().context;
+      delays.push(delayMs);
+      await wait(delayMs)(at);
+      await at.dial.resolve(answered);
+      await at.lookUp.resolve(3);
+    };
+    for (let times = 0; times < 12; times++) await loseAndRejoin();
+    expect(delays[0]).toBeLessThan(1_100);
+    expect(delays[5]).toBeGreaterThan(20_000);
+    expect(Math.max(...delays)).toBeLessThan(132_000);
+    expect(delays.at(-1)).toBeGreaterThan(60_000);
+    await wait(bootstrapIntervalMs * 1.1)(at);
+    await at.dial.resolve(answered);
+    await at.lookUp.resolve(3);
+    await loseAndRejoin();
+    expect(delays.at(-1)).toBeLessThan(1_100);
+    at.actor.stop();
+  });
+
   it('has joined after six look-ups that found nobody: there may be no DHT to speak of', async () => {
     const at = begin();
     await lookingUp(at);

@@ -41,6 +41,9 @@ export type BootstrapEmitted =
 const maxLookups = 6;
 const lookupDelayMs = 50;
 
+/** How long to stay away at most from bootstrap peers that close every connection. */
+const maxReturnDelayMs = 120_000;
+
 /**
  * Joining the network: bootstrap peers are dialled, then the own id is looked up, then both again from time to time.
  * The service provides `dial` and `lookUp`.
@@ -92,10 +95,9 @@ export const bootstrapMachine = setup({
     // A bootstrap peer that closes what it does not need would be dialled again and again.
     planReturn: assign(({ context }) => {
       const { chance, seed } = draw(context.seed);
-      const { retry, bootstrapIntervalMs } = context;
-      const maxRetryDelayMs = Math.max(retry.maxRetryDelayMs, bootstrapIntervalMs);
+      const retry = { ...context.retry, maxRetryDelayMs: maxReturnDelayMs };
       const losses = context.losses + 1;
-      return { seed, losses, delayMs: retryDelay({ ...retry, maxRetryDelayMs }, losses, chance) };
+      return { seed, losses, delayMs: retryDelay(retry, losses, chance) };
     }),
     forgetLosses: assign({ losses: 0 }),
     tellJoined: emit(({ context }) => ({
@@ -111,7 +113,15 @@ export const bootstrapMachine = setup({
   },
 }).createMachine({
   id: 'bootstrap',
-  context: ({ input }) => ({ ...input, answered: [], lookups: 0, foundPeers: 0, attempt: 0, losses: 0, delayMs: 0 }),
+  context: ({ input }) => ({
+    ...input,
+    answered: [],
+    lookups: 0,
+    foundPeers: 0,
+    attempt: 0,
+    losses: 0,
+    delayMs: 0,
+  }),
   on: { 'bootstrap.run': '.dialing' },
   initial: 'idle',
   states: {

@@ -70,13 +70,22 @@ export class ConnectionPing {
       const rtt = this.#clock.elapsed() - sentAt;
       if (received.subarray().some((byte, index) => byte !== sent[index]))
         throw new Error('another answer than was asked for');
-      this.#last = stream;
+      this.#keepUntilClosed(stream);
       void this.#close(stream, signal);
       return rtt;
     } catch (error) {
       stream.abort(errorOf(error));
       throw error;
     }
+  }
+
+  /** A stream that is closed is not kept: it is ten times as large as what is known of the connection. */
+  #keepUntilClosed(stream: Stream): void {
+    this.#last = stream;
+    const forget = (): void => {
+      if (this.#last === stream) this.#last = undefined;
+    };
+    stream.addEventListener('close', forget, { once: true });
   }
 
   async #close(stream: Stream, signal: AbortSignal): Promise<void> {

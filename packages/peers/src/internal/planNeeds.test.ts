@@ -66,7 +66,9 @@ const rows: readonly PlanRow[] = [
   ],
   [
     'who came back before may be idle for longer',
-    { connected: [peer('a', { ...idle, patience: 2 }), peer('b', { lastUsedAt: now - 600_000, patience: 2 })] },
+    {
+      connected: [peer('a', { ...idle, patience: 2 }), peer('b', { lastUsedAt: now - 600_000, patience: 2 })],
+    },
     { close: ['b IDLE'] },
   ],
 ];
@@ -81,9 +83,13 @@ describe('with regard to other services', () => {
 
   it('the reasons tell what they hold of a peer, and how patient the pool was', () => {
     const connected = [peer('a', { value: 7 }), peer('b', { ...needed, value: 7 })];
-    const messages = planConnections(viewOf({ ...few(0), connected })).close.map(({ cause }) => cause.message);
+    const messages = planConnections(viewOf({ ...few(0), connected })).close.map(
+      ({ cause }) => cause.message,
+    );
     expect(messages).toEqual([
-      expect.stringContaining('nothing speaks for it, reputation 0, no role, value 7 to other services, direct'),
+      expect.stringContaining(
+        'nothing speaks for it, reputation 0, no role, value 7 to other services, direct',
+      ),
       expect.stringContaining('services need it, but the limit counts for more'),
     ]);
     const patient = peer('a', { patience: 4, lastUsedAt: now - 1_200_000 });

@@ -1,6 +1,16 @@
 import { expect, it } from 'vitest';
 
-import { connection, few, executors, isExecutor, isInUse, minimum, old, peer, viewOf } from '../../test/poolViews.ts';
+import {
+  connection,
+  few,
+  executors,
+  isExecutor,
+  isInUse,
+  minimum,
+  old,
+  peer,
+  viewOf,
+} from '../../test/poolViews.ts';
 import { planConnections } from './planConnections.ts';
 import { explainPlan, poolLines, type PlannedFor } from './poolExplanation.ts';
 import type { PlanView } from './poolView.ts';
@@ -13,7 +23,13 @@ const away: PlannedFor = {
   reputation: 0,
   roles: [],
 };
-type Row = readonly [name: string, view: Partial<PlanView>, peer: Partial<PlannedFor>, wanted: object, words: string];
+type Row = readonly [
+  name: string,
+  view: Partial<PlanView>,
+  peer: Partial<PlannedFor>,
+  wanted: object,
+  words: string,
+];
 
 const rows: readonly Row[] = [
   ['is being dialled', minimum(1), { isDialing: true }, { dial: 'dialing' }, 'the pool is dialling it'],
@@ -25,7 +41,13 @@ const rows: readonly Row[] = [
     { dial: 'resting', restMs: 42 },
     'the pool does not dial it yet: the last connection failed or did not last, 42 ms to go',
   ],
-  ['is one too many', minimum(0), {}, { dial: 'enough' }, 'the pool does not dial it: nobody is missing, or there is no room'],
+  [
+    'is one too many',
+    minimum(0),
+    {},
+    { dial: 'enough' },
+    'the pool does not dial it: nobody is missing, or there is no room',
+  ],
   [
     'has another role',
     executors(1),
@@ -33,7 +55,13 @@ const rows: readonly Row[] = [
     { dial: 'otherRole' },
     'the pool does not dial it: only peers of other roles are missing',
   ],
-  ['has the role that is missing', executors(1), isExecutor, { dial: 'wanted' }, 'the pool may dial it, for want of peers'],
+  [
+    'has the role that is missing',
+    executors(1),
+    isExecutor,
+    { dial: 'wanted' },
+    'the pool may dial it, for want of peers',
+  ],
   [
     'has done too much',
     minimum(1),
@@ -58,7 +86,7 @@ const rows: readonly Row[] = [
   ],
 ];
 
-it.each(rows)('a peer that %s is explained', (_, view, changes, wanted, words) => {
+it.each(rows)('a peer that %s is explained', (...[, view, changes, wanted, words]) => {
   const explained = explainPlan(planConnections(viewOf(view)), { ...away, ...changes });
   expect(explained).toEqual(wanted);
   expect(poolLines(explained).join('\n')).toBe(words);

@@ -54,7 +54,8 @@ const waits: Record<NonNullable<PoolExplanation['overdue']>, string> = {
 /** The same in words. */
 export function poolLines({ dial, restMs, overdue, exceeded = [] }: PoolExplanation): string[] {
   const lines: string[] = [];
-  if (dial !== undefined) lines.push(`the pool ${dials[dial]}${restMs === undefined ? '' : `, ${restMs} ms to go`}`);
+  if (dial !== undefined)
+    lines.push(`the pool ${dials[dial]}${restMs === undefined ? '' : `, ${restMs} ms to go`}`);
   if (overdue !== undefined) lines.push(`its connection is past its lifetime: ${waits[overdue]}`);
   for (const { limit, connections, allowed } of exceeded) {
     lines.push(`${limit} is exceeded, ${connections} instead of ${allowed}: those beyond it are protected`);

@@ -1,35 +1,56 @@
-import { expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 
 import { Returns } from './returns.ts';
 
-const withinMs = 1_000;
+const idleTimeoutMs = 100_000;
+const idle = { peerId: 'a', connectionId: 'a-1', cause: { code: 'IDLE', message: '' } } as const;
+let returns: Returns;
+beforeEach(() => {
+  returns = new Returns();
+});
+const close = (
+  now: number,
+  connected: readonly string[] = [],
+  cause: { code: 'IDLE' | 'LIMIT' } = idle.cause,
+): void =>
+  returns.closed([{ ...idle, cause: { message: '', ...cause } }], {
+    now,
+    connected: () => connected.map((peerId) => ({ peerId })),
+  });
 
 it('a peer that comes back at once each time is met with twice the patience, up to 16 times', () => {
-  const returns = new Returns();
   const patience: number[] = [returns.patienceOf('a')];
   for (let now = 0; now < 6; now++) {
-    returns.closed('a', now);
-    returns.seen('a', { openedAt: now, withinMs });
-    returns.seen('a', { openedAt: now, withinMs });
+    close(now);
+    returns.seen('a', { openedAt: now, idleTimeoutMs });
+    returns.seen('a', { openedAt: now, idleTimeoutMs });
     patience.push(returns.patienceOf('a'));
   }
   expect(patience).toEqual([1, 2, 4, 8, 16, 16, 16]);
 });
 
 it('a peer that stays away for a while is met like any other', () => {
-  const returns = new Returns();
-  returns.closed('a', 0);
-  returns.seen('a', { openedAt: withinMs, withinMs });
-  returns.closed('a', 5_000);
+  close(0);
+  returns.seen('a', { openedAt: idleTimeoutMs, idleTimeoutMs });
+  close(200_000);
   expect(returns.patienceOf('a')).toBe(2);
-  returns.seen('a', { openedAt: 6_001, withinMs });
+  returns.seen('a', { openedAt: 300_001, idleTimeoutMs });
   expect(returns.patienceOf('a')).toBe(1);
 });
 
-it('a connection that was there before does not count as coming back', () => {
-  const returns = new Returns();
-  returns.closed('a', 5_000);
-  returns.seen('a', { openedAt: 4_999, withinMs });
-  returns.seen('b', { openedAt: 5_000, withinMs });
+it('within a minute a peer is back at once, however short the idle time is', () => {
+  close(0);
+  returns.seen('a', { openedAt: 60_000, idleTimeoutMs: 1 });
+  expect(returns.patienceOf('a')).toBe(2);
+});
+
+it('nobody has come back who had another connection, was there before, or was closed for another reason', () => {
+  close(5_000, ['a']);
+  returns.seen('a', { openedAt: 5_000, idleTimeoutMs });
+  close(5_000, [], { code: 'LIMIT' });
+  returns.seen('a', { openedAt: 5_000, idleTimeoutMs });
+  close(5_000);
+  returns.seen('a', { openedAt: 4_999, idleTimeoutMs });
+  returns.seen('b', { openedAt: 5_000, idleTimeoutMs });
   expect([returns.patienceOf('a'), returns.patienceOf('b')]).toEqual([1, 1]);
 });

@@ -1,7 +1,10 @@
 import { BoundedMap } from './boundedMap.ts';
+import type { ConnectionPlan } from './poolView.ts';
 
 /** How many peers are remembered. */
 const maxPeers = 1_024;
+/** Whoever comes back within that time, or the idle time if that is longer, is needed by somebody. */
+const soonMs = 60_000;
 /** How many times as long as others a peer may be idle at most. */
 const maxPatience = 16;
 
@@ -18,19 +21,25 @@ interface Return {
 export class Returns {
   readonly #peers = new BoundedMap<Return>(maxPeers);
 
-  /** The last connection to a peer was closed for being idle. */
-  closed(peerId: string, now: number): void {
-    this.#peers.set(peerId, { closedAt: now, patience: this.patienceOf(peerId) });
+  /** Connections were closed: remembers who has lost the last one for being idle. */
+  closed(
+    closings: ConnectionPlan['close'],
+    { now, connected }: { readonly now: number; connected: () => Iterable<{ readonly peerId: string }> },
+  ): void {
+    const idle = new Set(closings.filter(({ cause }) => cause.code === 'IDLE').map(({ peerId }) => peerId));
+    if (idle.size === 0) return;
+    for (const { peerId } of connected()) idle.delete(peerId);
+    for (const peerId of idle) this.#peers.set(peerId, { closedAt: now, patience: this.patienceOf(peerId) });
   }
 
-  /** There is a connection to a peer; soon is within `withinMs` of the closing. */
+  /** There is a connection to a peer. */
   seen(
     peerId: string,
-    { openedAt, withinMs }: { readonly openedAt: number; readonly withinMs: number },
+    { openedAt, idleTimeoutMs }: { readonly openedAt: number; readonly idleTimeoutMs: number },
   ): void {
     const { closedAt, patience } = this.#peers.get(peerId) ?? {};
     if (closedAt === undefined || patience === undefined || openedAt < closedAt) return;
-    if (openedAt - closedAt > withinMs) this.#peers.delete(peerId);
+    if (openedAt - closedAt > Math.max(idleTimeoutMs, soonMs)) this.#peers.delete(peerId);
     else this.#peers.set(peerId, { closedAt: undefined, patience: Math.min(2 * patience, maxPatience) });
   }
 
