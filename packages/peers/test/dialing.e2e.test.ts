@@ -42,6 +42,18 @@ describe('dialPeer()', () => {
     expect(b.services.peers.connectedPeers()).toEqual([idOf(a)]);
   });
 
+  it('works in the moment after a disconnect, while libp2p still ends the dial before', async () => {
+    const [a, b] = await Promise.all([createNode(), createNode()]);
+    const refusals: unknown[] = [];
+    for (let round = 0; round < 30; round += 1) {
+      await a.services.peers
+        .dialPeer(b.peerId, [addressOf(b)])
+        .catch((error: unknown) => refusals.push(error));
+      await a.services.peers.disconnectPeer(b.peerId);
+    }
+    expect(refusals).toEqual([]);
+  });
+
   it('says that nobody listens on a dead port', async () => {
     const [a, b, port] = await Promise.all([createNode(), createNode(), findDeadPort()]);
     const address = `/ip4/127.0.0.1/tcp/${port}`;

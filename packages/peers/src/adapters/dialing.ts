@@ -24,10 +24,20 @@ export class Dialing {
 
   /** Resolves when connected. @throws {PeersError} that says why not */
   async dial(target: DialTarget): Promise<void> {
-    const { signal, isRenewal } = target;
     const tried = new Set<string>();
     try {
-      await this.#components.connectionManager.openConnection(await this.#whom(target), {
+      await this.#open(target, tried);
+    } catch (error) {
+      throw await this.#explain(error, target, [...tried]);
+    }
+  }
+
+  /** @param tried is told the addresses */
+  async #open(target: DialTarget, tried: Set<string>): Promise<void> {
+    const { signal, isRenewal } = target;
+    const whom = await this.#whom(target);
+    const attempt = (): Promise<unknown> =>
+      this.#components.connectionManager.openConnection(whom, {
         signal,
         priority: dialPriority,
         force: isRenewal,
@@ -36,8 +46,13 @@ export class Dialing {
           for (const { multiaddr: address } of event.detail) tried.add(address.toString());
         },
       });
+    try {
+      await attempt();
     } catch (error) {
-      throw await this.#explain(error, target, [...tried]);
+      // libp2p joins a dial that is under way. One whose connection is closed already, as after a disconnect in the moment
+      // in which it opened, says nothing of the peer.
+      if (tried.size > 0 || nameOf(error) !== 'ConnectionClosedError') throw error;
+      await attempt();
     }
   }
 
