@@ -150,6 +150,7 @@ const ownTables: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
         'banning.ts',
         'liveness.ts',
         'parts.ts',
+        'peerActors.ts',
         'pooling.ts',
         'standing.ts',
         'trackedPeer.ts',

@@ -1,14 +1,4 @@
-import { createActor, fromPromise, type ActorRefFrom } from 'xstate';
-import {
-  errorText,
-  safe,
-  toMultiaddr,
-  toPeerId,
-  withPeerId,
-  type Clock,
-  type Inspector,
-  type Random,
-} from '@lloom/core';
+import { errorText, safe, toMultiaddr, toPeerId, withPeerId, type Clock, type Random } from '@lloom/core';
 
 import type { ResolvedPeersConfig } from './config.ts';
 import { PeersError, type PeersErrorCode, type PeersFailure } from './errors.ts';
@@ -17,9 +7,9 @@ import { isOfPeer } from './internal/dialFailure.ts';
 import { DialWaiters } from './internal/dialWaiters.ts';
 import type { Gatekeeper } from './internal/gatekeeper.ts';
 import { HeldConnections } from './internal/heldConnections.ts';
-import type { DialInput } from './internal/peerLife.ts';
+import type { PeerEmitted } from './internal/peerLife.ts';
 import { RunningDials } from './internal/runningDials.ts';
-import { peerMachine } from './machines/peer.machine.ts';
+import type { PeerActor, PeerActors } from './peerActors.ts';
 import type { NetworkConnection, PeerNetwork } from './ports.ts';
 import type { ConnectionInfo, PeerExplanation } from './types.ts';
 
@@ -27,33 +17,13 @@ import type { ConnectionInfo, PeerExplanation } from './types.ts';
 export interface TrackedPeerPorts {
   readonly clock: Clock;
   readonly random: Random;
-  readonly inspect: { readonly inspect?: Inspector };
   readonly config: ResolvedPeersConfig;
   readonly network: PeerNetwork;
   readonly gate: Gatekeeper;
   banOf(peerId: string): Ban | undefined;
-  /** What {@link machineOf} gave: one for all peers, for a machine is ten times as large as its actor. */
-  readonly machine: PeerMachine;
+  readonly actors: PeerActors;
   /** A dial has failed, and the peer is to blame as far as can be seen. */
   onUnreachable(peerId: string): void;
-}
-
-/** The machine of peers whose effects are those of {@link TrackedPeer}. */
-export type PeerMachine = typeof peerMachine;
-
-/** @param peerOf the tracked peer of an id, while its machine runs */
-export function machineOf(
-  network: Pick<PeerNetwork, 'release'>,
-  peerOf: (peerId: string) => TrackedPeer | undefined,
-): PeerMachine {
-  return peerMachine.provide({
-    actors: {
-      dial: fromPromise<void, DialInput>(async ({ input, signal }) =>
-        peerOf(input.peerId)?.carryOutDial(input.addresses, signal),
-      ),
-      close: fromPromise<void, { readonly peerId: string }>(({ input }) => network.release(input.peerId)),
-    },
-  });
 }
 
 /** One peer: its machine, its connections, and those who wait for it. */
@@ -61,10 +31,10 @@ export class TrackedPeer {
   readonly peerId: string;
   readonly connections = new HeldConnections();
   readonly #ports: TrackedPeerPorts;
-  readonly #actor: ActorRefFrom<typeof peerMachine>;
+  readonly #actor: PeerActor;
   readonly #waiters = new DialWaiters();
   /** Those who wait for the peer to be disconnected. */
-  readonly #closers = new Set<PromiseWithResolvers<void>>();
+  #closers: readonly PromiseWithResolvers<void>[] = [];
   readonly #dials: RunningDials;
   readonly #onChange: (peer: TrackedPeer) => void;
   /** The connection that is being replaced, or was and is still open. */
@@ -80,13 +50,13 @@ export class TrackedPeer {
     this.peerId = peerId;
     this.#ports = ports;
     this.#onChange = onChange;
-    const { clock, config, inspect, machine, random } = ports;
+    const { actors, clock, config, random } = ports;
     const { dialTimeoutMs, redialMaxDelayMs, redialMinDelayMs } = config;
     const isConnected = (): boolean => this.connections.size > 0;
     this.#dials = new RunningDials({ clock, isConnected, lingerMs: dialTimeoutMs });
     const seed = Math.floor(random.float() * 2 ** 32);
     const input = { peerId, dialTimeoutMs, redial: { redialMaxDelayMs, redialMinDelayMs }, seed };
-    this.#actor = createActor(machine, { id: peerId, clock, input, ...inspect });
+    this.#actor = actors.create(input);
     this.#follow();
   }
 
@@ -100,7 +70,7 @@ export class TrackedPeer {
   get isIdle(): boolean {
     const { context, value } = this.#actor.getSnapshot();
     const isAway = value === 'disconnected' || (value === 'banned' && !context.isMaintained);
-    return isAway && this.#closers.size === 0 && this.connections.size === 0;
+    return isAway && this.#closers.length === 0 && this.connections.size === 0;
   }
 
   /** Whether it may have one connection more than others, because an old one is being replaced. */
@@ -180,7 +150,7 @@ export class TrackedPeer {
     if (type === 'peer.ban') this.#dials.abort();
     this.connections.markAll(cause);
     const closer = Promise.withResolvers<void>();
-    this.#closers.add(closer);
+    this.#closers = [...this.#closers, closer];
     this.#actor.send({ type });
     await closer.promise;
   }
@@ -211,37 +181,36 @@ export class TrackedPeer {
 
   /** Ends the machine; nothing is waited for. */
   forget(): void {
-    this.#actor.stop();
+    this.#actor.send({ type: 'peer.forget' });
   }
 
   /** Ends everything; gives the connections that are still open. */
   stop(): NetworkConnection[] {
     this.#waiters.reject(new PeersError('STOPPED', { peerId: this.peerId }));
     for (const closer of this.#closers) closer.resolve();
-    this.#actor.stop();
+    this.forget();
     this.#dials.abort();
     return this.connections.clear();
   }
 
   #follow(): void {
-    const { peerId } = this;
     const log = (error: unknown): void => this.#ports.network.log('the machine of a peer failed', error);
-    const onCloseFailed = ({ reason }: { readonly reason: string }): void => {
-      // Of a banned peer nothing counts as open, whatever libp2p says.
-      if (this.#ports.banOf(peerId) === undefined) this.connections.unmarkAll();
-      this.#tellClosers(new PeersError('CLOSE_FAILED', { peerId, reason }));
-    };
     this.#actor.on(
-      'dial.failed',
-      safe(({ failure }) => this.#onDialFailed(failure), log),
+      '*',
+      safe((told) => this.#onTold(told), log),
     );
-    this.#actor.on(
-      'close.ended',
-      safe(() => this.#tellClosers(), log),
-    );
-    this.#actor.on('close.failed', safe(onCloseFailed, log));
     this.#actor.start();
     this.#actor.subscribe({ next: safe(() => this.settle(), log), error: log });
+  }
+
+  #onTold(told: PeerEmitted): void {
+    if (told.type === 'dial.failed') this.#onDialFailed(told.failure);
+    else if (told.type === 'close.ended') this.#tellClosers();
+    else {
+      // Of a banned peer nothing counts as open, whatever libp2p says.
+      if (this.#ports.banOf(this.peerId) === undefined) this.connections.unmarkAll();
+      this.#tellClosers(new PeersError('CLOSE_FAILED', { peerId: this.peerId, reason: told.reason }));
+    }
   }
 
   #onDialFailed(failure: PeersFailure): void {
@@ -254,11 +223,12 @@ export class TrackedPeer {
   }
 
   #tellClosers(failure?: PeersError): void {
-    for (const { resolve, reject } of this.#closers) {
+    const closers = this.#closers;
+    this.#closers = [];
+    for (const { resolve, reject } of closers) {
       if (failure === undefined) resolve();
       else reject(failure);
     }
-    this.#closers.clear();
   }
 
   /** What the machine does while it dials. */

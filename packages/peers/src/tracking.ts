@@ -5,7 +5,8 @@ import type { HeldConnection } from './internal/connectionPlan.ts';
 import { endpointOf } from './internal/endpoint.ts';
 import { ownCause } from './internal/heldConnections.ts';
 import type { NetworkConnection } from './ports.ts';
-import { machineOf, TrackedPeer, type TrackedPeerPorts } from './trackedPeer.ts';
+import { PeerActors, type PeerActorsPorts } from './peerActors.ts';
+import { TrackedPeer, type TrackedPeerPorts } from './trackedPeer.ts';
 import type { ConnectionInfo, PeerExplanation } from './types.ts';
 
 /** A connected peer. */
@@ -16,7 +17,7 @@ interface ConnectedPeer {
 }
 
 /** What keeping track of peers needs of the service. */
-export interface TrackingPorts extends Omit<TrackedPeerPorts, 'machine'> {
+export interface TrackingPorts extends Omit<TrackedPeerPorts, 'actors'>, Pick<PeerActorsPorts, 'inspect'> {
   readonly counts: ConnectionCounts;
   emit<K extends 'connection:established' | 'connection:closed'>(type: K, detail: PeersEvents[K]): void;
   /** Connections have come or gone. */
@@ -33,7 +34,12 @@ export class Tracking {
   #isMaintaining = false;
 
   constructor(ports: TrackingPorts) {
-    this.#ports = { ...ports, machine: machineOf(ports.network, (peerId) => this.#peers.get(peerId)) };
+    const { clock, inspect, network } = ports;
+    const actors = new PeerActors({
+      ...{ clock, inspect, network },
+      dial: async (peerId, ...given) => this.#peers.get(peerId)?.carryOutDial(...given),
+    });
+    this.#ports = { ...ports, actors };
   }
 
   /** How many peers are tracked beside those that are maintained, which have a limit of their own. */
@@ -121,6 +127,7 @@ export class Tracking {
         this.#ports.emit('connection:closed', detail);
       }
     }
+    this.#ports.actors.stop();
   }
 
   opened(connection: NetworkConnection): void {

@@ -17,10 +17,11 @@ export interface DialWish {
 
 /** Those who wait for one peer to be connected, in the order in which they came. */
 export class DialWaiters {
-  readonly #waiters = new Set<Waiter>();
+  // Mostly there are none, and an empty list is the smallest.
+  #waiters: readonly Waiter[] = [];
 
   get size(): number {
-    return this.#waiters.size;
+    return this.#waiters.length;
   }
 
   /** Where the first of them wants to dial; `undefined` when nobody waits. */
@@ -33,7 +34,7 @@ export class DialWaiters {
   add({ addresses, signal, onAbort }: DialWish): Promise<ConnectionInfo> {
     const { promise, resolve, reject } = Promise.withResolvers<ConnectionInfo>();
     const abort = (): void => {
-      this.#waiters.delete(waiter);
+      this.#forget(waiter);
       reject(onAbort());
     };
     const detach = (): void => signal?.removeEventListener('abort', abort);
@@ -43,7 +44,7 @@ export class DialWaiters {
       reject: (error) => (detach(), reject(error)),
     };
     signal?.addEventListener('abort', abort, { once: true });
-    this.#waiters.add(waiter);
+    this.#waiters = [...this.#waiters, waiter];
     return promise;
   }
 
@@ -53,25 +54,33 @@ export class DialWaiters {
   }
 
   resolve(info: ConnectionInfo): void {
-    for (const waiter of this.#waiters) waiter.resolve(info);
-    this.#waiters.clear();
+    for (const waiter of this.#takeAll()) waiter.resolve(info);
   }
 
   reject(error: Error): void {
-    for (const waiter of this.#waiters) waiter.reject(error);
-    this.#waiters.clear();
+    for (const waiter of this.#takeAll()) waiter.reject(error);
   }
 
   /** Rejects those whom a dial that tried these addresses has served; the others wait for their own. */
   rejectCovered(tried: readonly string[], error: Error): void {
     for (const waiter of this.#covered(tried)) {
-      this.#waiters.delete(waiter);
+      this.#forget(waiter);
       waiter.reject(error);
     }
   }
 
+  #takeAll(): readonly Waiter[] {
+    const all = this.#waiters;
+    this.#waiters = [];
+    return all;
+  }
+
+  #forget(waiter: Waiter): void {
+    this.#waiters = this.#waiters.filter((other) => other !== waiter);
+  }
+
   #covered(tried: readonly string[]): Waiter[] {
-    return [...this.#waiters].filter(({ addresses }) =>
+    return this.#waiters.filter(({ addresses }) =>
       addresses.length === 0 ? tried.length === 0 : addresses.every((address) => tried.includes(address)),
     );
   }

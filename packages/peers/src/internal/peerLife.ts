@@ -36,6 +36,7 @@ export type PeerEvent =
   | { readonly type: 'peer.disconnect' }
   | { readonly type: 'peer.ban' }
   | { readonly type: 'peer.unban' }
+  | { readonly type: 'peer.forget' }
   | { readonly type: 'dial.cancel' }
   | { readonly type: 'connection.opened'; readonly connectionId: string; readonly at: number }
   | { readonly type: 'connection.closed'; readonly connectionId: string; readonly at: number };
@@ -51,6 +52,12 @@ export interface DialInput {
   readonly peerId: string;
   readonly addresses: readonly string[];
 }
+
+/** How long closing all connections may take; the network ends each within a second. */
+export const closeTimeoutMs = 5_000;
+
+/** It took longer. */
+export const closeTimeoutError = (): Error => new Error(`it took longer than ${closeTimeoutMs} ms`);
 
 /** A connection that lasted so long was a success, unless redials are further apart than that. */
 const provenMs = 60_000;

@@ -16,7 +16,7 @@ export interface LingerRule {
  */
 export class RunningDials {
   readonly #rule: LingerRule;
-  readonly #controllers = new Set<AbortController>();
+  #controllers: readonly AbortController[] = [];
 
   constructor(rule: LingerRule) {
     this.#rule = rule;
@@ -32,11 +32,11 @@ export class RunningDials {
       else controller.abort();
     };
     signal.addEventListener('abort', leave, { once: true });
-    this.#controllers.add(controller);
+    this.#controllers = [...this.#controllers, controller];
     try {
       await dial(controller.signal);
     } finally {
-      this.#controllers.delete(controller);
+      this.#controllers = this.#controllers.filter((other) => other !== controller);
       signal.removeEventListener('abort', leave);
       clock.clearTimeout(timer);
     }

@@ -35,11 +35,8 @@ function createPeer() {
       close: fromPromise<void, { readonly peerId: string }>(() => close.promise),
     },
   });
-  const actor = createActor(machine, {
-    clock,
-    input,
-    inspect: machines.inspect,
-  });
+  const { inspect } = machines;
+  const actor = createActor(machine, { clock, input, inspect });
   actor.on('*', (event) => emitted.push(event));
   actor.start();
   return { actor, clock, dial, close, emitted, signals, tried };
@@ -278,6 +275,24 @@ describe('peer machine', () => {
     expect(second.emitted).toEqual([{ type: 'close.failed', reason: 'no disk' }]);
   });
 
+  it('does not wait for closing without end', () => {
+    const [held, gone] = [createPeer(), createPeer()];
+    situations['closing one'](held);
+    situations.closing(gone);
+    for (const { clock } of [held, gone]) clock.increment(5_000);
+    expect([held, gone].map(({ actor }) => actor.getSnapshot().value)).toEqual(['connected', 'disconnected']);
+    const told = { type: 'close.failed', reason: 'it took longer than 5000 ms' };
+    expect([...held.emitted, ...gone.emitted]).toEqual([told, told]);
+  });
+
+  it.each(Object.entries(situations))('ends when it is forgotten: %s', async (_, bring) => {
+    const peer = createPeer();
+    await bring(peer);
+    peer.actor.send({ type: 'peer.forget' });
+    expect(peer.actor.getSnapshot()).toMatchObject({ value: 'forgotten', status: 'done' });
+    expect(peer.signals.filter(({ aborted }) => !aborted)).toEqual([]);
+  });
+
   it('keeps account of connections, also while closing', () => {
     const peer = createPeer();
     situations['connected twice'](peer);
@@ -353,22 +368,16 @@ describe('peer machine', () => {
     expect(peer.actor.getSnapshot()).toMatchObject({ value: 'resting', context: { failures: 0 } });
   });
 
-  it('forgets a ban that ends while connections are being closed', async () => {
+  it.each([
+    ['closing for a ban', 'peer.unban', 'disconnected'],
+    ['closing one', 'peer.ban', 'banned'],
+  ] as const)('goes where the latest wish says: %s, %s', async (situation, wish, value) => {
     const peer = createPeer();
-    situations['closing for a ban'](peer);
-    happenings['peer.unban'](peer);
+    situations[situation](peer);
+    happenings[wish](peer);
     happenings['close ends'](peer);
     await turn();
-    expect(peer.actor.getSnapshot().value).toBe('disconnected');
-  });
-
-  it('is banned in the end when a ban comes while it is being disconnected', async () => {
-    const peer = createPeer();
-    situations['closing one'](peer);
-    happenings['peer.ban'](peer);
-    happenings['close ends'](peer);
-    await turn();
-    expect(peer.actor.getSnapshot().value).toBe('banned');
+    expect(peer.actor.getSnapshot().value).toBe(value);
   });
 
   it('has a context of plain data', () => {
@@ -379,16 +388,15 @@ describe('peer machine', () => {
   });
 
   it('has as many transitions as the tables above were made for', () => {
-    expect(machines.coverage(peerMachine).total).toBe(30);
+    expect(machines.coverage(peerMachine).total).toBe(33);
   });
 
   it('does nothing by itself', async () => {
     const actor = createActor(peerMachine, { input }).start();
-    actor.send({ type: 'peer.dial', addresses: [] });
-    await turn();
-    expect(actor.getSnapshot().value).toBe('disconnected');
-    actor.send({ type: 'peer.disconnect' });
-    await turn();
-    expect(actor.getSnapshot().value).toBe('disconnected');
+    for (const event of [{ type: 'peer.dial', addresses: [] }, { type: 'peer.disconnect' }] as const) {
+      actor.send(event);
+      await turn();
+      expect(actor.getSnapshot().value).toBe('disconnected');
+    }
   });
 });

@@ -3,6 +3,8 @@ import { errorText } from '@lloom/core';
 
 import { failureOf, goneError, timeoutError } from '../internal/dialFailure.ts';
 import {
+  closeTimeoutError,
+  closeTimeoutMs,
   contextOf,
   withFailure,
   withLost,
@@ -30,6 +32,7 @@ export const peerMachine = setup({
   delays: {
     dialTimeoutMs: ({ context }) => context.dialTimeoutMs,
     pauseMs: ({ context }) => context.pauseMs,
+    closeTimeoutMs,
   },
   guards: {
     isHeld: ({ context }) => context.connections.length > 0 && !context.isBanned,
@@ -81,6 +84,7 @@ export const peerMachine = setup({
       description: 'Whoever dialled.',
     },
     'connection.closed': { actions: { type: 'noteClosed', params: ({ event }) => event } },
+    'peer.forget': '.forgotten',
   },
   initial: 'disconnected',
   states: {
@@ -163,17 +167,13 @@ export const peerMachine = setup({
         src: 'close',
         input: ({ context: { peerId } }) => ({ peerId }),
         onDone: { target: 'away', actions: ['forgetConnections', 'tellClosed'] },
-        onError: [
-          {
-            guard: 'isHeld',
-            target: 'connected',
-            actions: { type: 'tellCloseFailed', params: ({ event }) => event },
-          },
-          {
-            target: 'away',
-            actions: { type: 'tellCloseFailed', params: ({ event }) => event },
-          },
-        ],
+        onError: { target: 'unclosed', actions: { type: 'tellCloseFailed', params: ({ event }) => event } },
+      },
+      after: {
+        closeTimeoutMs: {
+          target: 'unclosed',
+          actions: { type: 'tellCloseFailed', params: () => ({ error: closeTimeoutError() }) },
+        },
       },
       on: {
         'peer.disconnect': { description: 'That is being done.' },
@@ -191,6 +191,14 @@ export const peerMachine = setup({
         },
         'connection.opened': { actions: { type: 'noteOpened', params: ({ event }) => event } },
       },
+    },
+    unclosed: {
+      description: 'Closing has failed. Never at rest: what is left decides.',
+      always: [{ guard: 'isHeld', target: 'connected' }, { target: 'away' }],
+    },
+    forgotten: {
+      type: 'final',
+      description: 'Nobody follows it any more: it is gone, or the service stops.',
     },
     away: {
       description: 'No connection is left. Never at rest: it says where to go.',
