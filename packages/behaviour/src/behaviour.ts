@@ -1,6 +1,15 @@
 import { createActor, fromPromise, waitFor, type ActorRefFrom } from 'xstate';
 import type { Libp2p, PeerDiscovery } from '@libp2p/interface';
-import { errorText, EventHub, LloomError, systemClock, type EventSource } from '@lloom/core';
+import {
+  errorText,
+  EventHub,
+  integer,
+  LloomError,
+  resolveConfig,
+  systemClock,
+  type Clock,
+  type EventSource,
+} from '@lloom/core';
 import type { LocalDiscovery } from '@lloom/discovery';
 import { createReplayGuard, messageKeys, type Identity, type OpenReplayGuard } from '@lloom/identity';
 import type { Gossip } from '@lloom/gossip';
@@ -27,7 +36,7 @@ import { wire } from './wiring.ts';
 
 /** How to stop a node. */
 export interface StopConfig {
-  /** How long requests under way may take to end, in ms. @default 5_000 */
+  /** How long requests under way may take to end, in ms: a whole number from 0 to a day. @default 5_000 */
   readonly drainMs?: number;
 }
 
@@ -51,14 +60,20 @@ export interface LloomBehaviour
   readonly mdns: PeerDiscovery | undefined;
   /**
    * Stops the node for good: withdraws its offers, refuses new requests with `BUSY`, lets those under way end for
-   * `drainMs`, and closes everything. May be called again, and by several callers.
+   * `drainMs`, and closes everything. May be called again, and by several callers: whoever gives a time that is over sooner
+   * shortens the wait for all, and nobody lengthens it.
    *
+   * @throws {ConfigError} for a time that is none; nothing is stopped
    * @throws {BehaviourError} `STOP_FAILED`: it is stopped, but not in an orderly way
    */
   stop(config?: StopConfig): Promise<void>;
 }
 
-const defaultDrainMs = 5_000;
+/** What a stop may be given, and how long it waits otherwise. */
+const stopRules = {
+  checks: { drainMs: integer(0, 86_400_000) },
+  defaults: { drainMs: 5_000 },
+};
 
 /** What the system says when it cannot listen, in words. */
 const listenReasons: Readonly<Record<string, string>> = {
@@ -72,11 +87,13 @@ class Node extends EventHub<LloomEvents> {
   readonly #identity: Identity;
   readonly #config: ResolvedNetworkConfig;
   readonly #ports: NodePorts;
+  readonly #clock: Clock;
   readonly #actor: ActorRefFrom<typeof nodeMachine>;
   #datastore: OpenDatastore | undefined;
   #replayGuard: OpenReplayGuard | undefined;
   #libp2p: Libp2p<NodeServices> | undefined;
   #mdns: PeerDiscovery | undefined;
+  #withdrawn: Promise<unknown> | undefined;
   #error: unknown;
 
   constructor(identity: Identity, config: ResolvedNetworkConfig, ports: NodePorts) {
@@ -100,6 +117,7 @@ class Node extends EventHub<LloomEvents> {
       },
     });
     const { clock = systemClock, inspect } = ports;
+    this.#clock = clock;
     this.#actor = createActor(machine, { id: `node ${identity.peerId}`, clock, ...(inspect && { inspect }) });
   }
 
@@ -120,8 +138,11 @@ class Node extends EventHub<LloomEvents> {
     });
   }
 
-  async stop({ drainMs = defaultDrainMs }: StopConfig = {}): Promise<void> {
-    if (this.#actor.getSnapshot().status === 'active') this.#actor.send({ type: 'node.stop', drainMs });
+  async stop(config?: StopConfig): Promise<void> {
+    const { drainMs } = resolveConfig('stop', stopRules, config);
+    if (this.#actor.getSnapshot().status === 'active') {
+      this.#actor.send({ type: 'node.stop', drainMs, drainEndsAtMs: this.#clock.elapsed() + drainMs });
+    }
     const { value } = await waitFor(this.#actor, (snapshot) => snapshot.status === 'done');
     if (value === 'failed') {
       throw new BehaviourError('STOP_FAILED', { reason: errorText(this.#error) }, { cause: this.#error });
@@ -168,14 +189,15 @@ class Node extends EventHub<LloomEvents> {
     }
   }
 
+  /** Once more with less time where somebody is in a hurry. */
   async #drain(drainMs: number): Promise<void> {
     const { peers, rpc, discovery } = this.#services();
     peers.drain();
-    await Promise.all([
+    this.#withdrawn ??= Promise.all([
       discovery.withdrawService('executor'),
       discovery.withdrawService('validator'),
-      rpc.drain(drainMs),
     ]);
+    await Promise.all([this.#withdrawn, rpc.drain(drainMs)]);
   }
 
   async #stop(): Promise<void> {

@@ -191,6 +191,8 @@ describe('peers', () => {
     const [one, other] = [await createNode(), await createNode()];
     for (const address of other.listenedAddresses()) await one.addPeerAddr(other.peerId, address);
     await expect(one.request(other.peerId, { type: 'ping' })).resolves.toEqual({ type: 'pong' });
+    await other.removePeerAddr(one.peerId);
+    await one.removePeerAddr(other.peerId, other.listenedAddresses()[0]);
   });
 
   test('ban_peer, unban_peer', async () => {

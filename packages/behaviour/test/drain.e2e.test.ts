@@ -60,7 +60,7 @@ test('a node that stops ends a streamed answer in full, refuses more, is found n
   expect(established).toEqual([]);
 });
 
-test('a handler that hangs does not keep a node from stopping, and is told', async () => {
+test('a handler that hangs keeps a node from stopping for the shortest time that was given, and is told', async () => {
   const { nodes } = await createNetwork(2);
   const [serving, client] = nodes as [Node, Node];
   const [begun, told] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -71,7 +71,15 @@ test('a handler that hangs does not keep a node from stopping, and is told', asy
   });
   const request = failure(client.request(serving.peerId, await question(client.identity, serving.peerId)));
   await begun.promise;
+  for (const given of [Infinity, NaN, 86_400_001, -5, 0.5, '5', 'x', null]) {
+    const error = await failure(serving.stop({ drainMs: given as number }));
+    expect(error).toMatchObject({ name: 'ConfigError', data: { problems: [{ path: 'stop.drainMs' }] } });
+  }
+  expect(await failure(serving.stop(null as never))).toMatchObject({ name: 'ConfigError' });
+  expect(await client.request(serving.peerId, { type: 'ping' })).toMatchObject({ type: 'pong' });
+  const patient = serving.stop({ drainMs: 86_400_000 });
   await serving.stop({ drainMs: 200 });
+  await patient;
   await told.promise;
   expect(await request).toMatchObject({ name: 'RpcError', data: { peerId: serving.peerId } });
   await expect.poll(() => client.isConnected(serving.peerId)).toBe(false);

@@ -10,8 +10,7 @@ export const identityOf = ({ keyBytes }: SimHost): Identity =>
   Identity.fromPrivateKey(`0x${Buffer.from(keyBytes).toString('hex')}` as Hex);
 
 /** A node on a simulated host, and who it is; what is not given is as in production. */
-export async function createSimNode(host: SimHost, config: NetworkConfig = {}) {
-  const identity = identityOf(host);
+export async function createSimNode(host: SimHost, config: NetworkConfig = {}, identity = identityOf(host)) {
   const { clock, random, stack, datastore, address } = host;
   const behaviour = await LloomBehaviour.create(identity, {
     listenAddresses: [address],
@@ -28,13 +27,13 @@ export async function createSimNode(host: SimHost, config: NetworkConfig = {}) {
 export type SimNode = Awaited<ReturnType<typeof createSimNode>>;
 
 /** Builds nodes that all know the address of the first one that runs, and of nobody else. */
-export function star(config: (name: string) => NetworkConfig = () => ({})) {
+export function star(config: (name: string) => NetworkConfig = () => ({}), identify = identityOf) {
   let bootstrapPeers: string[] | undefined;
   return async (host: SimHost): Promise<SimNode> => {
     const own = `${host.address}/p2p/${identityOf(host).peerId}`;
     bootstrapPeers ??= [own];
     const others = bootstrapPeers.filter((address) => address !== own);
-    return createSimNode(host, { bootstrapPeers: others, ...config(host.name) });
+    return createSimNode(host, { bootstrapPeers: others, ...config(host.name) }, identify(host));
   };
 }
 

@@ -2,13 +2,18 @@ import { expect, test } from 'vitest';
 import { Reports } from './reports.ts';
 
 /** Reports of which it is noted what was told, and what went wrong. */
-function createReports(report?: (peerId: string, fact: string) => void) {
+function createReports(report?: (peerId: string, fact: string) => void, bursts = {}) {
   const told: string[] = [];
   const errors: unknown[] = [];
   const clock = { nowMs: 0, elapsed: () => clock.nowMs };
   const note = report ?? ((peerId: string, fact: string) => void told.push(`${peerId} ${fact}`));
   const onError = (_: string, error: unknown): void => void errors.push(error);
-  return { told, errors, clock, reports: new Reports({ clock, reputation: { report: note }, onError }) };
+  return {
+    told,
+    errors,
+    clock,
+    reports: new Reports({ clock, reputation: { report: note }, bursts, onError }),
+  };
 }
 
 test('each fact of a peer is told once a second at most', () => {
@@ -26,6 +31,18 @@ test('each fact of a peer is told once a second at most', () => {
   clock.nowMs = 1_000;
   reports.tell('a', 'BAD');
   expect(told).toHaveLength(4);
+});
+
+test('of a fact that has a burst so many are told at once, and one more each second', () => {
+  const { told, clock, reports } = createReports(undefined, { BAD: 3 });
+  const toldAt = (nowMs: number): number => {
+    clock.nowMs = nowMs;
+    for (let times = 0; times < 10; times++) for (const fact of ['BAD', 'GOOD']) reports.tell('a', fact);
+    const news = told.splice(0);
+    expect(news.filter((text) => text === 'a GOOD')).toHaveLength(nowMs % 1_000 === 0 ? 1 : 0);
+    return news.filter((text) => text === 'a BAD').length;
+  };
+  expect([0, 999, 1_000, 3_000, 9_000].map(toldAt)).toEqual([3, 0, 1, 2, 3]);
 });
 
 test('of so many peers is remembered when they were told of; a stranger takes the place of the oldest', () => {

@@ -3,7 +3,7 @@ import { RecentMap } from './recentMap.ts';
 
 /** Peers that are remembered of each fact: beyond, one may be told sooner. */
 const maxPeers = 1_024;
-/** Each fact of a peer is told so often at most, in ms. */
+/** Each fact of a peer is told so often at most over time, in ms. */
 const pauseMs = 1_000;
 
 /** What telling takes. */
@@ -11,13 +11,15 @@ export interface ReportsPorts<Fact extends string> {
   readonly clock: Pick<Clock, 'elapsed'>;
   /** Who is told. @default nobody is */
   readonly reputation: { report(peerId: string, fact: Fact): void } | undefined;
+  /** How many of a fact are told at once: then each of so many counts. @default 1 */
+  readonly bursts?: Readonly<Partial<Record<Fact, number>>>;
   /** Told of what the reputation threw. */
   readonly onError: (text: string, error: unknown) => void;
 }
 
 /**
- * Tells the reputation what peers do: each fact of a peer once a second at most, and not each of a thousand messages. Remembers
- * 1,024 peers of each fact.
+ * Tells the reputation what peers do: each fact of a peer once a second at most, or a few at once where they count, and not each
+ * of a thousand messages. Remembers 1,024 peers of each fact.
  *
  * @example
  * ```ts
@@ -27,7 +29,7 @@ export interface ReportsPorts<Fact extends string> {
  */
 export class Reports<Fact extends string> {
   readonly #ports: ReportsPorts<Fact>;
-  /** When each was told last, by the clock's elapsed time. */
+  /** When each may be told again if nothing is told at once, by the clock's elapsed time. */
   readonly #told = new Map<Fact, RecentMap<number>>();
 
   constructor(ports: ReportsPorts<Fact>) {
@@ -36,12 +38,13 @@ export class Reports<Fact extends string> {
 
   /** Notes what a peer did. Never throws. */
   tell(peerId: string, fact: Fact): void {
-    const { clock, reputation, onError } = this.#ports;
+    const { clock, reputation, bursts, onError } = this.#ports;
     if (reputation === undefined) return;
     const told = this.#told.get(fact) ?? this.#begin(fact);
     const nowMs = clock.elapsed();
-    if (nowMs - (told.get(peerId) ?? Number.NEGATIVE_INFINITY) < pauseMs) return;
-    told.set(peerId, nowMs);
+    const nextMs = Math.max(nowMs, told.get(peerId) ?? nowMs);
+    if (nextMs - nowMs > ((bursts?.[fact] ?? 1) - 1) * pauseMs) return;
+    told.set(peerId, nextMs + pauseMs);
     try {
       reputation.report(peerId, fact);
     } catch (error) {

@@ -39,6 +39,12 @@ interface Running {
   readonly subscriptions: Subscriptions;
 }
 
+/**
+ * The router is deaf for minutes to whoever hands over five invalid messages at once, and nothing more is told of it: three are
+ * told at once, or whoever is fast would stay connected.
+ */
+const bursts = { INVALID_MESSAGE: 3 };
+
 /** The gossip service. Users hold it as {@link Gossip}; libp2p starts and stops it. */
 export class GossipService extends EventHub<GossipEvents> implements Gossip {
   readonly [Symbol.toStringTag] = '@lloom/gossip';
@@ -67,7 +73,7 @@ export class GossipService extends EventHub<GossipEvents> implements Gossip {
     this.#shared = { ...ports, config, router, events: this };
     this.#meshSize = config.meshSize;
     this.#counts = new Counts(meter, (error) => onError('the meter failed', error));
-    this.#reports = new Reports({ clock, reputation, onError });
+    this.#reports = new Reports({ clock, reputation, bursts, onError });
     this.#topics = new Topics({ service: this, unreadable: (topic) => this.#unreadable(topic), onError });
     const common = { ...this.#shared, topics: this.#topics, counts: this.#counts };
     const onAlone = (topic: string): void => this.#ready?.searching.prompt(topic);

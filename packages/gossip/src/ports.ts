@@ -68,7 +68,9 @@ export type PeerFact =
   /** What it sent is no RPC of gossipsub, or larger than any. */
   | 'PROTOCOL_VIOLATION';
 
-/** Told of what peers do, each fact of a peer once a second at most. Filled by `@lloom/peers`. */
+/**
+ * Told of what peers do, each fact of a peer once a second at most; of invalid messages three at once. Filled by `@lloom/peers`.
+ */
 export interface ReputationSink {
   report(peerId: string, fact: PeerFact): void;
 }

@@ -111,13 +111,17 @@ describe('a message that is dropped', () => {
 
   it('by the router is counted, and its neighbour told of', async () => {
     const { router, drops, reports, clock } = await listening();
-    router.watcher?.onDropped(carol, 'malformed');
-    router.watcher?.onDropped(carol, 'tooLarge');
+    // Three at once are told each, then one a second.
+    for (const reason of ['malformed', 'tooLarge', 'malformed', 'malformed'] as const)
+      router.watcher?.onDropped(carol, reason);
     clock.skip(1_000);
     router.watcher?.onDropped(carol, 'malformed');
+    router.watcher?.onDropped(carol, 'malformed');
     router.watcher?.onViolation(carol);
-    expect(drops()).toEqual({ malformed: 2, tooLarge: 1 });
+    expect(drops()).toEqual({ malformed: 5, tooLarge: 1 });
     expect(reports).toEqual([
+      `${carol} INVALID_MESSAGE`,
+      `${carol} INVALID_MESSAGE`,
       `${carol} INVALID_MESSAGE`,
       `${carol} INVALID_MESSAGE`,
       `${carol} PROTOCOL_VIOLATION`,

@@ -22,9 +22,10 @@ export interface Peers extends EventSource<PeersEvents> {
    * not want this node) shows as `connection:closed` a round trip later: it cannot say no earlier.
    *
    * @param peerId the peer; an address that leads to another one fails
-   * @param addresses where to try; those that the user himself knows may be private even under the policy `public`.
+   * @param addresses where to try, one or several; those that the user himself knows may be private even under the policy `public`.
    * Empty: what the peer store and the peer routing know, as far as the policy admits it
    * @throws {AddressError} `INVALID_PEER_ID` or `INVALID_MULTIADDR`
+   * @throws {ConfigError} when `config` cannot be used
    * @throws {PeersError} `DIAL_FAILED`, `WRONG_PEER`, `NO_ADDRESS`, `ADDRESS_REFUSED`, `PEER_REFUSED`, `OWN_PEER`,
    * `LIMIT_REACHED`, `BANNED`, `DIAL_TIMEOUT`, `CANCELLED`, `STOPPED`
    * @example
@@ -34,7 +35,7 @@ export interface Peers extends EventSource<PeersEvents> {
    */
   dialPeer(
     peerId: PeerId | string,
-    addresses?: readonly (Multiaddr | string)[],
+    addresses?: Multiaddr | string | readonly (Multiaddr | string)[],
     config?: DialConfig,
   ): Promise<ConnectionInfo>;
 
@@ -44,7 +45,8 @@ export interface Peers extends EventSource<PeersEvents> {
    * all are closed; at once when there are none.
    *
    * @throws {AddressError} `INVALID_PEER_ID`
-   * @throws {PeersError} `CLOSE_FAILED`, `OWN_PEER`, `LIMIT_REACHED`
+   * @throws {PeersError} `CLOSE_FAILED`, `OWN_PEER`, `LIMIT_REACHED`; `STORE_FAILED` when it was maintained, and may be again after a
+   * restart: it is disconnected all the same
    */
   disconnectPeer(peerId: PeerId | string): Promise<void>;
 
@@ -56,15 +58,16 @@ export interface Peers extends EventSource<PeersEvents> {
    * @param durationMs for how long, at least 1 and at most a hundred years
    * @param reason for the log, the event and `explainPeer`; never sent. Cut to 256 characters
    * @throws {AddressError} `INVALID_PEER_ID`
-   * @throws {ConfigError} when the duration cannot be used
+   * @throws {ConfigError} when the duration or the reason cannot be used
    * @throws {PeersError} `OWN_PEER`; `LIMIT_REACHED` when `maxBans` peers are banned by the user; `STORE_FAILED`, `CLOSE_FAILED`:
    * the ban holds all the same
    */
   banPeer(peerId: PeerId | string, durationMs: number, reason?: string): Promise<void>;
 
   /**
-   * Ends a ban, whoever gave it. A reputation that led to it is forgotten. Resolves when, with the port `datastore`, the end
-   * would survive the end of the process; at once when the peer is not banned.
+   * Ends a ban, whoever gave it. A reputation that led to it is forgotten; before the node has started, when it is not read yet
+   * who is banned and why, whatever is kept of one. Resolves when, with the port `datastore`, both would survive the end of the
+   * process; at once when the peer is not banned.
    *
    * @throws {AddressError} `INVALID_PEER_ID`
    * @throws {PeersError} `STORE_FAILED`: it has ended all the same
@@ -108,12 +111,24 @@ export interface Peers extends EventSource<PeersEvents> {
   /**
    * Remembers where a peer is: for as long as the node runs, and with the port `datastore` for good. libp2p forgets addresses
    * after an hour and whenever a peer announces others; those given here are put back before each dial of that peer, whoever
-   * dials. The newest 16 of each peer count.
+   * dials. The newest 16 of each peer count. Taken back by `removePeerAddr`.
    *
    * @throws {AddressError} `INVALID_PEER_ID` or `INVALID_MULTIADDR`
-   * @throws {PeersError} `WRONG_PEER`, `ADDRESS_REFUSED`, `OWN_PEER`; `STORE_FAILED`: it is remembered until the node stops
+   * @throws {PeersError} `WRONG_PEER`, `ADDRESS_REFUSED`, `OWN_PEER`; `NO_ADDRESS` when no transport of this node can dial it, for
+   * want of a port, say; `STORE_FAILED`: it is remembered until the node stops
    */
   addPeerAddr(peerId: PeerId | string, address: Multiaddr | string): Promise<void>;
+
+  /**
+   * Forgets an address that was added by `addPeerAddr`, or all that were added of the peer. What the peer announces itself
+   * stays known, or comes back; open connections stay. Resolves when, with the port `datastore`, it would not come back after the
+   * end of the process; at once when there is nothing to forget.
+   *
+   * @param address with or without the peer at its end. Absent: all that were added
+   * @throws {AddressError} `INVALID_PEER_ID` or `INVALID_MULTIADDR`
+   * @throws {PeersError} `OWN_PEER`; `STORE_FAILED`: it is forgotten until the node stops
+   */
+  removePeerAddr(peerId: PeerId | string, address?: Multiaddr | string): Promise<void>;
 
   /** The addresses that this node is bound to; empty until it listens. */
   listenedAddresses(): string[];
@@ -142,12 +157,18 @@ export interface Peers extends EventSource<PeersEvents> {
 
   /**
    * Counts what a peer did for its reputation, which fades by half every `reputationHalfLifeMs`. Failures alone never make it
-   * low enough to be disconnected; violations do, and then lead to a ban. Unknown ids are taken as well.
+   * low enough to be disconnected; violations do, and then lead to a ban. Unknown ids are taken as well, and any text.
+   *
+   * @throws {AddressError} `INVALID_PEER_ID` for what is neither a text nor a peer id
+   * @throws {ConfigError} when there is no such fact
    */
-  reportPeer(peerId: string, fact: PeerFact): void;
+  reportPeer(peerId: PeerId | string, fact: PeerFact): void;
 
-  /** From -100 to 100: what is held of a peer. 0 of whom nothing is known, -100 of the banned. Quick; takes any text. */
-  reputationOf(peerId: string): number;
+  /**
+   * From -100 to 100: what is held of a peer. 0 of whom nothing is known, -100 of the banned. Quick; takes any text.
+   * @throws {AddressError} `INVALID_PEER_ID` for what is neither a text nor a peer id
+   */
+  reputationOf(peerId: PeerId | string): number;
 
   /**
    * Why a peer is treated as it is.

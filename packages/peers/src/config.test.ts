@@ -1,8 +1,7 @@
 import { ConfigError } from '@lloom/core';
 import { describe, expect, it } from 'vitest';
 
-import { resolveLimits, resolvePeersConfig, resolvePool } from './config.ts';
-import type { ConnectionLimits } from './types.ts';
+import { limitsInEffect, resolveLimits, resolvePeersConfig, resolvePool, wantedLimits } from './config.ts';
 
 describe('resolvePeersConfig()', () => {
   it('takes the documented defaults', () => {
@@ -59,14 +58,7 @@ describe('resolvePeersConfig()', () => {
 });
 
 describe('resolveLimits()', () => {
-  const current: ConnectionLimits = {
-    maxConnections: 200,
-    maxInboundConnections: 200,
-    maxOutboundConnections: 150,
-    maxConnectionsPerPeer: 3,
-    maxConnectionsPerIp: 64,
-    maxPendingConnections: 30,
-  };
+  const current = wantedLimits({ maxInboundConnections: 200 });
 
   it('changes what is given only', () => {
     expect(resolveLimits(current, { maxConnectionsPerIp: 5 })).toEqual({
@@ -75,10 +67,25 @@ describe('resolveLimits()', () => {
     });
   });
 
-  it('lets a direction follow the total for as long as it is as much', () => {
-    const changed = resolveLimits(current, { maxConnections: 100 });
-    expect(changed).toEqual({ ...current, maxConnections: 100, maxInboundConnections: 100 });
-    expect(resolveLimits(changed, { maxConnections: 200 })).toEqual(current);
+  it('lets a direction follow the total unless it was given a share, which is kept', () => {
+    const shares: unknown[] = [];
+    let wanted = current;
+    for (const change of [
+      { maxConnections: 3 },
+      { maxConnections: 300 },
+      { maxOutboundConnections: 300 },
+      { maxConnections: 500 },
+    ]) {
+      wanted = resolveLimits(wanted, change);
+      const { maxConnections, maxInboundConnections, maxOutboundConnections } = limitsInEffect(wanted);
+      shares.push([maxConnections, maxInboundConnections, maxOutboundConnections]);
+    }
+    expect(shares).toEqual([
+      [3, 3, 3],
+      [300, 200, 300],
+      [300, 200, 300],
+      [500, 200, 300],
+    ]);
   });
 
   it('names the wrong limit', () => {

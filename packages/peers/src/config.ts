@@ -80,12 +80,12 @@ export interface PeersConfig {
   readonly maxKnownPeers?: number;
   /**
    * How many peers may be banned at the same time, those included that lost their reputation. Of these the one whose ban
-   * ends first makes room.
+   * ends first makes room. Those that the user banned under a higher limit stay banned.
    * @default 10_000 - about 300 bytes each
    */
   readonly maxBans?: number;
   /**
-   * To how many peers connections may be maintained.
+   * To how many peers connections may be maintained. Those that were under a higher limit still are.
    * @default 128 - of 200 connections in all
    */
   readonly maxMaintainedPeers?: number;
@@ -224,7 +224,7 @@ const checks: Checks<Required<PeersConfig>> = {
 const roles = ['executor', 'validator', 'relay'];
 const roleTargets: Check = (value) => {
   const wanted = `an object with ${roles.join(', ')}: a whole number from 0 to 1000 each`;
-  if (typeof value !== 'object' || value === null) return wanted;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return wanted;
   const isFine = Object.entries(value).every(
     ([role, count]) => roles.includes(role) && optional(integer(0, 1_000))(count) === undefined,
   );
@@ -245,26 +245,41 @@ const poolChecks: Checks<Required<ConnectionPoolConfig>> = {
  */
 export function resolvePeersConfig(config: PeersConfig = {}): ResolvedPeersConfig {
   const resolved = resolveConfig('peers', { checks, defaults: peersDefaults }, config);
-  const { maxConnections } = resolved;
-  const { maxInboundConnections = maxConnections, maxOutboundConnections = maxConnections } = config;
+  const { maxInboundConnections, maxOutboundConnections } = limitsInEffect(wantedLimits(config));
   return Object.freeze({ ...resolved, maxInboundConnections, maxOutboundConnections });
 }
 
+/** The limits that a configuration asks for: a share that is not given has no bound of its own. */
+export function wantedLimits(config: Partial<ConnectionLimits>): ConnectionLimits {
+  const limitOf = (name: keyof ConnectionLimits): number => config[name] ?? peersDefaults[name];
+  return Object.freeze({
+    maxConnections: limitOf('maxConnections'),
+    maxInboundConnections: config.maxInboundConnections ?? Infinity,
+    maxOutboundConnections: config.maxOutboundConnections ?? Infinity,
+    maxConnectionsPerPeer: limitOf('maxConnectionsPerPeer'),
+    maxConnectionsPerIp: limitOf('maxConnectionsPerIp'),
+    maxPendingConnections: limitOf('maxPendingConnections'),
+  });
+}
+
 /**
- * Limits in which some have changed. What one direction may have follows the total while it is as much.
+ * The limits that are asked for when some have changed.
  * @throws {ConfigError} listing every problem
  */
 export function resolveLimits(
-  current: ConnectionLimits,
+  wanted: ConnectionLimits,
   changes: Partial<ConnectionLimits>,
 ): ConnectionLimits {
-  const resolved = resolveConfig('peers.limits', { checks: limitChecks, defaults: current }, changes);
-  const shareOf = (name: 'maxInboundConnections' | 'maxOutboundConnections'): number =>
-    changes[name] ?? (current[name] === current.maxConnections ? resolved.maxConnections : current[name]);
+  return resolveConfig('peers.limits', { checks: limitChecks, defaults: wanted }, changes);
+}
+
+/** What holds of the limits that are asked for: no direction may have more than there is in all. */
+export function limitsInEffect(wanted: ConnectionLimits): ConnectionLimits {
+  const { maxConnections, maxInboundConnections, maxOutboundConnections } = wanted;
   return Object.freeze({
-    ...resolved,
-    maxInboundConnections: shareOf('maxInboundConnections'),
-    maxOutboundConnections: shareOf('maxOutboundConnections'),
+    ...wanted,
+    maxInboundConnections: Math.min(maxInboundConnections, maxConnections),
+    maxOutboundConnections: Math.min(maxOutboundConnections, maxConnections),
   });
 }
 

@@ -49,7 +49,7 @@ export interface Ban {
   readonly peerId: string;
   /** In ms since 1970. */
   readonly since: number;
-  /** In ms since 1970. */
+  /** In ms since 1970. A node that runs counts what is left itself: a clock that is set meanwhile does not change it. */
   readonly until: number;
   /** What was given to `banPeer`, or what the peer did. Cut to 256 characters. */
   readonly reason?: string;
@@ -67,8 +67,17 @@ export interface PeersEvents {
     readonly endpoint: ConnectionEndpoint;
     readonly cause?: CloseCause;
   };
-  /** A peer is banned, or its ban has changed. When it is told, no connection to it is open. */
+  /**
+   * A peer is banned, or its ban has changed. When it is told, no connection to it is open, unless the ban has ended while they were
+   * being closed: then it is told right before `peer:unbanned`. Bans of an earlier run are not told again.
+   */
   'peer:banned': Ban;
-  /** A ban has ended: `unbanPeer` was called, or its time is over. */
-  'peer:unbanned': { readonly peerId: string; readonly by: 'user' | 'time' };
+  /**
+   * A ban has ended.
+   *
+   * - `user`: `unbanPeer` was called
+   * - `time`: its time is over
+   * - `room`: it was one of a reputation, and had to make room for another one because there are `maxBans`
+   */
+  'peer:unbanned': { readonly peerId: string; readonly by: 'user' | 'time' | 'room' };
 }

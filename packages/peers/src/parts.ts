@@ -4,16 +4,17 @@ import { Banning } from './banning.ts';
 import type { ResolvedPeersConfig } from './config.ts';
 import { PeersError } from './errors.ts';
 import type { Ban, PeersEvents } from './events.ts';
+import { BanBrake } from './internal/banBrake.ts';
 import { BoundedMap } from './internal/boundedMap.ts';
 import { ConnectionCounts } from './internal/connectionCounts.ts';
 import { Gatekeeper } from './internal/gatekeeper.ts';
 import { allRoles } from './internal/roles.ts';
+import type { UnreadStore } from './internal/unreadStore.ts';
 import { Liveness } from './liveness.ts';
 import { Pooling, type PoolingPorts } from './pooling.ts';
 import type {
   PeerNetwork,
   PeerRecord,
-  PeersStore,
   ResolvedPorts,
   RoleSource,
   StoredPeers,
@@ -31,7 +32,7 @@ const maxCandidates = 1_000;
 export interface PartsPorts extends ResolvedPorts {
   readonly config: ResolvedPeersConfig;
   readonly network: PeerNetwork;
-  readonly store: PeersStore;
+  readonly store: UnreadStore;
   readonly hub: EventHub<PeersEvents>;
   /** Whether the node runs. */
   isRunning(): boolean;
@@ -57,6 +58,9 @@ export class Parts {
   readonly liveness: Liveness;
   readonly roles: RoleSource;
   readonly #ports: PartsPorts;
+  readonly #brake = new BanBrake();
+  /** Peers of which something has ended, as long as that is not written down; by kind. */
+  readonly #unwritten = { maintained: new Set<string>(), addresses: new Set<string>() };
 
   constructor(ports: PartsPorts) {
     this.#ports = ports;
@@ -73,6 +77,7 @@ export class Parts {
       dialing: () => this.tracking.dialing,
       isDialing: (peerId) => this.tracking.isDialing(peerId),
       isReplacing: (peerId) => this.tracking.isReplacing(peerId),
+      maintained: () => this.tracking.maintained,
       loaded: () => ports.loaded(),
       remember: (peerId, addresses) => network.remember(peerId, addresses),
     });
@@ -86,16 +91,18 @@ export class Parts {
       ...{ clock, config, log, routingTable, store },
       close: (ban) => (ports.isRunning() ? this.tracking.ban(ban) : Promise.resolve()),
       onBanned: (ban) => hub.emit('peer:banned', ban),
-      onEnded: (peerId, by) => {
+      onEnded: (ban, by, wasTold) => {
+        const { peerId } = ban;
         this.tracking.unban(peerId);
+        // Its connections are still being closed.
+        if (!wasTold) hub.emit('peer:banned', ban);
         hub.emit('peer:unbanned', { peerId, by });
       },
     });
     this.standing = new Standing({
       ...{ clock, config, log, store },
       isJudged: (peerId) => banOf(peerId)?.by !== 'user',
-      onDisconnect: (peerId, why) =>
-        this.attempt('a peer cannot be disconnected', this.tracking.demote(peerId, why)),
+      onDisconnect: (peerId, why) => this.#demote(peerId, why),
       onBan: (peerId, why) => this.#banForReputation(peerId, why),
     });
     this.roles = allRoles({
@@ -119,7 +126,7 @@ export class Parts {
       connections: () => this.tracking.connected().flatMap(({ connections }) => connections),
       onDead: ({ id, peerId }, cause) => {
         this.tracking.close(peerId, id, cause);
-        this.report(peerId, 'UNREACHABLE');
+        this.tracking.noteUnreachable(peerId);
       },
     });
   }
@@ -140,6 +147,12 @@ export class Parts {
     return this.banning.of(peerId) === undefined ? this.standing.reputationOf(peerId) : -100;
   }
 
+  /** Until when a peer is kept away by a disconnect; nothing when it is not. */
+  awayOf(peerId: string): { readonly awayUntil?: number } {
+    const restMs = this.gate.coolingMs(peerId);
+    return restMs > 0 ? { awayUntil: this.#ports.clock.now() + restMs } : {};
+  }
+
   /** A ban from now on. */
   banOf(peerId: string, { durationMs, reason, by }: BanWish): Ban {
     const since = this.#ports.clock.now();
@@ -156,9 +169,42 @@ export class Parts {
     return this.written(peerId, 'addresses', Promise.all([network.remember(peerId, addresses), writing]));
   }
 
-  /** What was maintained is not any more, whether or not that can be written down. */
-  forgetMaintained(peerId: string): void {
-    this.attempt(unwritten, this.#ports.store.delete('maintained', peerId));
+  /** Forgets addresses that were added, all of a peer when none is named. */
+  async forget(peerId: string, addresses: readonly string[] | undefined): Promise<void> {
+    const { network, store } = this.#ports;
+    const gone = this.gate.remove(peerId, addresses);
+    if (gone.length === 0 && !this.#unwritten.addresses.has(peerId)) return;
+    const left = this.gate.addedTo(peerId);
+    const writing =
+      left.length === 0 ? store.delete('addresses', peerId) : store.put('addresses', peerId, left);
+    await this.#erased(peerId, 'addresses', Promise.all([network.forget(peerId, gone), writing]));
+  }
+
+  /**
+   * Ends a ban, and forgets a reputation that led to it: whatever is kept of one when that is not read yet. Resolves when both are
+   * written down.
+   */
+  async unban(peerId: string): Promise<void> {
+    const { config, store } = this.#ports;
+    const { ban, written } = this.banning.lift(peerId);
+    const isLow = this.standing.reputationOf(peerId) < config.disconnectBelow;
+    const isToForget = !store.isRead || (ban !== undefined && (isLow || ban.by === 'reputation'));
+    const forgetting = isToForget ? this.standing.forget(peerId) : Promise.resolve();
+    await Promise.all([written, this.written(peerId, 'reputation', forgetting)]);
+  }
+
+  /** Ends the wish for a connection, also one that is not read yet; resolves when that is written down. */
+  async release(peerId: string): Promise<void> {
+    const mayBeKept = this.#unwritten.maintained.has(peerId) || !this.#ports.store.isRead;
+    if (!this.tracking.release(peerId) && !mayBeKept) return;
+    await this.#erased(peerId, 'maintained', this.#ports.store.delete('maintained', peerId));
+  }
+
+  /** Waits until an end is written down; until it is, the same call tries again. */
+  async #erased(peerId: string, what: 'maintained' | 'addresses', writing: Promise<unknown>): Promise<void> {
+    this.#unwritten[what].add(peerId);
+    await this.written(peerId, what, writing);
+    this.#unwritten[what].delete(peerId);
   }
 
   /**
@@ -178,24 +224,21 @@ export class Parts {
     promise.catch((error: unknown) => this.#ports.network.log(message, error));
   }
 
-  /** Takes what was kept; whether it could be read. Never rejects: without it the service goes on. */
-  async load(): Promise<boolean> {
-    const { config, network, store } = this.#ports;
+  /** Takes what was kept. Never rejects: without it the service goes on, and may try again. */
+  async load(): Promise<void> {
+    const { network, store } = this.#ports;
     try {
-      const kept = await store.load();
+      const kept = store.read(await store.load());
       this.banning.load(kept.ban);
       this.#takeAddresses(kept.addresses);
       for (const [peerId, since] of kept.maintained) {
         const { maintained } = this.tracking;
-        if (peerId === network.peerId || maintained.has(peerId)) continue;
-        if (maintained.size < config.maxMaintainedPeers) this.tracking.maintain(peerId, since);
-        else this.forgetMaintained(peerId);
+        // However many: `maxMaintainedPeers` limits new ones.
+        if (peerId !== network.peerId && !maintained.has(peerId)) this.tracking.maintain(peerId, since);
       }
       this.standing.load(kept.reputation);
-      return true;
     } catch (error) {
       network.log('what was kept of peers cannot be read', error);
-      return false;
     }
   }
 
@@ -219,8 +262,32 @@ export class Parts {
   #banForReputation(peerId: string, reason: string): void {
     const { config } = this.#ports;
     if (this.banning.of(peerId) !== undefined || !isPeerId(peerId)) return;
+    this.#noteConnected();
+    if (!this.banning.hasRoomFor(peerId) || !this.#mayBan()) {
+      this.#demote(peerId, reason);
+      return;
+    }
     const ban = this.banOf(peerId, { durationMs: config.reputationBanMs, reason, by: 'reputation' });
     this.attempt('a peer that lost its reputation cannot be banned', this.banning.ban(ban));
+  }
+
+  /** Sends a peer away for a while. */
+  #demote(peerId: string, why: string): void {
+    this.#noteConnected();
+    this.attempt('a peer cannot be disconnected', this.tracking.demote(peerId, why));
+  }
+
+  /** Before anybody is sent away. */
+  #noteConnected(): void {
+    this.#brake.note(this.tracking.connected().length, this.#ports.clock.elapsed());
+  }
+
+  #mayBan(): boolean {
+    const { clock, network } = this.#ports;
+    const at = clock.elapsed();
+    const answer = this.#brake.ask(at);
+    if (answer === 'spareAloud') network.warn('LLOOM_PEERS_MANY_BANS', manyBansText(this.#brake.limitAt(at)));
+    return answer === 'ban';
   }
 
   #candidates(): string[] {
@@ -250,6 +317,10 @@ export class Parts {
     await this.tracking.dial(peerId, usable, signal);
   };
 }
+
+const manyBansText = (count: number): string =>
+  `${count} peers were banned for their reputation within ten minutes. Others are only disconnected until these are over: when so ` +
+  'many seem to break rules, the fault may be of this node, such as its clock, its version or its configuration.';
 
 const unwritten = 'what is kept of peers cannot be written down';
 

@@ -1,22 +1,23 @@
-import {
-  ConfigError,
-  EventHub,
-  integer,
-  systemClock,
-  systemRandom,
-  toMultiaddr,
-  toPeerId,
-} from '@lloom/core';
+import { EventHub, systemClock, systemRandom, toMultiaddr, toPeerId, withPeerId } from '@lloom/core';
 import type { PeerId, Startable } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Datastore } from 'interface-datastore';
 
 import type { Peers } from './api.ts';
-import { resolveLimits, resolvePeersConfig, resolvePool, type PeersConfig } from './config.ts';
+import {
+  limitsInEffect,
+  resolveLimits,
+  resolvePeersConfig,
+  resolvePool,
+  wantedLimits,
+  type PeersConfig,
+} from './config.ts';
 import { PeersError } from './errors.ts';
 import type { Ban, PeersEvents } from './events.ts';
+import { checkBan, checkedDial, checkFact, mustBe, textOf } from './internal/callChecks.ts';
 import { explain } from './internal/explanation.ts';
 import { noStore } from './internal/peersStore.ts';
+import { UnreadStore } from './internal/unreadStore.ts';
 import { Parts, type PartsPorts } from './parts.ts';
 import type { NetworkSettings, PeerNetwork, PeersPorts, PeersStore } from './ports.ts';
 import type {
@@ -28,8 +29,6 @@ import type {
   PeerFact,
   PeerInfo,
 } from './types.ts';
-
-const maxBanMs = 100 * 365.25 * 86_400_000;
 
 /** Makes the store of a datastore. */
 type CreateStore = (
@@ -58,11 +57,11 @@ export function createPeers(
   } = given;
   const { roles, usage, routingTable, datastore, ...config } = rest;
   const resolved = resolvePeersConfig(config);
-  const network = createNetwork({ clock, backgroundProtocols: resolved.backgroundProtocols });
-  const store = createStore(datastore, (message, error) => network.log(message, error));
+  const network = createNetwork({ clock, random, backgroundProtocols: resolved.backgroundProtocols });
+  const store = new UnreadStore(createStore(datastore, (message, error) => network.log(message, error)));
   const inspecting = inspect === undefined ? {} : { inspect };
   const ports = { clock, random, inspect: inspecting, services, roles, usage, routingTable };
-  return new PeersService({ ...ports, config: resolved, network, store });
+  return new PeersService({ ...ports, config: resolved, network, store }, wantedLimits(config));
 }
 
 type ServicePorts = Omit<PartsPorts, 'hub' | 'isRunning' | 'loaded'>;
@@ -79,10 +78,11 @@ class PeersService implements Peers, Startable {
   #unwatch: (() => void) | undefined;
   /** Reads what was kept; `undefined` when that is done, or not begun. */
   #loading: Promise<void> | undefined;
-  #isLoaded = false;
+  #wantedLimits: ConnectionLimits;
 
-  constructor(ports: ServicePorts) {
+  constructor(ports: ServicePorts, wanted: ConnectionLimits) {
     this.#ports = ports;
+    this.#wantedLimits = wanted;
     const { network } = ports;
     this.#hub = new EventHub((error, type) => network.log(`a listener of ${type} failed`, error));
     this.addEventListener = this.#hub.addEventListener.bind(this.#hub);
@@ -103,7 +103,7 @@ class PeersService implements Peers, Startable {
     if (this.#unwatch !== undefined) return;
     const { network, store } = this.#ports;
     const { banning, standing, tracking } = this.#parts;
-    if (!this.#isLoaded && store !== noStore) this.#loading ??= this.#load();
+    if (!store.isRead) this.#loading ??= this.#load();
     this.#unwatch = network.watch({
       opened: (connection) => tracking.opened(connection),
       closed: (connection, error) => tracking.closed(connection, error),
@@ -141,15 +141,17 @@ class PeersService implements Peers, Startable {
   drain(): void {
     this.#parts.pooling.drain();
     this.#parts.tracking.drain();
+    this.#ports.network.drain();
   }
 
   async dialPeer(
     peer: PeerId | string,
-    addresses: readonly (Multiaddr | string)[] = [],
-    { signal, toldBy = 'user' }: DialConfig = {},
+    addresses: Multiaddr | string | readonly (Multiaddr | string)[] = [],
+    config: DialConfig = {},
   ): Promise<ConnectionInfo> {
     const peerId = this.#otherPeer(peer);
-    const targets = addresses.map((address) => toMultiaddr(address));
+    const targets = [addresses].flat().map((address) => toMultiaddr(address));
+    const { signal, toldBy = 'user' } = checkedDial(config);
     if (this.#loading !== undefined) await this.#loading;
     if (this.#unwatch === undefined) throw new PeersError('STOPPED', { peerId });
     this.#parts.gate.checkBan(peerId);
@@ -164,26 +166,21 @@ class PeersService implements Peers, Startable {
 
   async disconnectPeer(peer: PeerId | string): Promise<void> {
     const peerId = this.#otherPeer(peer);
-    if (this.#parts.tracking.release(peerId)) this.#parts.forgetMaintained(peerId);
+    const released = this.#parts.release(peerId);
+    released.catch(() => undefined);
     if (this.#unwatch !== undefined) await this.#parts.tracking.disconnect(peerId);
+    await released;
   }
 
   async banPeer(peer: PeerId | string, durationMs: number, reason?: string): Promise<void> {
     const peerId = this.#otherPeer(peer);
-    const wanted = integer(1, maxBanMs)(durationMs);
-    if (wanted !== undefined) {
-      throw new ConfigError([{ path: 'peers.banPeer.durationMs', got: String(durationMs), wanted }]);
-    }
+    checkBan(durationMs, reason);
     await this.#parts.banning.ban(this.#parts.banOf(peerId, { durationMs, reason, by: 'user' }));
   }
 
   async unbanPeer(peer: PeerId | string): Promise<void> {
     const peerId = toPeerId(peer).toString();
-    const lifted = this.#parts.banning.lift(peerId);
-    if (lifted === undefined) return;
-    const isLow = this.#parts.standing.reputationOf(peerId) < this.#ports.config.disconnectBelow;
-    if (isLow || lifted.ban.by === 'reputation') this.#parts.standing.forget(peerId);
-    await lifted.written;
+    await this.#parts.unban(peerId);
   }
 
   bannedPeers(): Ban[] {
@@ -205,9 +202,7 @@ class PeersService implements Peers, Startable {
   }
 
   async releaseConnection(peer: PeerId | string): Promise<void> {
-    const peerId = toPeerId(peer).toString();
-    if (!this.#parts.tracking.release(peerId)) return;
-    await this.#parts.written(peerId, 'maintained', this.#ports.store.delete('maintained', peerId));
+    await this.#parts.release(toPeerId(peer).toString());
   }
 
   maintainedPeers(): string[] {
@@ -248,8 +243,19 @@ class PeersService implements Peers, Startable {
 
   async addPeerAddr(peer: PeerId | string, address: Multiaddr | string): Promise<void> {
     const peerId = this.#otherPeer(peer);
-    const addresses = this.#parts.gate.usable(peerId, [toMultiaddr(address)], 'user');
+    const wanted = toMultiaddr(address);
+    const addresses = this.#parts.gate.usable(peerId, [wanted], 'user');
+    if (!addresses.every((usable) => this.#ports.network.canDial(usable))) {
+      throw new PeersError('NO_ADDRESS', { peerId, unusable: [wanted.toString()] });
+    }
     await this.#parts.remember(peerId, addresses);
+  }
+
+  async removePeerAddr(peer: PeerId | string, address?: Multiaddr | string): Promise<void> {
+    const peerId = this.#otherPeer(peer);
+    const named = address === undefined ? [] : [toMultiaddr(address)];
+    const addresses = named.map((wanted) => withPeerId(wanted, toPeerId(peerId)).toString());
+    await this.#parts.forget(peerId, address === undefined ? undefined : addresses);
   }
 
   listenedAddresses(): string[] {
@@ -257,7 +263,8 @@ class PeersService implements Peers, Startable {
   }
 
   setConnectionLimits(limits: Partial<ConnectionLimits>): void {
-    this.#parts.gate.limits = resolveLimits(this.#parts.gate.limits, limits);
+    this.#wantedLimits = resolveLimits(this.#wantedLimits, mustBe('limits', limits));
+    this.#parts.gate.limits = limitsInEffect(this.#wantedLimits);
     this.#ports.network.setLimits(this.#parts.gate.limits);
     this.#parts.tracking.trim();
     this.#parts.pooling.wake();
@@ -275,12 +282,14 @@ class PeersService implements Peers, Startable {
     return this.#parts.pooling.pool;
   }
 
-  reportPeer(peerId: string, fact: PeerFact): void {
+  reportPeer(peer: PeerId | string, fact: PeerFact): void {
+    const peerId = textOf(peer);
+    checkFact(fact);
     this.#parts.report(peerId, fact);
   }
 
-  reputationOf(peerId: string): number {
-    return this.#parts.reputationOf(peerId);
+  reputationOf(peer: PeerId | string): number {
+    return this.#parts.reputationOf(textOf(peer));
   }
 
   explainPeer(peer: PeerId | string): PeerExplanation {
@@ -296,6 +305,7 @@ class PeersService implements Peers, Startable {
       ...(ban !== undefined && { ban }),
       roles: this.#parts.roles.rolesOf(peerId),
       isConnected,
+      ...this.#parts.awayOf(peerId),
       ...this.#parts.tracking.explain(peerId),
       ...this.#parts.pooling.explain(peerId, isConnected),
     };
@@ -303,7 +313,7 @@ class PeersService implements Peers, Startable {
   }
 
   async #load(): Promise<void> {
-    this.#isLoaded = await this.#parts.load();
+    await this.#parts.load();
     this.#loading = undefined;
   }
 

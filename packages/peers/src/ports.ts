@@ -100,7 +100,10 @@ export type StoredPeers = { readonly [K in keyof StoredValues]: ReadonlyMap<stri
 
 /** Where what must survive a restart is kept. Later calls for one peer and kind win over earlier ones. */
 export interface PeersStore {
-  /** Everything. Records that are damaged are told, taken away and left out. Rejects when nothing can be read. */
+  /**
+   * Everything. Records that are damaged are told, moved away and left out; the process is warned of whatever is not there.
+   * Rejects when nothing can be read.
+   */
   load(): Promise<StoredPeers>;
   /** Resolves when it would survive the end of the process. */
   put<K extends keyof StoredValues>(kind: K, peerId: string, value: StoredValues[K]): Promise<void>;
@@ -179,6 +182,10 @@ export interface Gate {
   refusesInbound(address: Multiaddr, pending: readonly Multiaddr[]): string | undefined;
   /** When the other side has proven who it is, in both directions; inbound again when the handshake is complete. */
   refusesConnection(candidate: Candidate): string | undefined;
+  /** Whether a peer is refused whatever there is room for: it is banned, or has to stay away for a while. */
+  isBarred(peerId: string): boolean;
+  /** Whether a peer that was lost may be dialled again for the sake of its tags: not who is barred, nor who is maintained. */
+  mayRedial(peerId: string): boolean;
   /** Before a peer may reserve this node as its relay, and before this node relays between two. */
   refusesRelaying(peerId: string): string | undefined;
 }
@@ -196,6 +203,7 @@ export interface DialTarget {
 /** What the network is told of the service. */
 export interface NetworkSettings {
   readonly clock: Clock;
+  readonly random: Random;
   /** Beginnings of the protocols whose streams are no use of a connection. */
   readonly backgroundProtocols: readonly string[];
 }
@@ -214,12 +222,20 @@ export interface PeerNetwork {
   release(peerId: string): Promise<void>;
   /** Puts addresses into the peer store as if they were new. */
   remember(peerId: string, addresses: readonly string[]): Promise<void>;
+  /** Takes addresses, in full, out of the peer store; the peer may announce them again. */
+  forget(peerId: string, addresses: readonly string[]): Promise<void>;
+  /** Whether a transport of this node can use an address, or it has to be looked up first. */
+  canDial(address: string): boolean;
   /** The addresses that the node is bound to. */
   listenedAddresses(): string[];
   /** Sets what libp2p itself enforces: inbound handshakes, and a total that is beyond ours, which we keep. */
   setLimits(limits: ConnectionLimits): void;
   /** From now on connections are watched by this package and not by libp2p's own monitor, which knows no patience. */
   takeOverMonitoring(): void;
+  /** Dials nothing by itself any more, until it is watched anew. */
+  drain(): void;
   /** Notes a failure that nobody else is told of. */
   log(message: string, error: unknown): void;
+  /** Tells whoever runs the node, also one who has turned nothing on. */
+  warn(code: string, message: string): void;
 }

@@ -2,7 +2,8 @@ import type { Clock } from '@lloom/core';
 import type { ResolvedPeersConfig } from './config.ts';
 import { factsText, factWeights, scaleOf, signed } from './internal/reputation.ts';
 import { Reputations } from './internal/reputations.ts';
-import type { PeersStore, StoredPeers } from './ports.ts';
+import type { StoreToRead } from './internal/unreadStore.ts';
+import type { StoredPeers } from './ports.ts';
 import type { FactExplanation, PeerFact } from './types.ts';
 
 /** How many peers are judged; about 300 bytes each. */
@@ -18,7 +19,7 @@ const maxTogether = 256;
 export interface StandingPorts {
   readonly clock: Clock;
   readonly config: ResolvedPeersConfig;
-  readonly store: PeersStore;
+  readonly store: StoreToRead;
   /** False of whom the user has banned: it is not judged meanwhile. */
   isJudged(peerId: string): boolean;
   /**
@@ -82,12 +83,23 @@ export class Standing {
     return this.#known.get(peerId)?.factsAt(this.#ports.clock.now()) ?? [];
   }
 
-  /** Thinks nothing of a peer any more, for good or bad. Written at once, or when what is being written is. */
-  forget(peerId: string): void {
+  /**
+   * Thinks nothing of a peer any more, for good or bad. Resolves when that is written down; rejects when it could not be, and is
+   * then written with the next changes.
+   */
+  async forget(peerId: string): Promise<void> {
+    const { store } = this.#ports;
     this.#known.delete(peerId);
-    this.#noteGone(peerId);
-    void this.#write();
-    this.#wake();
+    this.#changed.delete(peerId);
+    if (store.isRead && !this.#written.has(peerId)) return;
+    try {
+      await store.delete('reputation', peerId);
+      if (this.#known.get(peerId) === undefined) this.#written.delete(peerId);
+    } catch (error) {
+      this.#changed.add(peerId);
+      this.#wake();
+      throw error;
+    }
   }
 
   start(): void {

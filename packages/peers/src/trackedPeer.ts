@@ -22,7 +22,7 @@ export interface TrackedPeerPorts {
   readonly gate: Gatekeeper;
   banOf(peerId: string): Ban | undefined;
   readonly actors: PeerActors;
-  /** A dial has failed, and the peer is to blame as far as can be seen. */
+  /** The peer cannot be reached, and is to blame as far as can be seen. Once for each time. */
   onUnreachable(peerId: string): void;
 }
 
@@ -44,6 +44,8 @@ export class TrackedPeer {
   #thrown: unknown;
   /** Why the latest dial failed, when it did. */
   #lastError: string | undefined;
+  /** Whether it was blamed since the last connection: once is enough, however often it is dialled. */
+  #isBlamed = false;
 
   /** @param onChange told whenever its state has changed */
   constructor(peerId: string, ports: TrackedPeerPorts, onChange: (peer: TrackedPeer) => void) {
@@ -80,17 +82,26 @@ export class TrackedPeer {
 
   /** How redials have gone. */
   get redials(): NonNullable<PeerExplanation['maintained']> {
-    const { failures } = this.#actor.getSnapshot().context;
+    const { context } = this.#actor.getSnapshot();
+    const failures = this.connections.open().length > 0 ? 0 : context.failures;
     return { failures, ...(this.#lastError !== undefined && { lastError: this.#lastError }) };
   }
 
   /** Whether it is a new one. */
   opened(connection: NetworkConnection): boolean {
-    if (!this.connections.add(connection)) return false;
-    this.#lastError = undefined;
     const at = this.#ports.clock.elapsed();
+    if (!this.connections.add(connection, at)) return false;
+    this.#lastError = undefined;
+    this.#isBlamed = false;
     this.#actor.send({ type: 'connection.opened', connectionId: connection.id, at });
     return true;
+  }
+
+  /** It cannot be reached, and is blamed for that until the next connection. */
+  noteUnreachable(): void {
+    if (this.#isBlamed) return;
+    this.#isBlamed = true;
+    this.#ports.onUnreachable(this.peerId);
   }
 
   /** Tells those who wait that there is a connection, when there is. */
@@ -219,7 +230,7 @@ export class TrackedPeer {
     const error = PeersError.is(thrown, code) ? thrown : new PeersError<PeersErrorCode>(code, data);
     this.#lastError = errorText(error);
     this.#waiters.rejectCovered(this.#tried, error);
-    if (isOfPeer(failure)) this.#ports.onUnreachable(this.peerId);
+    if (isOfPeer(failure)) this.noteUnreachable();
   }
 
   #tellClosers(failure?: PeersError): void {
@@ -238,8 +249,8 @@ export class TrackedPeer {
     const endAdmission = gate.admit(addresses);
     try {
       this.#thrown = undefined;
-      // Whoever waits has been let in already.
-      if (this.#waiters.size === 0) gate.checkRoom(peerId);
+      // Whoever waits has been let in already. Without them it is maintained.
+      if (this.#waiters.size === 0) gate.checkRedial(peerId);
       await this.#dials.run(signal, (own) =>
         network.dial({ peerId, addresses, signal: own, isRenewal: false }),
       );

@@ -142,7 +142,7 @@ export class Tracking {
     if (!peer.opened(connection)) return;
     counts.add(connection);
     this.#ports.emit('connection:established', { peerId, endpoint: endpointOf(info) });
-    peer.connections.trim(gate.ruleFor(peerId));
+    peer.connections.trim(gate.ruleFor(peerId), { another: true });
     peer.tellOpen();
     this.#ports.onChange();
   }
@@ -226,7 +226,14 @@ export class Tracking {
     this.#peers.get(peerId)?.connections.close(connectionId, cause);
   }
 
-  /** Closes what is too many to each peer. */
+  /** A peer cannot be reached any more. */
+  noteUnreachable(peerId: string): void {
+    const peer = this.#peers.get(peerId);
+    if (peer === undefined) this.#ports.onUnreachable(peerId);
+    else peer.noteUnreachable();
+  }
+
+  /** Closes what is too many to each peer and not in use. */
   trim(): void {
     const { gate } = this.#ports;
     for (const { peerId, connections } of this.#peers.values()) connections.trim(gate.ruleFor(peerId));

@@ -81,14 +81,19 @@ export interface PeerExplanation {
   readonly isConnected: boolean;
   /** What its machine is in: `absent` when the peer is neither connected, dialled, maintained nor being closed. */
   readonly state: 'absent' | 'disconnected' | 'resting' | 'dialing' | 'connected' | 'closing' | 'banned';
+  /**
+   * Until when neither side gets a connection through because it was disconnected, by the user or for its reputation, in ms since
+   * 1970; absent when it is not kept away.
+   */
+  readonly awayUntil?: number;
   /** Absent when its connection is not maintained. */
   readonly maintained?: {
-    /** How many dials in a row have failed. */
+    /** How many dials in a row have failed; 0 while it is connected. */
     readonly failures: number;
     /** Why the last one failed; absent when none did. */
     readonly lastError?: string;
   };
-  /** Why its connections are kept even when there are too many; empty when nothing speaks for it. */
+  /** Why its connections are kept, see {@link Protection}; empty when nothing speaks for it. */
   readonly protectedBy: readonly Protection[];
   /** What the pool makes of it; absent without a pool. */
   readonly pool?: PoolExplanation;
@@ -117,10 +122,10 @@ export interface PoolExplanation {
    * - `renewing`: another one is being opened
    * - `queued`: others are being replaced first
    * - `backOff`: the last attempt to replace it failed, or did not last
-   * - `noRoom`: a limit leaves no room for another one
+   * - `noRoom`: a limit leaves no room for another one, or the one before it is in use still
    */
   readonly overdue?: 'inUse' | 'renewing' | 'queued' | 'backOff' | 'noRoom';
-  /** Limits that are exceeded because all connections beyond them are protected; absent when none is. */
+  /** Limits that are exceeded because all connections beyond them are protected, or were used a moment ago; absent when none is. */
   readonly exceeded?: readonly {
     readonly limit: string;
     readonly connections: number;
@@ -131,33 +136,42 @@ export interface PoolExplanation {
 /**
  * Why a connection is kept.
  *
- * - `maintained`: `maintainConnection` was called
- * - `inUse`: requests or streams are under way
- * - `role`: the peer counts towards a target of the pool
- * - `needed`: another service of the node needs it, whatever is sent to it: it is in a mesh of gossip, say
- * - `minimum`: the pool would fall below its minimum
+ * - `maintained`: `maintainConnection` was called. Neither limits nor disuse close it
+ * - `inUse`: requests or streams are under way. Neither limits nor disuse nor age close it
+ * - `role`: the peer counts towards a target of the pool. Neither limits nor disuse close it
+ * - `needed`: another service of the node needs it, whatever is sent to it: it is in a mesh of gossip, say. Disuse does not close
+ *   it; when there are too many it is one of the last to go
+ * - `minimum`: the pool would fall below its minimum. Disuse does not close it; limits do
  *
- * The first three keep it beyond limits, the others from being closed for disuse.
+ * Of whom any of them speaks, a connection that is too old is replaced before it is closed.
  */
 export type Protection = 'maintained' | 'inUse' | 'role' | 'needed' | 'minimum';
 
-/** How many connections this node keeps. */
+/**
+ * How many connections this node keeps. A maintained peer that is not connected passes the first three, in both directions; the
+ * least valuable connection that is not in use is closed for it.
+ */
 export interface ConnectionLimits {
   /** In all. Beyond it inbound connections are refused, and the least valuable ones that are not in use are closed. */
   readonly maxConnections: number;
-  /** Those that others opened. Follows `maxConnections` for as long as it is as much. */
+  /** Those that others opened: what was given, but no more than `maxConnections`; as much as that when nothing was. */
   readonly maxInboundConnections: number;
-  /** Those that this node opened. Follows `maxConnections` for as long as it is as much. */
+  /** Those that this node opened, in the same way. */
   readonly maxOutboundConnections: number;
   /**
    * To one peer, both directions together. One that is past its lifetime, see {@link ConnectionPoolConfig}, does not count while
    * it is replaced. That holds for this node: a peer that lets no more in keeps the old one, and is asked again later and
-   * later.
+   * later. What has been open for 5 s does not go for a newcomer; when the limit falls, what is in use goes when it is not
+   * any more.
    */
   readonly maxConnectionsPerPeer: number;
   /** Opened by others from one IP address, or one IPv6 network of 64 bits; loopback and relayed ones are not counted. */
   readonly maxConnectionsPerIp: number;
-  /** Not yet established: dials of this package under way, and separately inbound handshakes. */
+  /**
+   * Not yet established: dials of this package under way, and separately inbound handshakes. Of the latter one IP address, or
+   * one IPv6 network of 64 bits, may have a quarter, and one in any case; of loopback and relayed ones no address is known that
+   * would tell strangers apart, so each of these may have all.
+   */
   readonly maxPendingConnections: number;
 }
 
@@ -173,14 +187,18 @@ export interface ConnectionPoolConfig {
    */
   readonly minConnections?: number;
   /**
-   * How many connections there are at most, as far as those beyond are not in use.
+   * How many connections there are at most, as far as those beyond are not in use. Of those beyond it the least valuable are
+   * closed, each when it was unused for 15 s, so that what it was opened for can be done; that time doubles in the same way
+   * as that of `idleTimeoutMs`. An old connection and the one that replaces it count as one. Limits, see
+   * {@link ConnectionLimits}, act at once.
    * @default 100 - the specification's `max_connections`
    */
   readonly maxConnections?: number;
   /**
    * After how long without use a connection is closed, in ms. Use is every stream but those of `backgroundProtocols`, and
-   * what the port `usage` knows; whom that port calls needed is not closed. A peer that comes back within that time, or a
-   * minute, after it was closed may be idle for twice as long the next time, up to 16 times.
+   * what the port `usage` knows; whom that port calls needed is not closed. A peer that comes back within that time, or six
+   * minutes, after it was closed because of this or because there were too many, may be idle for twice as long the next
+   * time, up to 64 times.
    * @default 300_000 - the specification's `idle_timeout`
    */
   readonly idleTimeoutMs?: number;

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 
 import { createPeers } from '../src/peers.ts';
 import { codeOf, fakeNodes, type FakeNode } from './fakeNode.ts';
-import { FakeNetwork, larger, self, smaller, turn } from './fakes.ts';
+import { FakeNetwork, FakeStore, larger, self, smaller, turn } from './fakes.ts';
 
-const { createNode } = fakeNodes();
+const { createNode, prepareNode } = fakeNodes();
 const address = '/ip4/192.168.0.7/tcp/4001';
 
 describe('address policy', () => {
@@ -127,10 +127,44 @@ describe('addPeerAddr()', () => {
   });
 
   it('refuses what cannot be', async () => {
-    const { peers } = createNode();
+    const { network, peers } = createNode();
+    network.undialable.add(`/ip4/192.168.0.7/p2p/${larger}`);
+    await expect(peers.addPeerAddr(larger, '/ip4/192.168.0.7')).rejects.toMatchObject({
+      code: 'NO_ADDRESS',
+      data: { unusable: ['/ip4/192.168.0.7'] },
+    });
     await expect(codeOf(peers.addPeerAddr(larger, `${address}/p2p/${smaller}`))).resolves.toBe('WRONG_PEER');
     await expect(codeOf(peers.addPeerAddr(larger, '/ip4/1.2.3.4/tcp/0'))).resolves.toBe('ADDRESS_REFUSED');
     await expect(codeOf(peers.addPeerAddr(self, address))).resolves.toBe('OWN_PEER');
+  });
+});
+
+describe('removePeerAddr()', () => {
+  const [first, second] = ['/ip4/192.168.0.7/tcp/1', '/ip4/192.168.0.7/tcp/2'];
+
+  it('takes back one address, or all that were added', async () => {
+    const { network, peers } = createNode();
+    for (const added of [address, first, second]) await peers.addPeerAddr(larger, added);
+    await peers.removePeerAddr(larger, first);
+    expect(peers.peerInfo(larger)?.addresses).toEqual([address, second]);
+    expect(network.forgotten).toEqual([{ peerId: larger, addresses: [`${first}/p2p/${larger}`] }]);
+    expect(network.gate.refusesAddress(multiaddr(`${first}/p2p/${larger}`))).toBeDefined();
+    await peers.removePeerAddr(larger, `${first}/p2p/${larger}`);
+    await peers.removePeerAddr(larger);
+    await peers.removePeerAddr(larger);
+    expect(network.forgotten).toHaveLength(2);
+    expect(peers.peerInfo(larger)).toBeUndefined();
+  });
+
+  it('takes it back for good', async () => {
+    const store = new FakeStore();
+    const { peers, start } = prepareNode({}, { store });
+    await start();
+    for (const added of [first, second]) await peers.addPeerAddr(larger, added);
+    await peers.removePeerAddr(larger, second);
+    expect([...store.kept.addresses.values()]).toEqual([[`${first}/p2p/${larger}`]]);
+    await peers.removePeerAddr(larger, first);
+    expect(store.kept.addresses.size).toBe(0);
   });
 });
 

@@ -191,15 +191,16 @@ describe('unbanPeer()', () => {
     expect(told).toEqual([]);
   });
 
-  it('keeps a ban from being told that it has ended meanwhile', async () => {
+  it('ends a ban whose connections are still being closed, and it is told no more', async () => {
     const { network, peers, toldOf } = createNode();
     const release = Promise.withResolvers<void>();
     network.releasing = release.promise;
     const banned = peers.banPeer(larger, 1_000);
     await peers.unbanPeer(larger);
+    const before = toldOf('peer:banned');
     release.resolve();
     await banned;
-    expect(toldOf('peer:banned')).toEqual([]);
+    expect(toldOf('peer:banned')).toEqual(before);
     expect(peers.explainPeer(larger).state).toBe('absent');
   });
 });
@@ -291,7 +292,7 @@ describe('a reputation that is lost', () => {
   });
 
   it('makes room for those that come later, the ban first that ends first', async () => {
-    const { peers, clock } = createNode({ maxBans: 2 });
+    const { peers, clock, toldOf } = createNode({ maxBans: 2 });
     const ruin = (peerId: string): void => {
       for (let count = 0; count < 4; count += 1) peers.reportPeer(peerId, 'PROTOCOL_VIOLATION');
       clock.increment(1);
@@ -300,6 +301,10 @@ describe('a reputation that is lost', () => {
     expect(peers.bannedPeers().map(({ peerId }) => peerId)).toEqual([larger, third]);
     await peers.banPeer(smaller, 1_000);
     expect(peers.bannedPeers().map(({ peerId }) => peerId)).toEqual([smaller, third]);
+    expect(toldOf('peer:unbanned')).toEqual([
+      { peerId: smaller, by: 'room' },
+      { peerId: larger, by: 'room' },
+    ]);
   });
 
   it("is not this node's own, nor of what is no peer id", async () => {

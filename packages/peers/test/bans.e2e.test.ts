@@ -1,4 +1,6 @@
 import { KEEP_ALIVE, type Stream } from '@libp2p/interface';
+import { MemoryDatastore } from 'datastore-core';
+import type { Key } from 'interface-datastore';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import {
@@ -22,6 +24,26 @@ import {
 afterEach(cleanUp);
 
 const hourMs = 3_600_000;
+
+/** Takes as long as a test says. */
+class SlowDatastore extends MemoryDatastore {
+  working: Promise<void> = Promise.resolve();
+
+  override async get(key: Key): Promise<Uint8Array> {
+    await this.working;
+    return super.get(key);
+  }
+
+  override async has(key: Key): Promise<boolean> {
+    await this.working;
+    return super.has(key);
+  }
+
+  override async put(key: Key, value: Uint8Array): Promise<Key> {
+    await this.working;
+    return super.put(key, value);
+  }
+}
 
 describe('banPeer()', () => {
   it('ends every connection, refuses both directions, and unbanPeer() takes it back', async () => {
@@ -48,6 +70,20 @@ describe('banPeer()', () => {
     expect(await over).toEqual({ peerId: idOf(b), by: 'user' });
     await dial(b, a);
     await until([a], () => areConnected(a, b));
+  });
+
+  it('cuts a peer off also while the peer store hangs', async () => {
+    const datastore = new SlowDatastore();
+    const [a, b] = [await createNode({}, { datastore }), await createNode()];
+    await dial(a, b);
+    await until([b], () => areConnected(b, a));
+    const hanging = Promise.withResolvers<void>();
+    datastore.working = hanging.promise;
+    const gone = nextEvent(b.services.peers, 'connection:closed');
+    await a.services.peers.banPeer(b.peerId, hourMs);
+    await gone;
+    expect(a.getConnections()).toEqual([]);
+    hanging.resolve();
   });
 
   it('ends by itself when its time is over', async () => {

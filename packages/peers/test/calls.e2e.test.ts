@@ -51,6 +51,31 @@ describe('addPeerAddr()', () => {
     await a.services.peers.dialPeer(idOf(b));
     await until([b], () => b.services.peers.isConnected(a.peerId));
   });
+
+  it('takes what a transport can dial or a name can become, and nothing else', async () => {
+    const [a, peerId] = await Promise.all([createNode({ addressPolicy: 'public' }), createUnknownPeerId()]);
+    const { peers } = a.services;
+    for (const useless of ['/ip4/127.0.0.1', '/ip4/127.0.0.1/udp/4001/quic-v1'])
+      await expect(peers.addPeerAddr(peerId, useless)).rejects.toMatchObject({ code: 'NO_ADDRESS' });
+    expect(peers.peerInfo(peerId)).toBeUndefined();
+    await peers.addPeerAddr(peerId, '/dnsaddr/node.example');
+    await peers.addPeerAddr(peerId, '/dns4/node.example/tcp/4001');
+  });
+});
+
+describe('removePeerAddr()', () => {
+  it('leaves a dial without addresses nowhere to go', async () => {
+    const [a, b] = await Promise.all([createNode(), createNode()]);
+    const { peers } = a.services;
+    await peers.addPeerAddr(idOf(b), addressOf(b));
+    await until([a], () => peers.peerInfo(idOf(b))?.addresses.length === 1);
+    await peers.removePeerAddr(idOf(b), withoutId(addressOf(b)));
+    await until(
+      [a],
+      () => peers.peerInfo(idOf(b)) === undefined || peers.peerInfo(idOf(b))?.addresses.length === 0,
+    );
+    await expect(peers.dialPeer(idOf(b))).rejects.toMatchObject({ code: 'NO_ADDRESS' });
+  });
 });
 
 describe('maintainConnection()', () => {

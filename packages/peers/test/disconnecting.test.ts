@@ -42,6 +42,19 @@ describe('disconnectPeer()', () => {
     expect(network.open(larger, { direction: 'inbound' }).isOpen).toBe(true);
   });
 
+  it('says until when the peer is kept away', async () => {
+    const { peers, clock } = createNode({ disconnectCooldownMs: 100 });
+    clock.increment(1_000);
+    await peers.disconnectPeer(larger);
+    clock.increment(40);
+    expect(peers.explainPeer(larger)).toMatchObject({ awayUntil: 1_100 });
+    expect(peers.explainPeer(larger).text).toContain(
+      'kept away until 1970-01-01T00:00:01.100Z, 0 s from now',
+    );
+    clock.increment(60);
+    expect(peers.explainPeer(larger).text).not.toContain('kept away');
+  });
+
   it('lets the peer come back when the user dials it', async () => {
     const { network, peers } = createNode();
     await peers.disconnectPeer(larger);

@@ -118,13 +118,19 @@ export class FakeNetwork implements PeerNetwork {
   readonly dials: FakeDial[] = [];
   readonly released: string[] = [];
   readonly remembered: { readonly peerId: string; readonly addresses: readonly string[] }[] = [];
+  readonly forgotten: { readonly peerId: string; readonly addresses: readonly string[] }[] = [];
+  /** Addresses that no transport can use, in full. */
+  readonly undialable = new Set<string>();
   readonly logged: string[] = [];
+  /** Codes of warnings. */
+  readonly warned: string[] = [];
   readonly connections = new Set<FakeConnection>();
   limits: ConnectionLimits | undefined;
   /** What `release` waits for, and fails with. */
   releasing: Promise<void> = Promise.resolve();
   rememberFailure: Error | undefined;
   monitorsTaken = 0;
+  drains = 0;
   #gate: Gate | undefined;
   #watcher: NetworkWatcher | undefined;
   #count = 0;
@@ -198,6 +204,15 @@ export class FakeNetwork implements PeerNetwork {
     return this.rememberFailure === undefined ? Promise.resolve() : Promise.reject(this.rememberFailure);
   }
 
+  forget(peerId: string, addresses: readonly string[]): Promise<void> {
+    this.forgotten.push({ peerId, addresses });
+    return Promise.resolve();
+  }
+
+  canDial(address: string): boolean {
+    return !this.undialable.has(address);
+  }
+
   listenedAddresses(): string[] {
     return ['/ip4/127.0.0.1/tcp/4001'];
   }
@@ -206,12 +221,20 @@ export class FakeNetwork implements PeerNetwork {
     this.limits = limits;
   }
 
+  drain(): void {
+    this.drains += 1;
+  }
+
   takeOverMonitoring(): void {
     this.monitorsTaken += 1;
   }
 
   log(message: string): void {
     this.logged.push(message);
+  }
+
+  warn(code: string): void {
+    this.warned.push(code);
   }
 }
 

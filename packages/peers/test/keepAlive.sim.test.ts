@@ -30,7 +30,7 @@ const endings: readonly [name: string, end: (a: SimNode, b: SimNode) => unknown,
   ];
 
 for (const [name, end, code] of endings) {
-  test(`what a node ${name} is not opened again by libp2p, on neither side`, async ({ createNetwork }) => {
+  test(`what a node ${name} is not opened again, on neither side`, async ({ createNetwork }) => {
     const network = await createNetwork({ nodes, link, createNode });
     const [a, b] = await connect(network);
     const [atA, atB] = [watch(a!), watch(b!)];
@@ -44,7 +44,7 @@ for (const [name, end, code] of endings) {
   });
 }
 
-test('what the network has lost is opened again by libp2p', async ({ createNetwork }) => {
+test('what the network has lost is opened again', async ({ createNetwork }) => {
   const network = await createNetwork({ nodes, link, createNode });
   const [a, b] = await connect(network);
   const atA = watch(a!);

@@ -79,6 +79,20 @@ describe('limits', () => {
     expect(stranger.getConnections(a.peerId)).toHaveLength(2);
   });
 
+  it('leave a place for a maintained peer that comes back when strangers have filled the node', async () => {
+    const [a, friend] = await Promise.all([createNode({ maxConnections: 2 }), createPlainNode()]);
+    const strangers = await Promise.all([createPlainNode(), createPlainNode()]);
+    for (const stranger of strangers) await stranger.dial(multiaddr(addressOf(a)));
+    await until([a], () => a.services.peers.connectedPeers().length === 2);
+    const refused = await createNode();
+    await expectRefused(refused, a);
+    // Nothing is known of where it is: it has to come by itself.
+    await a.services.peers.maintainConnection(friend.peerId);
+    await friend.dial(multiaddr(addressOf(a)));
+    await until([a], () => a.services.peers.isConnected(friend.peerId) && a.getConnections().length === 2);
+    await expectRefused(refused, a);
+  });
+
   it('hold for handshakes that do not get on', async () => {
     const a = await createNode({ maxPendingConnections: 1 });
     const first = await knock(a);

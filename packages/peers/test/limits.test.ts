@@ -57,8 +57,9 @@ describe('limits', () => {
   it('refuse inbound handshakes beyond the pending ones', () => {
     const { network } = createNode({ maxPendingConnections: 2 });
     const from = multiaddr(address);
-    expect(network.gate.refusesInbound(from, [from])).toBeUndefined();
-    expect(network.gate.refusesInbound(from, [from, from])).toMatch(/maxPendingConnections is 2/);
+    const [other, third] = [multiaddr('/ip4/192.168.0.8/tcp/1'), multiaddr('/ip4/192.168.0.9/tcp/1')];
+    expect(network.gate.refusesInbound(from, [other])).toBeUndefined();
+    expect(network.gate.refusesInbound(from, [other, third])).toMatch(/maxPendingConnections is 2/);
   });
 
   it('refuse whoever has come in while the last place was taken', () => {
@@ -93,6 +94,37 @@ describe('limits', () => {
       expect([...network.connections].map(({ info }) => info.direction)).toEqual([kept]);
       expect(told.at(-1)).toMatchObject(['connection:closed', { peerId, cause: { code: 'LIMIT' } }]);
     }
+  });
+
+  it('leave what is in use when another one comes, whoever has dialled it', () => {
+    const { network, clock } = createNode({ maxConnectionsPerPeer: 1 });
+    const used = network.open(smaller, { direction: 'outbound' });
+    used.isInUse = true;
+    expect(network.gate.refusesConnection(candidateOf(smaller))).toBeUndefined();
+    clock.increment(5_000);
+    expect(network.gate.refusesConnection(candidateOf(smaller))).toMatch(/maxConnectionsPerPeer is 1/);
+    expect(network.open(smaller, { direction: 'inbound', openedAt: clock.now() }).isOpen).toBe(false);
+    expect(used.isOpen).toBe(true);
+  });
+
+  it('leave what is in use when they are lowered, until it is not', async () => {
+    const { network, peers, clock } = createNode();
+    const all = [1, 2, 3].map((openedAt) => network.open(larger, { openedAt }));
+    for (const connection of all) connection.isInUse = true;
+    peers.setConnectionLimits({ maxConnectionsPerPeer: 1 });
+    const open = () => all.map(({ isOpen }) => isOpen);
+    clock.increment(1_000);
+    await turn();
+    expect(open()).toEqual([true, true, true]);
+    all[0]!.isInUse = false;
+    clock.increment(1_000);
+    await turn();
+    expect(open()).toEqual([false, true, true]);
+    all[1]!.isInUse = false;
+    all[2]!.isInUse = false;
+    clock.increment(1_000);
+    await turn();
+    expect(open()).toEqual([false, true, false]);
   });
 
   it('close what is too many when they are lowered', () => {
@@ -221,6 +253,20 @@ describe('the limit for one IP address', () => {
     const { network } = createNode({ maxConnectionsPerIp: 1 });
     network.open(larger, { direction: 'inbound', remoteAddress });
     expect(network.gate.refusesInbound(multiaddr(remoteAddress), [multiaddr(remoteAddress)])).toBeUndefined();
+  });
+
+  it.each([
+    [30, 7],
+    [4, 1],
+    [1, 1],
+  ])('lets one address have of %i handshakes under way %i', (maxPendingConnections, share) => {
+    const { gate } = createNode({ maxPendingConnections }).network;
+    const from = multiaddr('/ip4/8.8.8.8/tcp/1');
+    const pending = Array.from({ length: share }, () => from);
+    expect(gate.refusesInbound(from, pending.slice(1))).toBeUndefined();
+    expect(gate.refusesInbound(from, pending)).toMatch(/maxPendingConnections/);
+    const other = gate.refusesInbound(multiaddr('/ip4/8.8.8.9/tcp/1'), pending);
+    expect(other === undefined).toBe(share < maxPendingConnections);
   });
 
   it('counts what others have opened only', () => {

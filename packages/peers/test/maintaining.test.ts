@@ -1,3 +1,4 @@
+import { multiaddr } from '@multiformats/multiaddr';
 import { describe, expect, it } from 'vitest';
 
 import { PeersError } from '../src/errors.ts';
@@ -52,6 +53,29 @@ describe('maintainConnection()', () => {
       expect(network.dials).toHaveLength(before + 1);
     }
     expect(peers.explainPeer(larger)).toMatchObject({ state: 'dialing', maintained: { failures: 5 } });
+  });
+
+  it('blames the peer once for each time it cannot be reached', async () => {
+    const node = createNode(pauses);
+    const { network, peers, clock } = node;
+    await peers.maintainConnection(larger);
+    const blamed = (): number | undefined => peers.explainPeer(larger).facts[0]?.count;
+    for (const outages of [1, 2]) {
+      for (let dials = 0; dials < 3; dials += 1) {
+        const attempts = [{ reason: 'nobodyListens', message: '' } as const];
+        network.lastDial.fail(new PeersError('DIAL_FAILED', { peerId: larger, attempts }));
+        await turn();
+        clock.increment(10_000);
+      }
+      expect(blamed()).toBe(outages);
+      expect(peers.explainPeer(larger).text).toContain('in a row: 3');
+      const connection = network.open(larger);
+      expect(peers.explainPeer(larger).text).not.toContain('in a row');
+      expect(peers.explainPeer(larger).maintained).toEqual({ failures: 0 });
+      clock.increment(60_000);
+      connection.end();
+      clock.increment(10_000);
+    }
   });
 
   it('leaves the pauses to chance, so that nodes do not dial together', async () => {
@@ -146,6 +170,49 @@ describe('maintainConnection()', () => {
     await fail({ network });
     expect(network.gate.refusesConnection(candidateOf(third))).toBeUndefined();
     expect(network.open(third).isOpen).toBe(true);
+  });
+
+  it.each([
+    [{ maxConnections: 2 }, 'outbound', [smaller, larger]],
+    [{ maxConnections: 2 }, 'inbound', [smaller, larger]],
+    [{ maxOutboundConnections: 0 }, 'outbound', [smaller, third, larger]],
+    [{ maxInboundConnections: 2 }, 'inbound', [smaller, larger]],
+  ] as const)('finds a place in a node that others have filled: %j, %s', async (limits, direction, left) => {
+    const { network, peers, clock } = createNode({ ...pauses, ...limits });
+    const from = multiaddr('/ip4/8.8.8.8/tcp/1');
+    const used = network.open(smaller, { direction: 'inbound' });
+    used.isInUse = true;
+    network.open(third, { direction: 'inbound' });
+    await turn();
+    const candidate = candidateOf(larger, { direction });
+    await peers.maintainConnection(larger);
+    expect(network.dials).toHaveLength(1);
+    expect(network.gate.refusesInbound(from, [])).toBeUndefined();
+    expect(network.gate.refusesConnection(candidate)).toBeUndefined();
+    network.open(larger, { direction });
+    clock.increment(1_000);
+    await turn();
+    // Whoever is worth least of those that nobody uses has made room, when there was none.
+    expect(peers.connectedPeers()).toEqual(left);
+  });
+
+  it('gives its place to nobody else, nor to a second connection', async () => {
+    const { network, peers } = createNode({ maxConnections: 1 });
+    const from = multiaddr('/ip4/8.8.8.8/tcp/1');
+    network.open(smaller, { direction: 'inbound' });
+    await peers.maintainConnection(larger);
+    expect(network.gate.refusesConnection(candidateOf(third))).toMatch(/maxConnections is 1/);
+    network.open(larger, { direction: 'inbound' });
+    expect(network.gate.refusesInbound(from, [])).toMatch(/maxConnections is 1/);
+    expect(network.gate.refusesConnection(candidateOf(larger))).toMatch(/maxConnections is 1/);
+  });
+
+  it('leaves no door open for one who is banned', async () => {
+    const { network, peers } = createNode({ maxConnections: 1 });
+    network.open(smaller, { direction: 'inbound' });
+    await peers.maintainConnection(larger);
+    await peers.banPeer(larger, 60_000);
+    expect(network.gate.refusesInbound(multiaddr('/ip4/8.8.8.8/tcp/1'), [])).toMatch(/maxConnections is 1/);
   });
 
   it('is limited, and not for this node', async () => {

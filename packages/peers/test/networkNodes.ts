@@ -1,5 +1,5 @@
 import type { Connection, Libp2p, Stream } from '@libp2p/interface';
-import { systemClock } from '@lloom/core';
+import { systemClock, systemRandom } from '@lloom/core';
 import type { Libp2pOptions } from 'libp2p';
 
 import { libp2pNetwork } from '../src/adapters/libp2p.ts';
@@ -13,6 +13,8 @@ export const openGate: Gate = {
   refusesAddress: () => undefined,
   refusesInbound: () => undefined,
   refusesConnection: () => undefined,
+  isBarred: () => false,
+  mayRedial: () => true,
   refusesRelaying: () => undefined,
 };
 
@@ -57,7 +59,7 @@ export async function createNetworkNode(options: Libp2pOptions = {}): Promise<Ne
   if (components === undefined) throw new Error('libp2p made no service');
   const clock = { ...systemClock, elapsed: () => result.now };
   const { backgroundProtocols } = peersDefaults;
-  const network = libp2pNetwork(components, { clock, backgroundProtocols });
+  const network = libp2pNetwork(components, { clock, random: systemRandom, backgroundProtocols });
   const opened: NetworkConnection[] = [];
   const closed: Closed[] = [];
   let onClosed = (): void => undefined;

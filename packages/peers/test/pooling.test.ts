@@ -205,7 +205,7 @@ describe('missing peers', () => {
   });
 
   it('are not this node, nor connected, nor of bad reputation, whatever a search finds', async () => {
-    at.reputations.set('bad', -11);
+    at.reputations.set('bad', -17);
     at.connect('there');
     at.found = ['m', 'there', 'bad', 'e', 'e'].map((peerId) => ({ peerId, addresses: [] }));
     await at.start({ minConnections: 0, roles: { executor: 2 } });

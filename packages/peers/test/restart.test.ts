@@ -98,18 +98,25 @@ describe('what survives a restart', () => {
     expect([...store.kept.addresses.keys()]).toEqual([smaller]);
   });
 
-  it('is within the limits of the new configuration', async () => {
+  it('is all that the user wanted, also beyond lower limits, which refuse more of it', async () => {
     const { boot, store } = createMachine();
-    store.kept.ban.set(larger, { since: 0, until: 9, by: 'reputation' });
-    store.kept.ban.set(smaller, { since: 0, until: 5, by: 'user' });
+    const fourth = '12D3KooWH3uVF6wv47WnArKHk5ZDVmGb6CVbEDqVyemfPnCaQnQM';
+    store.kept.ban.set(fourth, { since: 0, until: 9, by: 'reputation' });
+    for (const peerId of [larger, smaller]) store.kept.ban.set(peerId, { since: 0, until: 5, by: 'user' });
     for (const peerId of [self, larger, smaller]) store.kept.maintained.set(peerId, 0);
-    const { peers, start } = boot({ maxBans: 1, maxMaintainedPeers: 1 });
+    const { peers, start, toldOf } = boot({ maxBans: 1, maxMaintainedPeers: 1 });
     await start();
-    expect(peers.bannedPeers()).toMatchObject([{ peerId: smaller }]);
-    expect(peers.maintainedPeers()).toEqual([larger]);
+    const banned = (): string[] => peers.bannedPeers().map(({ peerId }) => peerId);
+    expect(banned()).toEqual([larger, smaller]);
+    expect(peers.maintainedPeers()).toEqual([larger, smaller]);
+    await expect(codeOf(peers.banPeer(third, 5))).resolves.toBe('LIMIT_REACHED');
+    await expect(codeOf(peers.maintainConnection(third))).resolves.toBe('LIMIT_REACHED');
+    await peers.banPeer(smaller, 7);
     await turn();
-    expect([...store.kept.ban.keys()]).toEqual([smaller]);
-    expect([...store.kept.maintained.keys()]).not.toContain(smaller);
+    expect(banned()).toEqual([larger, smaller]);
+    expect([...store.kept.ban.keys()]).toEqual([larger, smaller]);
+    expect([...store.kept.maintained.keys()]).toEqual([self, larger, smaller]);
+    expect(toldOf('peer:unbanned')).toEqual([]);
   });
 });
 
@@ -183,6 +190,42 @@ describe('a store that is slow or broken', () => {
     store.working = Promise.reject(new Error('disk full'));
     await expect(codeOf(peers.releaseConnection(larger))).resolves.toBe('STORE_FAILED');
     expect(peers.maintainedPeers()).toEqual([]);
+  });
+
+  it('is told when a disconnect ends maintenance and that cannot be written down', async () => {
+    const { boot, store } = createMachine();
+    const { peers, start, network } = boot();
+    await start();
+    await peers.maintainConnection(larger);
+    network.open(larger);
+    store.working = Promise.reject(new Error('disk full'));
+    await expect(peers.disconnectPeer(larger)).rejects.toMatchObject({
+      code: 'STORE_FAILED',
+      data: { what: 'maintained' },
+    });
+    expect([peers.isConnected(larger), peers.maintainedPeers()]).toEqual([false, []]);
+    await expect(codeOf(peers.disconnectPeer(larger))).resolves.toBe('STORE_FAILED');
+    store.working = Promise.resolve();
+    await peers.disconnectPeer(larger);
+    expect(store.kept.maintained.size).toBe(0);
+  });
+
+  it('is asked again by the same call until it has written down what ended', async () => {
+    const { boot, store } = createMachine();
+    const { peers, start } = boot();
+    await start();
+    await peers.maintainConnection(larger);
+    await peers.banPeer(larger, 1_000);
+    await peers.addPeerAddr(larger, address);
+    const calls = ['releaseConnection', 'unbanPeer', 'removePeerAddr'] as const;
+    const codes = (): Promise<unknown[]> => Promise.all(calls.map((call) => codeOf(peers[call](larger))));
+    store.working = Promise.reject(new Error('disk full'));
+    const failed = calls.map(() => 'STORE_FAILED');
+    expect([await codes(), await codes()]).toEqual([failed, failed]);
+    store.working = Promise.resolve();
+    expect(await codes()).toEqual(calls.map(() => 'no error'));
+    const { ban, maintained, addresses } = store.kept;
+    expect([ban.size, maintained.size, addresses.size]).toEqual([0, 0, 0]);
   });
 
   it('is waited for when the node stops', async () => {

@@ -26,6 +26,35 @@ describe('a pool', () => {
     expect(closedAt).toEqual([0, 2, 6, 14, 30]);
   });
 
+  it('lets whoever is dialled beyond its maximum do what it was dialled for, each time for longer', async () => {
+    await at.start({ minConnections: 0, maxConnections: 1, idleTimeoutMs: 60 * minute });
+    at.values.set('b', 1);
+    at.connect('b');
+    const lasted: number[] = [];
+    for (let times = 0; times < 8; times++) {
+      const { id } = at.connect('a');
+      let seconds = 0;
+      for (; at.open.has('a'); seconds++) await at.pass(1_000);
+      expect(at.closings.at(-1)).toBe(`${id} LIMIT`);
+      lasted.push(seconds);
+    }
+    expect(lasted).toEqual([15, 30, 60, 120, 240, 480, 960, 960]);
+    expect(at.open.has('b')).toBe(true);
+  });
+
+  it('that is full keeps an old connection when its successor is refused a second later', async () => {
+    at.maintained.add('a');
+    await at.start({ minConnections: 0, maxConnections: 1, connectionTtlMs: minute });
+    const old = at.connect('a');
+    await at.pass(minute);
+    await at.dials[0]?.end();
+    await at.pass(1_000);
+    expect(at.closed).toEqual([]);
+    at.lose('a', 'a-2');
+    await at.pass(5_000);
+    expect([at.closed, at.open.get('a')]).toEqual([[], [old]]);
+  });
+
   it('keeps whom a service needs, until it does not', async () => {
     at.needed.add('a');
     await at.start({ minConnections: 0, idleTimeoutMs: minute });

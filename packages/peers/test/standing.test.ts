@@ -1,15 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { resolvePeersConfig, type PeersConfig } from '../src/config.ts';
 import { noPeers } from '../src/internal/peersStore.ts';
-import type { PeersStore, StoredReputation } from '../src/ports.ts';
+import type { StoreToRead } from '../src/internal/unreadStore.ts';
+import type { StoredReputation } from '../src/ports.ts';
 import { Standing } from '../src/standing.ts';
 import type { PeerFact } from '../src/types.ts';
 import { FakeClock, turn } from './fakes.ts';
 
 /** Keeps reputations, and fails or hangs when a test wants it. */
-class FakeStore implements PeersStore {
+class FakeStore implements StoreToRead {
   readonly kept = new Map<string, StoredReputation>();
   readonly writes: string[] = [];
+  isRead = true;
   failure: Error | undefined;
   held: Promise<void> = Promise.resolve();
 
@@ -194,9 +196,8 @@ describe('what is kept of it', () => {
     const world = new World();
     world.report('a', 'PROTOCOL_VIOLATION', 3);
     await world.pass(10_000);
-    world.standing.forget('a');
-    world.standing.forget('never heard of');
-    await turn();
+    await world.standing.forget('a');
+    await world.standing.forget('never heard of');
     expect(world.standing.reputationOf('a')).toBe(0);
     expect(world.store.kept.size).toBe(0);
     expect(world.store.writes).toHaveLength(2);

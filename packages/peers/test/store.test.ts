@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { MemoryDatastore } from 'datastore-core';
 import { Key, type Batch, type Pair } from 'interface-datastore';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { peersStoreOf, type StoreLimits } from '../src/adapters/store.ts';
 import type { PeersStore, StoredPeers } from '../src/ports.ts';
 import { turn } from './fakes.ts';
@@ -57,6 +57,12 @@ class World {
   }
 }
 
+const warnings = vi.spyOn(process, 'emitWarning');
+beforeEach(() => void warnings.mockReset().mockImplementation(() => undefined));
+/** The code and the text of each warning of the process. */
+const warned = (): unknown[] =>
+  warnings.mock.calls.map(([text, options]) => [(options as { code: string }).code, text]);
+
 const ban = { since: 1, until: 2, by: 'user' } as const;
 const banKey = '/lloom/peers/ban/peer';
 
@@ -109,7 +115,7 @@ describe('a store of peers', () => {
     expect((await world.load()).maintained).toEqual(new Map(ids.map((id, index) => [id, index])));
   });
 
-  it('notices every flipped bit: says so, deletes the record and leaves it out', async () => {
+  it('notices every flipped bit: warns of it, moves the record away and leaves it out', async () => {
     const world = new World();
     await world.store().put('ban', 'peer', { ...ban, reason: 'ü' });
     const sound = (world.datastore.get(new Key(banKey)) as Uint8Array).slice();
@@ -121,8 +127,14 @@ describe('a store of peers', () => {
       expect((await store.load()).ban.size).toBe(0);
       await store.settled();
       expect(world.datastore.has(new Key(banKey))).toBe(false);
+      expect(world.datastore.get(new Key('/lloom/peers-damaged/ban/peer'))).toEqual(flipped);
     }
     expect(world.logged).toHaveLength(sound.length * 8);
+    expect(warnings).toHaveBeenCalledTimes(sound.length * 8);
+    expect(warned()[0]).toEqual([
+      'LLOOM_PEERS_DAMAGED',
+      expect.stringContaining('not in force (bans: 1). They are moved to "/lloom/peers-damaged"'),
+    ]);
   });
 
   it('takes no record for that of another peer, and none that was cut or is no record', async () => {
@@ -155,7 +167,9 @@ describe('a store of peers', () => {
     expect((await store.load()).ban.size).toBe(0);
     await store.settled();
     expect(world.datastore.get(new Key(banKey))).toEqual(newer);
-    expect(world.logged).toEqual([]);
+    expect(warned()).toEqual([
+      ['LLOOM_PEERS_NOT_LOADED', expect.stringContaining('bans (0 are in force; 1 were written by a newer')],
+    ]);
   });
 
   it('writes once what is asked for again while a write is under way, the latest', async () => {
@@ -258,12 +272,60 @@ describe('loading', () => {
     const kept = await world.store({ deadline }).load();
     expect([kept.ban.size, kept.reputation.size]).toEqual([1, 0]);
     expect(world.logged[0]).toBe('could not read every maintained that was kept');
+    expect(warned()).toEqual([
+      [
+        'LLOOM_PEERS_NOT_LOADED',
+        expect.stringMatching(/maintained peers \(0 .* not answered in time\), added/),
+      ],
+    ]);
   });
 
   it('fails when nothing can be read', async () => {
     const world = new World();
     world.datastore.queryFailure = new Error('the disk is gone');
     await expect(world.load()).rejects.toThrow('the disk is gone');
+    expect(warned()).toEqual([
+      [
+        'LLOOM_PEERS_NOT_LOADED',
+        expect.stringContaining('bans (0 are in force; the disk is gone), maintained'),
+      ],
+    ]);
+  });
+
+  it('moves so many damaged records away at most, and deletes none', async () => {
+    const world = new World();
+    const damage = (id: string) => world.datastore.put(new Key(`/lloom/peers/ban/${id}`), new Uint8Array(5));
+    for (const id of ['a', 'b']) await damage(id);
+    const load = async (): Promise<void> => {
+      const store = world.store({ maxDamaged: 3 });
+      await store.load();
+      await store.settled();
+    };
+    await load();
+    for (const id of ['c', 'd', 'e']) await damage(id);
+    await load();
+    await load();
+    const keys: string[] = [];
+    for await (const key of world.datastore.queryKeys({})) keys.push(key.toString());
+    expect(keys.toSorted()).toEqual([
+      ...['a', 'b', 'c'].map((id) => `/lloom/peers-damaged/ban/${id}`),
+      ...['d', 'e'].map((id) => `/lloom/peers/ban/${id}`),
+    ]);
+    const counts = warned().map((warning) => /bans: \d/.exec(String(warning))?.[0]);
+    expect(counts).toEqual(['bans: 2', 'bans: 3', 'bans: 2']);
+  });
+
+  it('leaves damaged records where they are when it cannot be known how many were moved', async () => {
+    const world = new World();
+    await world.datastore.put(new Key(banKey), new Uint8Array(5));
+    world.datastore.queryKeys = () => {
+      throw new Error('the disk is gone');
+    };
+    const store = world.store();
+    await store.load();
+    await store.settled();
+    expect(world.datastore.has(new Key(banKey))).toBe(true);
+    expect(warned()).toHaveLength(1);
   });
 
   it('reads so many records of each kind at most', async () => {
@@ -274,6 +336,9 @@ describe('loading', () => {
     const kept = await world.store({ maxRecords: 2 }).load();
     expect([kept.ban.size, kept.maintained.size]).toEqual([2, 1]);
     expect(world.logged).toEqual(['more than 2 records of ban are kept']);
+    expect(warned()).toEqual([
+      ['LLOOM_PEERS_NOT_LOADED', expect.stringContaining('bans (2 are in force; more than 2 records')],
+    ]);
   });
 
   it('does not delete what was written anew meanwhile', async () => {
@@ -285,6 +350,24 @@ describe('loading', () => {
     await Promise.all([loading, putting]);
     await store.settled();
     expect([...(await world.load()).ban.keys()]).toEqual(['peer']);
+    expect(warned()).toEqual([]);
+  });
+
+  it('does not move away what was asked for before', async () => {
+    const world = new World();
+    await world.datastore.put(new Key(banKey), new Uint8Array(5));
+    const store = world.store();
+    const hold = Promise.withResolvers<void>();
+    world.datastore.held = hold.promise;
+    const putting = store.put('ban', 'peer', ban);
+    await turn();
+    const loading = store.load();
+    await turn();
+    hold.resolve();
+    const [kept] = await Promise.all([loading, putting]);
+    await store.settled();
+    expect([...kept.ban.keys(), ...(await world.load()).ban.keys()]).toEqual(['peer', 'peer']);
+    expect(warned()).toEqual([]);
   });
 
   it('finds nothing where there is no datastore', async () => {

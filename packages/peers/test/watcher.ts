@@ -1,5 +1,5 @@
 import type { Libp2p } from '@libp2p/interface';
-import type { Clock } from '@lloom/core';
+import { systemRandom, type Clock } from '@lloom/core';
 import { createLibp2p, type Libp2pOptions } from 'libp2p';
 
 import { libp2pNetwork } from '../src/adapters/libp2p.ts';
@@ -24,7 +24,8 @@ export async function createWatcher(clock: Clock, options: Libp2pOptions): Promi
   };
   const node = await createLibp2p({ ...options, services: { ...options.services, probe } });
   if (components === undefined) throw new Error('libp2p made no service');
-  const network = libp2pNetwork(components, { clock, backgroundProtocols: config.backgroundProtocols });
+  const { backgroundProtocols } = config;
+  const network = libp2pNetwork(components, { clock, random: systemRandom, backgroundProtocols });
   network.takeOverMonitoring();
   const open = new Set<NetworkConnection>();
   network.watch({

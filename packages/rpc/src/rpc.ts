@@ -239,7 +239,7 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
     const endMs = clock.elapsed() + drainMs;
     await this.#within(drainMs, this.#inbound.drain());
     const leftMs = Math.min(endMs - clock.elapsed(), lingerMs);
-    if (leftMs <= 0) return;
+    if (leftMs <= 0 || this.#isStopped) return;
     // A connection that ends while bytes are on their way takes them along.
     const controller = new AbortController();
     const timer = clock.setTimeout(() => controller.abort(new Error('the time is up')), leftMs);

@@ -79,6 +79,60 @@ describe('openDatastore()', () => {
     expect(await reopened()).toBe('kept');
   });
 
+  it.each(['CURRENT', 'MANIFEST', 'LOCK'])(
+    'repairs it when a folder stands where %s must',
+    async (ending) => {
+      await fill(2);
+      await damage(ending, async (file) => {
+        await rm(file);
+        await mkdir(join(file, 'within'), { recursive: true });
+      });
+      expect(await reopened()).toBe('kept');
+      expect(codes()).toEqual(['LLOOM_DATASTORE_REPAIRED']);
+      const moved = (await readdir(join(path, 'lost'))).filter((name) => name.startsWith(ending));
+      expect(moved).toHaveLength(1);
+      warnings.mockClear();
+      expect(await reopened()).toBe('kept');
+    },
+  );
+
+  it.each(['.log', '.ldb'])('says what is lost when a folder stands where a file %s must', async (ending) => {
+    await fill(2);
+    await damage(ending, async (file) => {
+      await rm(file);
+      await mkdir(file);
+    });
+    await reopened();
+    expect(codes()).toEqual(['LLOOM_DATASTORE_REPAIRED']);
+  });
+
+  it('says what is lost when its log is gone, with all that was in no table yet', async () => {
+    await fill();
+    await damage('.log', (file) => rm(file));
+    expect(await reopened()).toBeUndefined();
+    expect(codes()).toEqual(['LLOOM_DATASTORE_REPAIRED']);
+    expect(warnings.mock.lastCall?.[0]).toMatch(/its newest records, in log \d+, are gone/);
+    warnings.mockClear();
+    await reopened();
+  });
+
+  it('says what is lost when nothing is left but what LevelDB wrote for people', async () => {
+    await fill();
+    for (const name of await readdir(path)) if (!name.startsWith('LO')) await rm(join(path, name));
+    expect(await reopened()).toBeUndefined();
+    expect(codes()).toEqual(['LLOOM_DATASTORE_REPAIRED']);
+    expect(warnings.mock.lastCall?.[0]).toContain('CURRENT is missing, and every record with it');
+    warnings.mockClear();
+    await reopened();
+  });
+
+  it('takes a folder in which nothing had begun for a new one', async () => {
+    await mkdir(path);
+    await writeFile(join(path, 'LOCK'), '');
+    await writeFile(join(path, 'LOG'), '2026/01/02-03:04:05 1f Creating DB store since it was missing.\n');
+    await reopened();
+  });
+
   it('notices damage within the records when it starts, not when they are needed', async () => {
     await fill();
     await (await open()).close();
@@ -198,6 +252,7 @@ describe('isDamage()', () => {
     [corruption(), true],
     ['IO error: /x/MANIFEST-000002: No such file or directory', true],
     ['IO error: /x/000005.ldb: Invalid argument', true],
+    ['IO error: /x/MANIFEST-000002: Is a directory', true],
     ['Invalid argument: leveldb.BytewiseComparatos: does not match existing comparator ', true],
     ['IO error: /x/LOCK: Permission denied', false],
     ['IO error: /x/000007.log: No space left on device', false],

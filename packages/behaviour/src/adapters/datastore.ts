@@ -1,4 +1,3 @@
-import { access, rename } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { MemoryDatastore } from 'datastore-core';
@@ -9,6 +8,7 @@ import { BehaviourError } from '../errors.ts';
 import { causeOf, checkUnlocked, FolderDatastore, isDamage } from './level.ts';
 import { disarmFiles, filesDamage } from './levelFiles.ts';
 import { beginRepair, endRepair, isBeingRepaired } from './repairMark.ts';
+import { setAside } from './setAside.ts';
 
 /** A datastore that is open, and how to close it. */
 export interface OpenDatastore {
@@ -63,7 +63,7 @@ async function openFolder(
 ): Promise<OpenDatastore> {
   const damage = await filesDamage(path);
   if (damage?.needsRepair === false) {
-    // LevelDB leaves out what is damaged as soon as it is opened.
+    // LevelDB leaves out what is damaged or gone as soon as it is opened.
     await checkUnlocked(path);
     await beginRepair(path);
   }
@@ -131,22 +131,6 @@ async function isRepaired(path: string): Promise<boolean> {
     if (!isDamage(error)) throw error;
     return false;
   }
-}
-
-/** Moves a folder out of the way; gives where it is now. */
-async function setAside(path: string, nowMs: number): Promise<string> {
-  const name = `${path}.damaged-${new Date(nowMs).toISOString().replaceAll(':', '')}`;
-  let aside = name;
-  for (let count = 2; await isThere(aside); count++) aside = `${name}-${count}`;
-  await rename(path, aside);
-  return aside;
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function warn(code: string, damage: NonNullable<OpenDatastore['damage']>): typeof damage {

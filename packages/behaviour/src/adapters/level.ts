@@ -68,7 +68,7 @@ export class FolderDatastore extends LevelDatastore {
 /** What the database says of files that are not as they were written; for all else nothing but damage is to blame. */
 const damagePatterns = [
   // A file that is named in the index is gone, or shorter than it says.
-  /IO error: .*(?:No such file or directory|Invalid argument|cannot find the (?:file|path)|parameter is incorrect)/,
+  /IO error: .*(?:No such file or directory|Is a directory|Invalid argument|cannot find the (?:file|path)|parameter is incorrect)/,
   /does not match existing comparator/,
 ];
 

@@ -1,19 +1,22 @@
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { disarm, logContent, tableDamage, tablesOf, type TableDamage } from './levelFormat.ts';
+import { disarm, filesOf, logContent, tableDamage, type LiveFiles, type TableDamage } from './levelFormat.ts';
 
 /** What was found in the files of a datastore. */
 export interface FilesDamage {
   /** What is wrong first of all. */
   readonly why: string;
-  /** False when LevelDB leaves out by itself what is damaged: in its log. */
+  /** False when LevelDB leaves out by itself what is damaged: in its log, or a log or all that is gone. */
   readonly needsRepair: boolean;
   /** By the name of the file. */
   readonly tables: ReadonlyMap<string, TableDamage>;
+  /** Names of folders that stand where files must. */
+  readonly folders: readonly string[];
 }
 
 const tableName = /^(\d+)\.(?:ldb|sst)$/;
-const logName = /^\d+\.log$/;
+const logName = /^(\d+)\.log$/;
+const fileName = /^(?:CURRENT|LOCK|MANIFEST-\d+|\d+\.(?:ldb|sst|log|dbtmp))$/;
 
 /**
  * What is wrong with the files in a folder; `undefined` when nothing is, or there are none. Only reads.
@@ -22,14 +25,17 @@ const logName = /^\d+\.log$/;
  * are looked at here, before anything is opened: some ms for each MB.
  */
 export async function filesDamage(path: string): Promise<FilesDamage | undefined> {
-  const names = await readdir(path).catch(() => []);
+  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const names = entries.map(({ name }) => name).filter((name) => !folders.includes(name));
+  const wrong = folders.filter((name) => fileName.test(name));
   const tableNames = names.filter((name) => tableName.test(name));
   const logNames = names.filter((name) => logName.test(name));
-  const live = await liveTables(path, names);
+  const live = await liveFiles(path, names);
   const isLost = typeof live === 'string';
   const candidates = isLost
     ? tableNames
-    : tableNames.filter((name) => live.has(Number(tableName.exec(name)?.[1])));
+    : tableNames.filter((name) => live.tables.has(numberOf(name, tableName)));
   const tables = new Map<string, TableDamage>();
   for (const name of candidates) {
     const bytes = await bytesOf(join(path, name));
@@ -37,20 +43,33 @@ export async function filesDamage(path: string): Promise<FilesDamage | undefined
     if (damage !== undefined) tables.set(name, damage);
   }
   const [table] = tables.keys();
+  const found = (why: string, needsRepair: boolean): FilesDamage => ({
+    why,
+    needsRepair,
+    tables,
+    folders: wrong,
+  });
+  if (wrong.length > 0) return found(`${wrong[0]} is a folder`, true);
   // Where there are no records, nothing is lost: a process ended before it had begun.
-  if (isLost && (tableNames.length > 0 || (await someHaveContent(path, logNames))))
-    return { why: live, needsRepair: true, tables };
-  if (table !== undefined) return { why: `checksums in ${table} are wrong`, needsRepair: true, tables };
+  if (isLost && (tableNames.length > 0 || (await someHaveContent(path, logNames)))) return found(live, true);
+  if (isLost) return (await wasUsed(path)) ? found(`${live}, and every record with it`, false) : undefined;
+  if (table !== undefined) return found(`checksums in ${table} are wrong`, true);
   for (const name of logNames) {
     const bytes = await bytesOf(join(path, name));
     if (bytes !== undefined && !logContent(bytes).isSound)
-      return { why: `checksums in ${name} are wrong`, needsRepair: false, tables };
+      return found(`checksums in ${name} are wrong`, false);
   }
-  return undefined;
+  const isLogThere = live.log === 0 || logNames.some((name) => numberOf(name, logName) === live.log);
+  return isLogThere ? undefined : found(`its newest records, in log ${live.log}, are gone`, false);
 }
 
+const numberOf = (name: string, pattern: RegExp): number => Number(pattern.exec(name)?.[1]);
+
 /** Readies the files for LevelDB's repair: nothing is left that would end the process. */
-export async function disarmFiles(path: string, { tables }: FilesDamage): Promise<void> {
+export async function disarmFiles(path: string, { folders, tables }: FilesDamage): Promise<void> {
+  const lost = join(path, 'lost');
+  if (folders.length > 0) await mkdir(lost, { recursive: true });
+  for (const name of folders) await rename(join(path, name), await freeName(join(lost, name)));
   for (const [name, damage] of tables) {
     const file = join(path, name);
     if (damage.isReadable) {
@@ -58,29 +77,53 @@ export async function disarmFiles(path: string, { tables }: FilesDamage): Promis
       disarm(bytes, damage);
       await writeFile(file, bytes);
     } else {
-      await mkdir(join(path, 'lost'), { recursive: true });
-      await rename(file, join(path, 'lost', name));
+      await mkdir(lost, { recursive: true });
+      await rename(file, await freeName(join(lost, name)));
     }
   }
 }
 
-/** The tables that hold what there is; in words what is wrong when that cannot be known. */
-async function liveTables(path: string, names: readonly string[]): Promise<ReadonlySet<number> | string> {
+/** A path at which nothing is: the given one, or the same with a number. */
+export async function freeName(path: string): Promise<string> {
+  let free = path;
+  for (let count = 2; await isThere(free); count++) free = `${path}-${count}`;
+  return free;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The files that hold what there is; in words what is wrong when that cannot be known. */
+async function liveFiles(path: string, names: readonly string[]): Promise<LiveFiles | string> {
   if (!names.includes('CURRENT')) return 'its file CURRENT is missing';
   const current = String(await bytesOf(join(path, 'CURRENT')));
   const name = /^(MANIFEST-\d+)\n$/.exec(current)?.[1];
   if (name === undefined) return 'its file CURRENT is damaged';
   const manifest = await bytesOf(join(path, name));
   if (manifest === undefined) return `its file ${name} is missing`;
-  return tablesOf(manifest) ?? `its file ${name} is damaged`;
+  return filesOf(manifest) ?? `its file ${name} is damaged`;
 }
 
-/** `undefined` when the file is not there, or not any more. */
+/** Whether LevelDB had done more than to begin, by its journal, which is no part of the data. */
+async function wasUsed(path: string): Promise<boolean> {
+  for (const name of ['LOG', 'LOG.old']) {
+    const lines = String((await bytesOf(join(path, name))) ?? '').split('\n');
+    if (lines.some((line) => line !== '' && !line.includes('Creating DB'))) return true;
+  }
+  return false;
+}
+
+/** `undefined` when no file is there, or not any more. */
 async function bytesOf(file: string): Promise<Buffer | undefined> {
   try {
     return await readFile(file);
   } catch (error) {
-    if ((error as { code?: unknown }).code === 'ENOENT') return undefined;
+    const { code } = error as { code?: unknown };
+    if (code === 'ENOENT' || code === 'EISDIR') return undefined;
     throw error;
   }
 }

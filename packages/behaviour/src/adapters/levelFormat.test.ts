@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Key } from 'interface-datastore';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FolderDatastore } from './level.ts';
-import { disarm, logContent, maskedCrc, tableDamage, tablesOf } from './levelFormat.ts';
+import { disarm, filesOf, logContent, maskedCrc, tableDamage } from './levelFormat.ts';
 
 let folder: string;
 const files = new Map<string, Buffer>();
@@ -51,8 +51,9 @@ describe('the files of LevelDB', () => {
     expect(tableDamage(fileOf(/ldb$/))).toBeUndefined();
     const { records, isSound } = logContent(fileOf(/log$/));
     expect([records.length, isSound]).toEqual([2, true]);
-    const tables = tablesOf(fileOf(/^MANIFEST/));
-    expect([...(tables ?? [])].map((number) => `${String(number).padStart(6, '0')}.ldb`)).toEqual(
+    const { log, tables } = filesOf(fileOf(/^MANIFEST/))!;
+    expect([...files.keys()]).toContain(`${String(log).padStart(6, '0')}.log`);
+    expect([...tables].map((number) => `${String(number).padStart(6, '0')}.ldb`)).toEqual(
       [...files.keys()].filter((name) => name.endsWith('.ldb')),
     );
   });
@@ -69,10 +70,10 @@ describe('the files of LevelDB', () => {
 
   it('tell of every bit that was flipped in a manifest', () => {
     const manifest = fileOf(/^MANIFEST/);
-    const whole = [...tablesOf(manifest)!];
+    const whole = [...filesOf(manifest)!.tables];
     for (const bit of flips(manifest, 0, manifest.length)) {
       // A length that reaches beyond the end looks like a file that was being written: of that no more is taken than is sound.
-      const tables = [...(tablesOf(manifest) ?? [])];
+      const tables = [...(filesOf(manifest)?.tables ?? [])];
       expect([bit, tables.filter((table) => !whole.includes(table))]).toEqual([bit, []]);
     }
   });
@@ -83,7 +84,7 @@ describe('the files of LevelDB', () => {
     expect(logContent(log)).toMatchObject({ isSound: false });
     expect(logContent(fileOf(/log$/).subarray(0, 50_000))).toMatchObject({ isSound: true });
     expect(logContent(Buffer.alloc(100_000))).toEqual({ records: [], isSound: true });
-    expect(tablesOf(Buffer.alloc(0))).toBeUndefined();
+    expect(filesOf(Buffer.alloc(0))).toBeUndefined();
   });
 
   it('are no tables when they are something else', () => {

@@ -170,35 +170,43 @@ export function logContent(bytes: Buffer): {
   return { records, isSound: true };
 }
 
-/** The numbers of the tables that a manifest names; `undefined` when it is damaged. */
-export function tablesOf(manifest: Buffer): ReadonlySet<number> | undefined {
+/** What a manifest names, by number. */
+export interface LiveFiles {
+  readonly tables: ReadonlySet<number>;
+  /** The log whose records are in no table yet. It was made before it was named. 0: there was none yet. */
+  readonly log: number;
+}
+
+/** The files that a manifest names; `undefined` when it is damaged. */
+export function filesOf(manifest: Buffer): LiveFiles | undefined {
   const { records, isSound: isLogSound } = logContent(manifest);
   if (!isLogSound || records.length === 0) return undefined;
-  const tables = new Set<number>();
+  const files = { tables: new Set<number>(), log: 0 };
   try {
-    for (const record of records) readEdit(new Reader(record), tables);
+    for (const record of records) readEdit(new Reader(record), files);
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;
   }
-  return tables;
+  return files;
 }
 
-/** Takes over one change of the set of tables. */
-function readEdit(edit: Reader, tables: Set<number>): void {
+/** Takes over one change of the set of files. */
+function readEdit(edit: Reader, files: { readonly tables: Set<number>; log: number }): void {
   while (!edit.isAtEnd) {
     const tag = edit.varint();
     if (tag === 1) edit.sized();
-    else if (tag === 2 || tag === 3 || tag === 4 || tag === 9) edit.varint();
+    else if (tag === 2) files.log = edit.varint();
+    else if (tag === 3 || tag === 4 || tag === 9) edit.varint();
     else if (tag === 5) {
       edit.varint();
       edit.sized();
     } else if (tag === 6) {
       edit.varint();
-      tables.delete(edit.varint());
+      files.tables.delete(edit.varint());
     } else if (tag === 7) {
       edit.varint();
-      tables.add(edit.varint());
+      files.tables.add(edit.varint());
       edit.varint();
       edit.sized();
       edit.sized();

@@ -71,9 +71,9 @@ export function createNode({
     connectionManager: {
       // Until `@lloom/peers` sets what it keeps.
       maxConnections,
+      maxIncomingPendingConnections: 100,
       // libp2p's 5 connections a second from one address turn whole offices and every local network away.
       inboundConnectionThreshold: isLocal ? 1_000 : 50,
-      maxIncomingPendingConnections: 100,
     },
     // A peer that computes for seconds does not answer pings; it is not dead. A machine that is gone says nothing at all,
     // and TCP would try for a quarter of an hour.

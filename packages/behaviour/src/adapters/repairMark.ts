@@ -2,7 +2,9 @@ import { access, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** A file that is there from before a repair changes anything until its consequences are drawn. LevelDB leaves it alone. */
-const markOf = (path: string): string => join(path, 'REPAIRING');
+export const markName = 'REPAIRING';
+
+const markOf = (path: string): string => join(path, markName);
 
 /** Marks a folder. */
 export async function beginRepair(path: string): Promise<void> {

@@ -15,6 +15,7 @@ export type PeersSurface = Pick<
   | 'connectedPeers'
   | 'peerInfo'
   | 'addPeerAddr'
+  | 'removePeerAddr'
   | 'listenedAddresses'
   | 'setConnectionLimits'
   | 'connectionLimits'
@@ -40,6 +41,7 @@ export function peersSurface(peers: Peers): PeersSurface {
     connectedPeers: peers.connectedPeers.bind(peers),
     peerInfo: peers.peerInfo.bind(peers),
     addPeerAddr: peers.addPeerAddr.bind(peers),
+    removePeerAddr: peers.removePeerAddr.bind(peers),
     listenedAddresses: peers.listenedAddresses.bind(peers),
     setConnectionLimits: peers.setConnectionLimits.bind(peers),
     get connectionLimits() {

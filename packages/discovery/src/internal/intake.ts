@@ -5,15 +5,12 @@ import type { ChannelVerdict, PeerFact, ReputationSink } from '../ports.ts';
 import type { DescriptorCounts, DropReason } from '../types.ts';
 import type { Hints } from './hints.ts';
 import type { KnownPeers, Source } from './knownPeers.ts';
-import { asRefusal, dropReasonOf, isFault, prove, refused } from './proof.ts';
+import { asRefusal, dropReasonOf, isFault, isFaultOfRelay, prove, refused } from './proof.ts';
 import { PeerQuota } from './peerQuota.ts';
 import type { SilentPeers } from './silentPeers.ts';
 
 /** Announcements of one peer that are read at once, and how many more each second. */
 const announcements = { burst: 16, perSecond: 1 };
-
-/** Reasons for which nobody is to blame who has passed a descriptor on. */
-const blameless: ReadonlySet<DropReason> = new Set(['STALE', 'REPLAYED', 'TOO_MANY']);
 
 type Descriptor = SignedMessage<ServiceDescriptor>;
 
@@ -147,8 +144,8 @@ export class Intake {
         this.#ports.onError('could not prove a descriptor that was relayed', error);
         return 'ignore';
       }
-      // Whoever passes on what was true a moment ago is not to blame, nor for what its peer says too often.
-      return blameless.has(this.drop(refusal)) ? 'ignore' : 'reject';
+      this.drop(refusal);
+      return isFaultOfRelay(refusal) ? 'reject' : 'ignore';
     }
   }
 

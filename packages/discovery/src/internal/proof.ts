@@ -88,6 +88,15 @@ export function isFault(error: unknown): boolean {
   return DiscoveryError.is(error, 'DESCRIPTOR_REFUSED') && faults.has(error.data.reason);
 }
 
+/**
+ * Whether whoever passed a descriptor on is to blame. Not for what was true a moment ago, nor for what another version or kind of
+ * key makes of it: its neighbours have let it pass, and would lose their good name for being up to date. An empty one, by which a
+ * peer says of itself that it offers nothing, nobody passes on.
+ */
+export function isFaultOfRelay(error: unknown): boolean {
+  return isFault(error) || (DiscoveryError.is(error, 'DESCRIPTOR_REFUSED') && error.data.reason === 'EMPTY');
+}
+
 /** Under which of the counted reasons a refusal falls. */
 export function dropReasonOf(error: unknown): DropReason {
   if (!DiscoveryError.is(error, 'DESCRIPTOR_REFUSED')) return 'MALFORMED';

@@ -15,6 +15,8 @@ export class Libp2pConnection implements NetworkConnection {
   readonly peerId: string;
   /** Whether this package closes it, or has. */
   isClosing = false;
+  /** Since when it is known, by the clock's elapsed time. */
+  readonly knownSince: number;
   readonly #connection: Connection;
   readonly #use: StreamUse;
   readonly #ping: ConnectionPing;
@@ -23,6 +25,7 @@ export class Libp2pConnection implements NetworkConnection {
     this.#connection = connection;
     this.id = connection.id;
     this.peerId = connection.remotePeer.toString();
+    this.knownSince = settings.clock.elapsed();
     this.#use = new StreamUse(connection, settings, onError);
     this.#ping = new ConnectionPing(connection, settings.clock);
   }

@@ -4,6 +4,13 @@ import { safe } from '@lloom/core';
 
 import { isRelayed } from '../internal/endpoint.ts';
 import type { Candidate, Gate } from '../ports.ts';
+import type { Refusals } from './refusals.ts';
+
+/** What the gater tells, and whom it keeps waiting. */
+export interface GaterPorts {
+  readonly log: Logger;
+  readonly refusals: Refusals;
+}
 
 /**
  * Asks `gate` from now on wherever libp2p asks `gater`, for as long as the node lives. The user's own hooks are asked first,
@@ -15,8 +22,12 @@ import type { Candidate, Gate } from '../ports.ts';
  * two ends, with an address that leads through the relay; the dialer's way to the relay itself is a dial of its own. In
  * addition the relay asks `denyInboundRelayReservation` before it takes somebody on and `denyOutboundRelayedConnection`
  * before it joins two, and the peer that is called asks `denyInboundRelayedConnection` before anything else.
+ *
+ * Who is barred and comes back within a second learns it when that is over: its own side takes the connection for open, as
+ * libp2p's handshake is complete there first, and redials when it is refused. Such a connection does not count as a handshake
+ * under way; libp2p's time limit of a handshake does not reach it.
  */
-export function guardWith(gater: ConnectionGater, gate: Gate, log: Logger): void {
+export function guardWith(gater: ConnectionGater, gate: Gate, { log, refusals }: GaterPorts): void {
   /** Inbound connections whose handshake is not complete. */
   const pending = new Set<MultiaddrConnection>();
   const pendingAddresses = (): Multiaddr[] => [...pending].map(({ remoteAddr }) => remoteAddr);
@@ -36,8 +47,14 @@ export function guardWith(gater: ConnectionGater, gate: Gate, log: Logger): void
     };
     return denies(peerId, gate.refusesConnection(candidate));
   };
-  const deniesInbound = (peerId: PeerId, { remoteAddr }: MultiaddrConnection): boolean =>
-    deniesCandidate(peerId, { direction: 'inbound', remoteAddress: remoteAddr });
+  const deniesInbound = async (peerId: PeerId, maConn: MultiaddrConnection): Promise<boolean> => {
+    if (!deniesCandidate(peerId, { direction: 'inbound', remoteAddress: maConn.remoteAddr })) return false;
+    if (gate.isBarred(peerId.toString())) {
+      pending.delete(maConn);
+      await refusals.hold(peerId.toString(), maConn);
+    }
+    return true;
+  };
   const deniesRelaying = (peerId: PeerId): boolean => denies(peerId, gate.refusesRelaying(peerId.toString()));
   const refusalOfPeer = async (peerId: PeerId): Promise<string | undefined> => {
     try {
@@ -76,7 +93,7 @@ export function guardWith(gater: ConnectionGater, gate: Gate, log: Logger): void
     return false;
   };
   gater.denyInboundEncryptedConnection = async (peerId, maConn) =>
-    (await user.inboundEncrypted?.(peerId, maConn)) === true || deniesInbound(peerId, maConn);
+    (await user.inboundEncrypted?.(peerId, maConn)) === true || (await deniesInbound(peerId, maConn));
   gater.denyInboundUpgradedConnection = async (peerId, maConn) => {
     if ((await user.inboundUpgraded?.(peerId, maConn)) === true) return true;
     pending.delete(maConn);

@@ -1,7 +1,15 @@
-import { KEEP_ALIVE, type Connection, type IdentifyResult, type Logger, type Peer } from '@libp2p/interface';
+import {
+  KEEP_ALIVE,
+  type Connection,
+  type IdentifyResult,
+  type Logger,
+  type Peer,
+  type PeerId,
+} from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import { safe, toPeerId, withPeerId } from '@lloom/core';
 
+import { withinTime } from '../internal/timeLimit.ts';
 import type {
   DialTarget,
   Gate,
@@ -16,12 +24,16 @@ import { Dialing } from './dialing.ts';
 import { guardWith } from './gater.ts';
 import { Reconnects } from './reconnects.ts';
 import { recordOf, recordOfIdentified, storedPeer } from './records.ts';
+import { maxHeldRefusals, Refusals } from './refusals.ts';
 
 /**
  * How far libp2p's own total is beyond ours, besides what may be under way: as many dials as it runs at the same time, which
  * may be of other parts of the node.
  */
 const libp2pRoom = 100;
+
+/** How long taking the tags of a peer away is waited for. */
+const untagTimeoutMs = 1_000;
 
 /** What libp2p's monitor was told at construction, and keeps in this field. */
 type MonitorInside = NonNullable<PeersComponents['connectionMonitor']> & {
@@ -40,6 +52,8 @@ class Libp2pNetwork implements PeerNetwork {
   readonly #log: Logger;
   readonly #dialing: Dialing;
   readonly #reconnects: Reconnects;
+  readonly #refusals: Refusals;
+  #gate: Gate | undefined;
 
   constructor(components: PeersComponents, settings: NetworkSettings) {
     this.#components = components;
@@ -47,16 +61,28 @@ class Libp2pNetwork implements PeerNetwork {
     this.#log = components.logger.forComponent('lloom:peers');
     this.peerId = components.peerId.toString();
     this.#dialing = new Dialing(components, (message, error) => this.log(message, error));
-    this.#reconnects = new Reconnects(components.connectionManager);
+    this.#refusals = new Refusals(settings.clock, this.#onListenerError);
+    this.#reconnects = new Reconnects({
+      components,
+      settings,
+      mayRedial: (peerId) => this.#gate?.mayRedial(peerId) !== false,
+      log: (message, error) => this.log(message, error),
+    });
   }
 
   log(message: string, error: unknown): void {
     this.#log.error('%s - %e', message, error);
   }
 
+  warn(code: string, message: string): void {
+    this.#log.error(message);
+    process.emitWarning(message, { type: 'LloomWarning', code });
+  }
+
   guard(gate: Gate): void {
+    this.#gate = gate;
     this.#dialing.gate = gate;
-    guardWith(this.#components.connectionGater, gate, this.#log);
+    guardWith(this.#components.connectionGater, gate, { log: this.#log, refusals: this.#refusals });
   }
 
   watch(watcher: NetworkWatcher): () => void {
@@ -67,6 +93,7 @@ class Libp2pNetwork implements PeerNetwork {
     let updated: Set<string> | undefined = new Set();
     const followed = new Map<Connection, Libp2pConnection>();
     this.#reconnects.begin();
+    this.#refusals.begin();
     const follow = (connection: Connection): void => {
       if (connection.status !== 'open' && connection.status !== 'closing') return;
       if (followed.has(connection)) return;
@@ -76,10 +103,7 @@ class Libp2pNetwork implements PeerNetwork {
         'close',
         safe((event) => {
           if (!followed.delete(connection)) return;
-          const isMeant = event.error === undefined || told.isClosing;
-          if (isMeant && connectionManager.getConnections(connection.remotePeer).length === 0) {
-            this.#reconnects.leaveAlone(told.peerId);
-          }
+          this.#noteClosing(connection, told, event.error);
           watcher.closed(told, event.error);
         }, this.#onListenerError),
         { once: true },
@@ -116,6 +140,7 @@ class Libp2pNetwork implements PeerNetwork {
     return () => {
       ending.abort();
       this.#reconnects.end();
+      this.#refusals.end();
       for (const connection of followed.values()) connection.forget();
       followed.clear();
       events.removeEventListener('connection:open', onOpen);
@@ -129,23 +154,17 @@ class Libp2pNetwork implements PeerNetwork {
   }
 
   async release(peerId: string): Promise<void> {
-    const { connectionManager, peerStore } = this.#components;
+    const { connectionManager } = this.#components;
     const id = toPeerId(peerId);
-    const tags = [...((await this.#stored(peerId))?.tags.keys() ?? [])].filter((tag) =>
-      tag.startsWith(KEEP_ALIVE),
-    );
-    if (tags.length > 0) {
-      // libp2p dials a peer with such a tag as soon as its last connection is gone.
-      const none = Object.fromEntries(tags.map((tag) => [tag, undefined]));
-      await peerStore
-        .merge(id, { tags: none })
-        .catch((error: unknown) => this.log('tags cannot be removed', error));
-    }
+    this.#reconnects.rest(peerId);
+    // A datastore may hang; nobody stays connected for that.
+    const untagged = this.#untag(id);
     while (
       connectionManager.getConnections(id).some(({ status }) => status === 'open' || status === 'closing')
     ) {
       await connectionManager.closeConnections(id, { signal: AbortSignal.timeout(closeTimeoutMs) });
     }
+    await untagged;
   }
 
   async remember(peerId: string, addresses: readonly string[]): Promise<void> {
@@ -163,6 +182,24 @@ class Libp2pNetwork implements PeerNetwork {
     await peerStore.merge(id, { multiaddrs: missing });
   }
 
+  async forget(peerId: string, addresses: readonly string[]): Promise<void> {
+    const id = toPeerId(peerId);
+    const stored = await this.#stored(peerId);
+    if (stored === undefined || addresses.length === 0) return;
+    const left = stored.addresses.filter(
+      ({ multiaddr: address }) => !addresses.includes(withPeerId(address, id).toString()),
+    );
+    if (left.length < stored.addresses.length)
+      await this.#components.peerStore.patch(id, { addresses: left });
+  }
+
+  canDial(text: string): boolean {
+    const address = multiaddr(text);
+    // A name that stands for other addresses is looked up when it is dialled.
+    const isLookedUp = address.getComponents()[0]?.name === 'dnsaddr';
+    return isLookedUp || this.#components.transportManager.dialTransportForMultiaddr(address) !== undefined;
+  }
+
   listenedAddresses(): string[] {
     return this.#components.transportManager.getAddrs().map((address) => address.toString());
   }
@@ -173,10 +210,10 @@ class Libp2pNetwork implements PeerNetwork {
     // nothing said, and close without knowing what is in use.
     connectionManager.setMaxConnections(maxConnections + maxPendingConnections + libp2pRoom);
     // libp2p takes its limit of inbound handshakes at construction only, and keeps it in this field. The gate
-    // enforces ours; this one must merely not be lower.
+    // enforces ours; this one must merely not be lower, and counts those that are held to be refused as well.
     const own = connectionManager as { maxIncomingPendingConnections?: unknown };
     if (typeof own.maxIncomingPendingConnections === 'number') {
-      own.maxIncomingPendingConnections = maxPendingConnections;
+      own.maxIncomingPendingConnections = maxPendingConnections + maxHeldRefusals;
     }
   }
 
@@ -190,6 +227,36 @@ class Libp2pNetwork implements PeerNetwork {
       if (monitor.abortConnectionOnPingFailure === true) monitor.abortConnectionOnPingFailure = false;
       return monitor.stop();
     }, onError)();
+  }
+
+  drain(): void {
+    this.#reconnects.drain();
+  }
+
+  #noteClosing({ remotePeer }: Connection, told: Libp2pConnection, error: unknown): void {
+    const lastedMs = this.#settings.clock.elapsed() - told.knownSince;
+    if (this.#components.connectionManager.getConnections(remotePeer).length > 0) {
+      this.#reconnects.closedOne(told.peerId, lastedMs);
+    } else {
+      this.#reconnects.closedLast(remotePeer, { lastedMs, isMeant: error === undefined || told.isClosing });
+    }
+  }
+
+  /** Takes the tags away for which a peer is dialled again when its last connection is lost. Never rejects. */
+  async #untag(peerId: PeerId): Promise<void> {
+    const { peerStore } = this.#components;
+    const limit = { clock: this.#settings.clock, ms: untagTimeoutMs, signal: new AbortController().signal };
+    try {
+      await withinTime(limit, async () => {
+        const stored = await this.#stored(peerId.toString());
+        const tags = [...(stored?.tags.keys() ?? [])].filter((tag) => tag.startsWith(KEEP_ALIVE));
+        if (tags.length === 0) return;
+        // When the time is over, it is done all the same.
+        await peerStore.merge(peerId, { tags: Object.fromEntries(tags.map((tag) => [tag, undefined])) });
+      });
+    } catch (error) {
+      this.log('tags cannot be removed', error);
+    }
   }
 
   /** To ask for a component that the node does not have is an error. */

@@ -5,6 +5,8 @@ import { noPeers, noStore, storedKinds, storedValueOf } from '../internal/peersS
 import type { PeersStore, StoredPeers, StoredValues } from '../ports.ts';
 
 const root = '/lloom/peers';
+/** Where damaged records are, for whoever wants to look at them; nothing reads them again. */
+const damagedRoot = '/lloom/peers-damaged';
 const version = 1;
 /** How much of SHA-256 is kept, in hexadecimal digits. */
 const checksumLength = 32;
@@ -20,12 +22,15 @@ export interface StoreLimits {
   readonly maxRecords?: number;
   /** How many records may wait for a datastore that does not get on. @default 100_000 */
   readonly maxWaiting?: number;
+  /** How many damaged records are moved away; those beyond stay where they are, and are told of at each start. @default 1_000 */
+  readonly maxDamaged?: number;
 }
 
 const defaults: Required<StoreLimits> = {
   deadline: () => AbortSignal.timeout(10_000),
   maxRecords: 100_000,
   maxWaiting: 100_000,
+  maxDamaged: 1_000,
 };
 /** How many records one write takes. */
 const maxTogether = 1_000;
@@ -35,6 +40,9 @@ const maxTogether = 1_000;
  *
  * A datastore that hangs holds nobody up: reading goes as far as it gets in ten seconds, a write that takes longer rejects
  * though it may still be done, and `settled` waits no longer than that.
+ *
+ * What is not in force because it could not be read is told by a warning of the process, `LLOOM_PEERS_NOT_LOADED` or, of records
+ * that are damaged, `LLOOM_PEERS_DAMAGED`: whoever runs the node believes otherwise that bans hold.
  */
 export function peersStoreOf(
   datastore: Datastore | undefined,
@@ -48,7 +56,24 @@ export function peersStoreOf(
 interface Waiting {
   /** Absent: it is deleted. */
   value: Uint8Array | undefined;
+  /** What is written elsewhere together with it. */
+  readonly copy: Copy | undefined;
   readonly done: PromiseWithResolvers<void>;
+}
+
+interface Copy {
+  readonly key: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What comes of reading. */
+interface Reading {
+  readonly into: ReturnType<typeof noPeers>;
+  /** By the key. */
+  readonly damaged: Map<string, { readonly kind: Kind; readonly bytes: Uint8Array }>;
+  /** Why not everything of a kind is there. */
+  readonly missing: Map<Kind, string>;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -73,26 +98,34 @@ class DatastoreStore implements PeersStore {
   }
 
   async load(): Promise<StoredPeers> {
-    const found = noPeers();
     const signal = this.#limits.deadline();
+    const reading: Reading = { into: noPeers(), damaged: new Map(), missing: new Map(), signal };
     const touched = (this.#touched = new Set<string>());
-    const damaged: string[] = [];
-    let readable = 0;
+    // What was asked for before is read back as it was written, and not as it was.
+    if (this.#writing !== undefined) await orAbort(this.#writing, signal).catch(() => undefined);
+    let failures = 0;
     let failure: Error | undefined;
     for (const kind of storedKinds) {
       try {
-        await this.#read(kind, { into: found, damaged, signal });
-        readable++;
+        await this.#read(kind, reading);
       } catch (error) {
+        failures++;
         failure = failureOf(error);
+        reading.missing.set(kind, failure.message);
         this.#log(`could not read every ${kind} that was kept`, failure);
       }
     }
+    const { damaged, into, missing } = reading;
+    if (missing.size > 0) warn('LLOOM_PEERS_NOT_LOADED', missingText(reading));
+    const isEmpty = Object.values(into).every(({ size }) => size === 0);
+    const lost = failures === storedKinds.length && isEmpty ? failure : undefined;
+    const moved = lost !== undefined || damaged.size === 0 ? 0 : await this.#countMoved(signal);
     this.#touched = undefined;
-    const isEmpty = Object.values(found).every(({ size }) => size === 0);
-    if (failure !== undefined && readable === 0 && isEmpty) throw failure;
-    this.#drop(damaged.filter((key) => !touched.has(key)));
-    return found;
+    if (lost !== undefined) throw lost;
+    // What was written anew meanwhile stays.
+    for (const key of touched) damaged.delete(key);
+    if (damaged.size > 0) this.#moveAway(damaged, moved);
+    return into;
   }
 
   put<K extends Kind>(kind: K, peerId: string, value: StoredValues[K]): Promise<void> {
@@ -114,59 +147,79 @@ class DatastoreStore implements PeersStore {
   }
 
   /** Adds the records of a kind, as far as they can be read. */
-  async #read(
-    kind: Kind,
-    task: { into: ReturnType<typeof noPeers>; damaged: string[]; signal: AbortSignal },
-  ) {
+  async #read(kind: Kind, reading: Reading): Promise<void> {
     const { maxRecords } = this.#limits;
+    const { missing, signal } = reading;
     const prefix = `${root}/${kind}/`;
-    const pairs = this.#datastore.query({ prefix }, { signal: task.signal });
-    const iterator = iteratorOf(pairs);
+    const iterator = iteratorOf(this.#datastore.query({ prefix }, { signal }));
+    let newer = 0;
     let count = 0;
     try {
       for (;;) {
-        const next = await orAbort(Promise.resolve(iterator.next()), task.signal);
-        if (next.done === true) return;
+        const next = await orAbort(Promise.resolve(iterator.next()), signal);
+        if (next.done === true) break;
         if (++count > maxRecords) {
-          this.#log(
-            `more than ${maxRecords} records of ${kind} are kept`,
-            new Error('the others are left out'),
-          );
-          return;
+          const text = `more than ${maxRecords} records of ${kind} are kept`;
+          this.#log(text, new Error('the others are left out'));
+          missing.set(kind, text);
+          break;
         }
-        this.#take(kind, next.value.key.toString(), { ...task, bytes: next.value.value });
+        if (!this.#take(kind, { key: next.value.key.toString(), bytes: next.value.value }, reading)) newer++;
       }
     } finally {
       // One that hangs is not waited for.
       Promise.resolve(iterator.return?.()).catch(() => undefined);
     }
+    if (newer > 0) missing.set(kind, `${newer} were written by a newer version`);
   }
 
-  #take(
-    kind: Kind,
-    key: string,
-    { into, damaged, bytes }: { into: ReturnType<typeof noPeers>; damaged: string[]; bytes: Uint8Array },
-  ): void {
+  /** False when another version wrote it, of which nothing is known. */
+  #take(kind: Kind, { key, bytes }: Copy, { into, damaged }: Reading): boolean {
     const record = unseal(key, bytes);
-    // Another version may be of use to a newer program.
-    if (record !== undefined && record.version !== version) return;
+    // It may be of use to a newer program.
+    if (record !== undefined && record.version !== version) return false;
     const value = record && storedValueOf(kind, record.value);
     const peerId = peerIdOf(kind, key);
-    if (value === undefined || peerId === undefined) damaged.push(key);
+    if (value === undefined || peerId === undefined) damaged.set(key, { kind, bytes });
     else (into[kind] as Map<string, unknown>).set(peerId, value);
+    return true;
   }
 
-  #drop(damaged: readonly string[]): void {
-    if (damaged.length === 0) return;
-    this.#log(`${damaged.length} records of peers are damaged and left out`, new Error(damaged[0]));
-    for (const key of damaged) {
-      this.#write(key, undefined).catch((error: unknown) =>
-        this.#log('could not delete a damaged record', error),
+  /** Moves damaged records to where they are not read again, as far as there is room beside those that are there. */
+  #moveAway(damaged: Reading['damaged'], moved: number): void {
+    this.#log(`${damaged.size} records of peers are damaged and left out`, new Error([...damaged.keys()][0]));
+    warn('LLOOM_PEERS_DAMAGED', damagedText([...damaged.values()].map(({ kind }) => kind)));
+    for (const [key, { bytes }] of [...damaged].slice(0, this.#limits.maxDamaged - moved)) {
+      const copy = { key: `${damagedRoot}${key.slice(root.length)}`, bytes };
+      this.#write(key, undefined, copy).catch((error: unknown) =>
+        this.#log('could not move a damaged record away', error),
       );
     }
   }
 
-  #write(key: string, value: Uint8Array | undefined): Promise<void> {
+  /** As many as there is room for when that cannot be known: then nothing is moved. */
+  async #countMoved(signal: AbortSignal): Promise<number> {
+    const { maxDamaged } = this.#limits;
+    let count = 0;
+    try {
+      const iterator = iteratorOf(this.#datastore.queryKeys({ prefix: `${damagedRoot}/` }, { signal }));
+      try {
+        while (count < maxDamaged) {
+          const next = await orAbort(Promise.resolve(iterator.next()), signal);
+          if (next.done === true) break;
+          count++;
+        }
+      } finally {
+        Promise.resolve(iterator.return?.()).catch(() => undefined);
+      }
+      return count;
+    } catch (error) {
+      this.#log('could not count the damaged records that were moved away', failureOf(error));
+      return maxDamaged;
+    }
+  }
+
+  #write(key: string, value: Uint8Array | undefined, copy?: Copy): Promise<void> {
     this.#touched?.add(key);
     const before = this.#waiting.get(key);
     if (before !== undefined) {
@@ -177,7 +230,7 @@ class DatastoreStore implements PeersStore {
       return Promise.reject(new Error(`${this.#waiting.size} records wait for the datastore already`));
     const done = Promise.withResolvers<void>();
     done.promise.catch(() => undefined);
-    this.#waiting.set(key, { value, done });
+    this.#waiting.set(key, { value, copy, done });
     this.#writing ??= this.#writeAll();
     if (this.#stall !== undefined) done.reject(this.#stall);
     return done.promise;
@@ -198,7 +251,8 @@ class DatastoreStore implements PeersStore {
   async #commit(entries: readonly (readonly [string, Waiting])[]): Promise<void> {
     const commit = async (): Promise<void> => {
       const batch = this.#datastore.batch();
-      for (const [key, { value }] of entries) {
+      for (const [key, { copy, value }] of entries) {
+        if (copy !== undefined) batch.put(new Key(copy.key), copy.bytes);
         if (value === undefined) batch.delete(new Key(key));
         else batch.put(new Key(key), value);
       }
@@ -258,6 +312,33 @@ function unseal(key: string, bytes: Uint8Array): { version: number; value: unkno
 /** What `query` may give: it is not said whether it waits. */
 function iteratorOf<T>(items: AsyncIterable<T> | Iterable<T>): AsyncIterator<T> | Iterator<T> {
   return Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+}
+
+const nouns: Record<Kind, string> = {
+  ban: 'bans',
+  maintained: 'maintained peers',
+  addresses: 'added addresses',
+  reputation: 'reputations',
+};
+
+function missingText({ into, missing }: Reading): string {
+  const told = [...missing].map(([kind, why]) => `${nouns[kind]} (${into[kind].size} are in force; ${why})`);
+  return `Not everything that was kept of peers is in force: ${told.join(', ')}.`;
+}
+
+function damagedText(damaged: readonly Kind[]): string {
+  const told = storedKinds
+    .map((kind) => ({ kind, count: damaged.filter((other) => other === kind).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ kind, count }) => `${nouns[kind]}: ${count}`);
+  return (
+    `Records that were kept of peers are damaged and not in force (${told.join(', ')}). They are moved to "${damagedRoot}" in the ` +
+    'datastore, as far as there is room.'
+  );
+}
+
+function warn(code: string, message: string): void {
+  process.emitWarning(message, { type: 'LloomWarning', code });
 }
 
 class NoAnswer extends Error {}

@@ -64,8 +64,8 @@ describe('explain()', () => {
         state: 'resting',
         isConnected: true,
         roles: ['executor', 'relay'],
-        maintained: { failures: 3, lastError: 'nobody listens there' },
-        protectedBy: ['maintained', 'inUse'],
+        maintained: { failures: 0 },
+        protectedBy: ['maintained', 'inUse', 'minimum'],
       },
       0,
     );
@@ -73,10 +73,20 @@ describe('explain()', () => {
     expect(lines[0]).toBe('12D3KooW: not connected; dialled again after a pause, with a connection open');
     expect(lines[1]).toBe('it is: executor, relay');
     expect(lines.slice(3)).toEqual([
-      'maintained; dials that failed in a row: 3, the last one because: nobody listens there',
-      'kept when there are too many connections: maintained, inUse',
+      'maintained',
+      'not closed, also when there are too many connections: maintained, inUse',
+      'not closed for disuse, but when there are too many: minimum',
     ]);
-    expect(explain({ ...nothing, maintained: { failures: 0 } }, 0).text).toContain('in a row: 0');
+    const lost = { failures: 3, lastError: 'nobody listens there' };
+    expect(explain({ ...nothing, maintained: lost }, 0).text).toContain(
+      'maintained; dials that failed in a row: 3, the last one because: nobody listens there',
+    );
+  });
+
+  it('says until when a peer is kept away', () => {
+    expect(explain({ ...nothing, awayUntil: 10_000 }, 2_000).text.split('\n')[1]).toBe(
+      'kept away until 1970-01-01T00:00:10.000Z, 8 s from now, because it was disconnected',
+    );
   });
 
   it('adds the words to what was known', () => {

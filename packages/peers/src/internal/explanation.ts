@@ -1,4 +1,4 @@
-import type { FactExplanation, PeerExplanation } from '../types.ts';
+import type { FactExplanation, PeerExplanation, Protection } from '../types.ts';
 import { poolLines } from './poolExplanation.ts';
 import { leastPoints, signed } from './reputation.ts';
 
@@ -7,6 +7,7 @@ export function explain(known: Omit<PeerExplanation, 'text'>, nowMs: number): Pe
   const lines = [
     ...stateLines(known),
     ...banLines(known, nowMs),
+    ...awayLines(known, nowMs),
     ...reputationLines(known, nowMs),
     ...keepingLines(known),
     ...poolLines(known.pool ?? {}),
@@ -37,6 +38,12 @@ function banLines({ ban }: Omit<PeerExplanation, 'text'>, nowMs: number): string
   return [`banned ${who} ${when}${ban.reason === undefined ? '' : `: ${ban.reason}`}`];
 }
 
+function awayLines({ awayUntil }: Omit<PeerExplanation, 'text'>, nowMs: number): string[] {
+  if (awayUntil === undefined) return [];
+  const when = `until ${timeText(awayUntil)}, ${durationText(awayUntil - nowMs)} from now`;
+  return [`kept away ${when}, because it was disconnected`];
+}
+
 function reputationLines(known: Omit<PeerExplanation, 'text'>, nowMs: number): string[] {
   const { reputation, facts, thresholds } = known;
   const { disconnectBelow, banBelow } = thresholds;
@@ -50,15 +57,24 @@ function factLine({ fact, count, points, lastAt }: FactExplanation, nowMs: numbe
   return `  ${signed(points)} ${fact}, ${times}, last ${durationText(nowMs - lastAt)} ago`;
 }
 
-function keepingLines({ maintained, protectedBy }: Omit<PeerExplanation, 'text'>): string[] {
+/** What a reason protects from: from every limit, or from being closed for disuse only. */
+const isBeyondLimits: Record<Protection, boolean> = {
+  ...{ maintained: true, inUse: true, role: true },
+  ...{ needed: false, minimum: false },
+};
+
+function keepingLines({ isConnected, maintained, protectedBy }: Omit<PeerExplanation, 'text'>): string[] {
   const lines: string[] = [];
   if (maintained !== undefined) {
     const { failures, lastError } = maintained;
     const last = lastError === undefined ? '' : `, the last one because: ${lastError}`;
-    lines.push(`maintained; dials that failed in a row: ${failures}${last}`);
+    lines.push(isConnected ? 'maintained' : `maintained; dials that failed in a row: ${failures}${last}`);
   }
-  if (protectedBy.length > 0)
-    lines.push(`kept when there are too many connections: ${protectedBy.join(', ')}`);
+  const strong = protectedBy.filter((reason) => isBeyondLimits[reason]);
+  const weak = protectedBy.filter((reason) => !isBeyondLimits[reason]);
+  if (strong.length > 0)
+    lines.push(`not closed, also when there are too many connections: ${strong.join(', ')}`);
+  if (weak.length > 0) lines.push(`not closed for disuse, but when there are too many: ${weak.join(', ')}`);
   return lines;
 }
 

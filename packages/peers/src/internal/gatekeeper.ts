@@ -15,6 +15,9 @@ import { usableAddresses } from './targets.ts';
 
 const maxAddressesPerPeer = 16;
 const awayMessage = 'it was disconnected a moment ago';
+/** So much of `maxPendingConnections` may come from one IP address, and one in any case: four of them fill it, not one. */
+const maxPendingShare = 1 / 4;
+const allDialLimits = ['maxConnections', 'maxOutboundConnections', 'maxPendingConnections'] as const;
 
 /** What the gate has to see of the service. */
 export interface GateView {
@@ -31,6 +34,8 @@ export interface GateView {
   isDialing(peerId: string): boolean;
   /** Whether an old connection to the peer is being replaced. */
   isReplacing(peerId: string): boolean;
+  /** The peers that the service dials itself whenever they are lost. */
+  maintained(): Pick<ReadonlyMap<string, unknown>, 'has' | 'keys'>;
   banOf(peerId: string): Ban | undefined;
   /** Resolves when it is known who is banned, and what else was kept. */
   loaded(): Promise<void>;
@@ -88,24 +93,44 @@ export class Gatekeeper implements Gate {
 
   /** Whether a peer has to stay away for a while. */
   isCooling(peerId: string): boolean {
+    return this.coolingMs(peerId) > 0;
+  }
+
+  /** For how long a peer has to stay away, in ms; 0 when it may come. */
+  coolingMs(peerId: string): number {
     const until = this.#coolUntil.get(peerId);
-    if (until === undefined) return false;
-    if (this.#view.clock.elapsed() < until) return true;
+    if (until === undefined) return 0;
+    const restMs = until - this.#view.clock.elapsed();
+    if (restMs > 0) return restMs;
     this.#coolUntil.delete(peerId);
-    return false;
+    return 0;
   }
 
   /** What decides which connections to a peer stay: none while it has to stay away. */
   ruleFor(peerId: string): ConnectionRule {
     const most = this.limits.maxConnectionsPerPeer + Number(this.#view.isReplacing(peerId));
     const limit = this.isCooling(peerId) ? 0 : most;
-    return { limit, selfPeerId: this.#view.selfPeerId, remotePeerId: peerId };
+    const { clock, selfPeerId } = this.#view;
+    return { limit, now: clock.elapsed(), selfPeerId, remotePeerId: peerId };
   }
 
   /** Keeps addresses of a peer, in full, for good; gives the peer whose addresses made room. */
   add(peerId: string, addresses: readonly string[]): string | undefined {
     const others = this.addedTo(peerId).filter((known) => !addresses.includes(known));
     return this.#added.set(peerId, [...others, ...addresses].slice(-maxAddressesPerPeer));
+  }
+
+  /** Takes back addresses of a peer, in full, all when none is named; gives those that were there. */
+  remove(peerId: string, addresses?: readonly string[]): string[] {
+    const all = this.addedTo(peerId);
+    const gone = all.filter((address) => addresses === undefined || addresses.includes(address));
+    if (gone.length === all.length) this.#added.delete(peerId);
+    else
+      this.#added.set(
+        peerId,
+        all.filter((address) => !gone.includes(address)),
+      );
+    return gone;
   }
 
   /** The addresses that were added to a peer, in full. */
@@ -127,7 +152,7 @@ export class Gatekeeper implements Gate {
     if (toldBy !== 'user' && this.isCooling(peerId)) {
       throw new PeersError('PEER_REFUSED', { peerId }, { cause: new Error(awayMessage) });
     }
-    if (!this.#view.isDialing(peerId)) this.checkRoom(peerId);
+    if (!this.#view.isDialing(peerId)) this.#checkRoom(peerId, allDialLimits);
   }
 
   /** @throws {PeersError} `BANNED` */
@@ -139,20 +164,11 @@ export class Gatekeeper implements Gate {
   }
 
   /**
-   * Whether there is room for a dial beside what is open and under way.
+   * Whether a peer that is maintained may be dialled now. How many are open does not matter: what is worth less goes.
    * @throws {PeersError} `LIMIT_REACHED`
    */
-  checkRoom(peerId: string): void {
-    const { counts } = this.#view;
-    const uses = [
-      ['maxConnections', counts.open],
-      ['maxOutboundConnections', counts.outbound],
-      ['maxPendingConnections', this.#view.dialing()],
-    ] as const;
-    for (const [limit, used] of uses) {
-      const value = this.limits[limit];
-      if (used >= value) throw new PeersError('LIMIT_REACHED', { peerId, limit, value });
-    }
+  checkRedial(peerId: string): void {
+    this.#checkRoom(peerId, ['maxPendingConnections']);
   }
 
   /** Lets the user's own addresses pass until the result is called. */
@@ -206,7 +222,8 @@ export class Gatekeeper implements Gate {
     const { maxPendingConnections } = this.limits;
     if (pending.length >= maxPendingConnections) return `maxPendingConnections is ${maxPendingConnections}`;
     return (
-      this.#refusesOneMore() ??
+      // Who it is shows later.
+      (this.#lacksMaintained() ? undefined : this.#refusesOneMore()) ??
       this.#refusesOrigin(address, pending) ??
       (addressPolicy === 'loopback' ? refusalOf(address, addressPolicy, false) : undefined)
     );
@@ -217,13 +234,23 @@ export class Gatekeeper implements Gate {
     if (refusal !== undefined) return refusal;
     if (!this.#view.isTracked(peerId) && this.room <= 0) return 'too many peers';
     if (candidate.direction === 'inbound') {
-      const full = this.#refusesOneMore() ?? this.#refusesOrigin(remoteAddress, []);
+      const full =
+        (this.#isLacking(peerId) ? undefined : this.#refusesOneMore()) ??
+        this.#refusesOrigin(remoteAddress, []);
       if (full !== undefined) return full;
     }
     const rule = this.ruleFor(peerId);
     return isSurplus(candidate, this.#view.held(peerId), rule)
       ? `maxConnectionsPerPeer is ${rule.limit}`
       : undefined;
+  }
+
+  isBarred(peerId: string): boolean {
+    return this.#view.banOf(peerId) !== undefined || this.isCooling(peerId);
+  }
+
+  mayRedial(peerId: string): boolean {
+    return !this.isBarred(peerId) && !this.#view.maintained().has(peerId);
   }
 
   refusesRelaying(peerId: string): string | undefined {
@@ -242,6 +269,32 @@ export class Gatekeeper implements Gate {
       : undefined;
   }
 
+  /** Whether somebody who is maintained may come in and is not connected. */
+  #lacksMaintained(): boolean {
+    for (const peerId of this.#view.maintained().keys()) {
+      if (this.#isLacking(peerId) && !this.isBarred(peerId)) return true;
+    }
+    return false;
+  }
+
+  #isLacking(peerId: string): boolean {
+    return this.#view.maintained().has(peerId) && this.#view.held(peerId).length === 0;
+  }
+
+  /** @throws {PeersError} `LIMIT_REACHED` */
+  #checkRoom(peerId: string, limits: readonly (typeof allDialLimits)[number][]): void {
+    const { counts } = this.#view;
+    const used = {
+      maxConnections: counts.open,
+      maxOutboundConnections: counts.outbound,
+      maxPendingConnections: this.#view.dialing(),
+    };
+    for (const limit of limits) {
+      const value = this.limits[limit];
+      if (used[limit] >= value) throw new PeersError('LIMIT_REACHED', { peerId, limit, value });
+    }
+  }
+
   #refusesOneMore(): string | undefined {
     const { maxConnections, maxInboundConnections } = this.limits;
     const { open, inbound } = this.#view.counts;
@@ -252,9 +305,12 @@ export class Gatekeeper implements Gate {
   #refusesOrigin(address: Multiaddr, pending: readonly Multiaddr[]): string | undefined {
     const origin = originOf(address);
     if (origin === undefined) return undefined;
-    const { maxConnectionsPerIp } = this.limits;
-    let used = this.#view.counts.from(origin);
-    for (const other of pending) if (originOf(other) === origin) used += 1;
+    const { maxConnectionsPerIp, maxPendingConnections } = this.limits;
+    let waiting = 0;
+    for (const other of pending) if (originOf(other) === origin) waiting += 1;
+    const share = Math.max(1, Math.floor(maxPendingConnections * maxPendingShare));
+    if (waiting >= share) return `${share} of maxPendingConnections come from there already`;
+    const used = this.#view.counts.from(origin) + waiting;
     return used >= maxConnectionsPerIp ? `maxConnectionsPerIp is ${maxConnectionsPerIp}` : undefined;
   }
 

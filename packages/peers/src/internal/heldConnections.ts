@@ -2,7 +2,7 @@ import type { CloseCause, CloseCode } from '../events.ts';
 import type { NetworkConnection } from '../ports.ts';
 import type { ConnectionInfo } from '../types.ts';
 import { closeCauseOf } from './closeCause.ts';
-import { surplusOf, type ConnectionRule, type HeldConnection } from './connectionPlan.ts';
+import { surplusToClose, type ConnectionRule, type HeldConnection } from './connectionPlan.ts';
 
 const messages = {
   DISCONNECTED: 'disconnectPeer was called',
@@ -16,6 +16,8 @@ export const ownCause = (code: keyof typeof messages): CloseCause => ({ code, me
 /** The connections to one peer, and why this node is closing some of them. */
 export class HeldConnections {
   readonly #connections = new Map<string, NetworkConnection>();
+  /** Since when each is known, by the clock's elapsed time. */
+  readonly #knownSince = new WeakMap<NetworkConnection, number>();
   readonly #causes = new Map<string, CloseCause>();
 
   get size(): number {
@@ -26,10 +28,11 @@ export class HeldConnections {
     return this.#connections.has(id);
   }
 
-  /** Whether it is a new one. */
-  add(connection: NetworkConnection): boolean {
+  /** Whether it is a new one. `at` is the clock's elapsed time. */
+  add(connection: NetworkConnection, at: number): boolean {
     if (this.#connections.has(connection.id)) return false;
     this.#connections.set(connection.id, connection);
+    this.#knownSince.set(connection, at);
     return true;
   }
 
@@ -74,9 +77,10 @@ export class HeldConnections {
     }
   }
 
-  /** Closes those that are too many. */
-  trim(rule: ConnectionRule): void {
-    for (const id of surplusOf(this.held(), rule)) {
+  /** Closes those that are too many, as far as they are not in use; `another` has come, see {@link surplusToClose}. */
+  trim(rule: ConnectionRule, { another } = { another: false }): void {
+    if (this.#connections.size <= rule.limit) return;
+    for (const id of surplusToClose(this.held(), rule, { another })) {
       this.close(id, ownCause(rule.limit === 0 ? 'DISCONNECTED' : 'LIMIT'));
     }
   }
@@ -90,12 +94,12 @@ export class HeldConnections {
 
   /** Those that are open, as far as their worth is concerned. */
   held(): HeldConnection[] {
-    return this.usable().map(({ id, info: { direction, relayed, openedAt } }) => ({
-      id,
-      direction,
-      relayed,
-      openedAt,
-    }));
+    return this.usable().map((connection) => {
+      const { id, isInUse, info } = connection;
+      const { direction, relayed, openedAt } = info;
+      const knownSince = this.#knownSince.get(connection) ?? 0;
+      return { id, direction, relayed, openedAt, knownSince, isInUse };
+    });
   }
 
   /** Those that are open and that this node is not closing. */

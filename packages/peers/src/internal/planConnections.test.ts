@@ -149,7 +149,7 @@ const limitRows: readonly PlanRow[] = [
     {
       ...executors(1),
       ...few(2),
-      connected: [peer('a', { ...isExecutor, reputation: -11 }), peer('b'), peer('c')],
+      connected: [peer('a', { ...isExecutor, reputation: -17 }), peer('b'), peer('c')],
     },
     { close: ['a LIMIT', 'b LIMIT'] },
   ],
@@ -171,7 +171,7 @@ const limitRows: readonly PlanRow[] = [
   ],
   [
     'the pool has a limit of its own',
-    { pool: { ...pool, maxConnections: 1 }, connected: [peer('a'), peer('b', isInUse)] },
+    { pool: { ...pool, maxConnections: 1 }, connected: [peer('a', { lastUsedAt: now - 15_000 }), peer('b')] },
     { close: ['a LIMIT'] },
   ],
   [

@@ -22,6 +22,9 @@ const provenMs = 2_000;
 /** How many renewals may be under way. */
 const maxRenewals = 4;
 
+/** Beyond the pool's own maximum a connection stays for so long after its last use, in ms, times the patience with its peer. */
+const graceMs = 15_000;
+
 /**
  * What is to be done with the connections of a node, and why. Pure: the same view gives the same plan, in whatever order its
  * peers come, and a plan that was carried out leaves nothing to do.
@@ -30,10 +33,14 @@ const maxRenewals = 4;
  * second connection to a peer goes before the only one to another, then those whom no service needs, the least reputation, no
  * role, the least value to other services, relayed, unused for the longest time, inbound, the newest. Whom a service needs is not
  * closed for being idle.
+ *
+ * Limits act at once. The pool's own maximum leaves time to do what a connection was opened for: those that are one too many go
+ * when they were unused for a while, and nobody better goes instead. An old connection and its successor are one to it.
  */
 export function planConnections(view: PlanView): ConnectionPlan {
   const planning = new Planning(view);
   planning.closeDuplicates();
+  planning.keepLimitOfPeers();
   planning.closeUnused();
   planning.keepLimits();
   return planning.result();
@@ -56,6 +63,8 @@ class Planning {
   readonly #before: { readonly total: number; readonly outbound: number };
   /** Those beside the one that each peer is left with. */
   readonly #duplicates: Held[] = [];
+  /** Peers with two connections of which the kept one may still be refused. */
+  readonly #proving = new Set<Assessed>();
   #nextLookMs = latestLookMs;
 
   constructor(view: PlanView) {
@@ -85,10 +94,32 @@ class Planning {
       const cause = this.#expiredCause(connection) ?? this.#idleCause(one, connection);
       const provenInMs = one.keeper.openedAt + provenMs - this.#view.now;
       if (cause !== undefined && provenInMs > 0) {
+        this.#proving.add(one);
         this.#note(one, connection, 'renewing');
         this.#lookIn(provenInMs);
       } else if (cause !== undefined) this.#end(held, cause);
       else this.#lookAtEnd(one, connection);
+    }
+  }
+
+  /** What was in use when there came to be too many to its peer. */
+  keepLimitOfPeers(): void {
+    const { maxConnectionsPerPeer: most } = this.#view.limits;
+    for (const one of this.#assessed) {
+      if (one.peer.connections.length <= most) continue;
+      const own = this.#duplicates.filter((held) => held.one === one && !this.#closed.has(held.connection));
+      // An old one does not count while it is replaced.
+      const isReplaced =
+        this.#view.renewing.has(one.peer.peerId) || own.some((held) => this.#isReplaced(held));
+      let surplus = own.length + 1 - most - Number(isReplaced);
+      for (const held of own) {
+        if (surplus <= 0) break;
+        if (held.connection.isInUse) continue;
+        surplus--;
+        const why = `there are too many to this peer, maxConnectionsPerPeer is ${most}`;
+        this.#end(held, { code: 'LIMIT', message: `${why}; ${this.#worthOf(held)}` });
+      }
+      if (surplus > 0) this.#lookIn(soonestLookMs);
     }
   }
 
@@ -99,7 +130,7 @@ class Planning {
     for (const one of this.#assessed) {
       const { keeper } = one;
       const expired = this.#expiredCause(keeper);
-      if (isKept(one) || one.peer.isNeeded) {
+      if (isKept(one) || one.isNeeded) {
         if (expired === undefined) this.#lookAtAge(keeper);
         continue;
       }
@@ -127,6 +158,7 @@ class Planning {
     const { total, outbound } = this.#before;
     const standing = {
       connections: total,
+      pooled: total - this.#replaced,
       outbound,
       peers: this.#open.peers,
       renewals: this.#renew.length,
@@ -169,25 +201,36 @@ class Planning {
     const counted = { maxInboundConnections: 'inbound', maxOutboundConnections: 'outbound' } as const;
     const what =
       limit === 'maxInboundConnections' || limit === 'maxOutboundConnections' ? counted[limit] : 'total';
-    const before = this.#open[what];
-    if (before <= most) return;
+    const isOwn = limit === 'pool.maxConnections';
+    const before = isOwn ? this.#pooled : this.#open[what];
+    let surplus = before - most;
+    if (surplus <= 0) return;
     const free = allowed - most;
     const why = `there are ${before}, ${limit} is ${allowed}${free === 0 ? '' : `, ${free} of them kept free for roles`}`;
     for (const held of this.#closable()) {
-      if (this.#open[what] <= most) return;
-      if (what === 'total' || held.connection.direction === what) {
-        this.#end(held, { code: 'LIMIT', message: `${why}; ${this.#worthOf(held)}` });
-      }
+      if (surplus <= 0) return;
+      if (what !== 'total' && held.connection.direction !== what) continue;
+      surplus--;
+      const graceLeftMs = isOwn ? this.#graceEndOf(held) - this.#view.now : 0;
+      if (graceLeftMs > 0) this.#lookIn(graceLeftMs);
+      else this.#end(held, { code: 'LIMIT', message: `${why}; ${this.#worthOf(held)}` });
     }
+  }
+
+  /** When the pool's own maximum may end it. */
+  #graceEndOf({ one, connection }: Held): number {
+    return connection.lastUsedAt + graceMs * one.peer.patience;
   }
 
   /** What may go, the least valuable first. */
   *#closable(): Generator<Held> {
     for (const held of this.#duplicates) {
-      if (!held.connection.isInUse && !this.#closed.has(held.connection)) yield held;
+      const { one, connection } = held;
+      if (!connection.isInUse && !this.#closed.has(connection) && !this.#proving.has(one)) yield held;
     }
     for (const one of this.#assessed) {
-      if (!isKept(one) && !this.#closed.has(one.keeper)) yield { one, connection: one.keeper };
+      if (isKept(one) || this.#closed.has(one.keeper) || this.#proving.has(one)) continue;
+      yield { one, connection: one.keeper };
     }
   }
 
@@ -195,7 +238,7 @@ class Planning {
     const what =
       connection !== one.keeper
         ? 'there is another one to the same peer'
-        : one.peer.isNeeded
+        : one.isNeeded
           ? 'services need it, but the limit counts for more'
           : 'nothing speaks for it';
     const role = one.peer.roles.length > 0 ? one.peer.roles.join(' and ') : 'no role';
@@ -223,7 +266,7 @@ class Planning {
     }
   }
 
-  #renewalWaitsFor({ peer }: Assessed): Overdue['waitsFor'] | undefined {
+  #renewalWaitsFor({ keeper, peer }: Assessed): Overdue['waitsFor'] | undefined {
     const { limits, renewing, dialing, restingUntil, now } = this.#view;
     if (renewing.has(peer.peerId)) return 'renewing';
     const restMs = (restingUntil.get(peer.peerId) ?? 0) - now;
@@ -231,16 +274,37 @@ class Planning {
       this.#lookIn(restMs);
       return 'backOff';
     }
-    const open = peer.connections.filter((connection) => !this.#closed.has(connection)).length;
+    const open = peer.connections.filter((connection) => !this.#closed.has(connection));
+    // What is in use is not closed: a peer that always is would be given one more connection in each lifetime.
+    if (open.some((other) => other !== keeper && isExpired(other, this.#view))) return 'noRoom';
     const pending = dialing.size + renewing.size + this.#renew.length;
     const hasRoom =
       // The old one does not count while it is replaced.
-      open <= limits.maxConnectionsPerPeer &&
+      open.length <= limits.maxConnectionsPerPeer &&
       this.#before.total + pending < limits.maxConnections &&
       this.#before.outbound + pending < limits.maxOutboundConnections &&
       pending < limits.maxPendingConnections;
     if (!hasRoom) return 'noRoom';
     return renewing.size + this.#renew.length < maxRenewals ? undefined : 'queued';
+  }
+
+  /** As many as the pool's maximum counts. */
+  get #pooled(): number {
+    return this.#open.total - this.#replaced;
+  }
+
+  /** How many peers have an old connection beside the one that has replaced it. */
+  get #replaced(): number {
+    const replaced = new Set<Assessed>();
+    for (const { one, connection } of this.#duplicates) {
+      if (this.#isReplaced({ one, connection }) && !this.#closed.has(connection)) replaced.add(one);
+    }
+    return replaced.size;
+  }
+
+  /** Whether it is an old one beside the one that has replaced it. */
+  #isReplaced({ one, connection }: Held): boolean {
+    return isExpired(connection, this.#view) && !isExpired(one.keeper, this.#view);
   }
 
   #note({ peer: { peerId } }: Assessed, { id }: PlannedConnection, waitsFor: Overdue['waitsFor']): void {
@@ -289,7 +353,7 @@ class Planning {
     for (const one of this.#assessed) {
       if (this.#closed.has(one.keeper)) continue;
       const reasons = reasonsOf(one);
-      if (pool !== undefined && one.peer.isNeeded) reasons.push('needed');
+      if (pool !== undefined && one.isNeeded) reasons.push('needed');
       if (isLeast) reasons.push('minimum');
       if (reasons.length > 0) protections.set(one.peer.peerId, reasons);
     }
@@ -303,7 +367,7 @@ class Planning {
       { limit: 'maxInboundConnections', connections: inbound, allowed: limits.maxInboundConnections },
       { limit: 'maxOutboundConnections', connections: outbound, allowed: limits.maxOutboundConnections },
       { limit: 'maxConnections', connections: total, allowed: limits.maxConnections },
-      { limit: 'pool.maxConnections', connections: total, allowed: pool?.maxConnections ?? Infinity },
+      { limit: 'pool.maxConnections', connections: this.#pooled, allowed: pool?.maxConnections ?? Infinity },
     ] as const;
     const exceeded = rows.filter(({ connections, allowed }) => connections > allowed);
     if (exceeded.length === 0) return [];

@@ -41,8 +41,13 @@ const rows: readonly PlanRow[] = [
   ],
   [
     'of whom reputation says little good no need counts',
-    { ...few(1), connected: [peer('a', { ...needed, reputation: -11 }), peer('b')] },
+    { ...few(1), connected: [peer('a', { ...needed, reputation: -17 }), peer('b')] },
     { close: ['a LIMIT'] },
+  ],
+  [
+    'nor does it keep one that nobody uses',
+    { connected: [peer('a', { ...idle, ...needed, reputation: -17 })] },
+    { close: ['a IDLE'] },
   ],
   [
     'of equals the one goes that other services hold less of',

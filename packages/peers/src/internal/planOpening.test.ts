@@ -75,7 +75,12 @@ const openRows: readonly PlanRow[] = [
     },
     { open: ['a: executor'] },
   ],
-  ['a bad reputation is not dialled', { ...minimum(1), known: [known('a', { reputation: -10.5 })] }, {}],
+  ['a bad reputation is not dialled', { ...minimum(1), known: [known('a', { reputation: -16.5 })] }, {}],
+  [
+    'failures alone keep nobody out',
+    { ...minimum(1), known: [known('a', { reputation: -15 })] },
+    { open: ['a: minimum'] },
+  ],
   ['whoever rests is not dialled', { ...minimum(1), ...resting, known: [known('a')] }, {}],
   [
     'a role is filled beyond the maximum of the pool',

@@ -37,6 +37,8 @@ export function reservedPlaces(roles: readonly RoleCount[], limit: number): numb
 /** What the rest of the plan comes to. */
 export interface Standing {
   readonly connections: number;
+  /** The same as the pool's maximum counts them. */
+  readonly pooled: number;
   readonly outbound: number;
   /** Peers that stay. */
   readonly peers: number;
@@ -74,7 +76,7 @@ export function planOpening(view: PlanView, standing: Standing): Opening {
   const count = take(
     target - standing.peers - dialing.size - forRoles,
     // Beyond its own maximum the pool would close them again; those of a role are then kept instead.
-    Math.min(room, pool.maxConnections - standing.connections - pending - forRoles),
+    Math.min(room, pool.maxConnections - standing.pooled - dialing.size - forRoles),
   );
   if (count > 0) missing.push({ count, reason: { kind: 'minimum', connected: standing.peers, target } });
   return missing.length === 0 ? none : { missing, ...choose(view, missing) };

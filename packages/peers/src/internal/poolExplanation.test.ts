@@ -65,9 +65,9 @@ const rows: readonly Row[] = [
   [
     'has done too much',
     minimum(1),
-    { reputation: -11 },
+    { reputation: -17 },
     { dial: 'reputation' },
-    'the pool does not dial it: its reputation is below -10',
+    'the pool does not dial it: its reputation is below -16',
   ],
   ['has nothing about it', { connected: [peer('a')] }, { isConnected: true }, {}, ''],
   [

@@ -48,7 +48,7 @@ const waits: Record<NonNullable<PoolExplanation['overdue']>, string> = {
   renewing: 'another one is being opened',
   queued: 'others are being replaced first',
   backOff: 'the last attempt to replace it failed',
-  noRoom: 'a limit leaves no room for another one',
+  noRoom: 'a limit leaves no room for another one, or the one before is in use still',
 };
 
 /** The same in words. */
@@ -58,7 +58,8 @@ export function poolLines({ dial, restMs, overdue, exceeded = [] }: PoolExplanat
     lines.push(`the pool ${dials[dial]}${restMs === undefined ? '' : `, ${restMs} ms to go`}`);
   if (overdue !== undefined) lines.push(`its connection is past its lifetime: ${waits[overdue]}`);
   for (const { limit, connections, allowed } of exceeded) {
-    lines.push(`${limit} is exceeded, ${connections} instead of ${allowed}: those beyond it are protected`);
+    const why = limit === 'pool.maxConnections' ? 'protected, or were used a moment ago' : 'protected';
+    lines.push(`${limit} is exceeded, ${connections} instead of ${allowed}: those beyond it are ${why}`);
   }
   return lines;
 }

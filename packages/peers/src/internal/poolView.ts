@@ -29,7 +29,7 @@ export interface PlannedPeer {
   readonly isNeeded: boolean;
   /** What other services of the node hold of it: the sum of its tags in the peer store. */
   readonly value: number;
-  /** How many times as long as others it may be idle; at least 1. */
+  /** How many times as long as others it may be idle, or one too many for the pool; at least 1. */
   readonly patience: number;
   /** Never empty. */
   readonly connections: readonly PlannedConnection[];
@@ -96,7 +96,7 @@ export interface Shortage {
   readonly reason: OpenReason;
 }
 
-/** A limit that is exceeded because those beyond it are protected. */
+/** A limit that is exceeded because those beyond it are protected or, if it is the pool's own, were used a moment ago. */
 export interface Excess {
   readonly limit:
     | 'maxConnections'

@@ -3,10 +3,13 @@ import type { ConnectionPlan } from './poolView.ts';
 
 /** How many peers are remembered. */
 const maxPeers = 1_024;
-/** Whoever comes back within that time, or the idle time if that is longer, is needed by somebody. */
-const soonMs = 60_000;
-/** How many times as long as others a peer may be idle at most. */
-const maxPatience = 16;
+/**
+ * Whoever comes back within that time, or the idle time if that is longer, is needed by somebody. A little more than the five
+ * minutes in which the DHT looks itself up, and gossip for more neighbours when it found none.
+ */
+const soonMs = 360_000;
+/** How many times as long as others a peer may be idle, or one too many, at most: of 15 s that is a quarter of an hour. */
+const maxPatience = 64;
 
 interface Return {
   /** When the pool closed its last connection; `undefined` once it has come back. */
@@ -15,21 +18,26 @@ interface Return {
 }
 
 /**
- * Peers that came back soon after the pool had closed their connection for being idle: some part of one of the two nodes needs
- * them. Each time they may be idle for twice as long, so that whoever dials and the pool do not undo each other for ever.
+ * Peers that came back soon after their connection had been closed for being idle, or one too many: some part of one of the two
+ * nodes needs them. Each time they may stay unused for twice as long, so that whoever dials and the pool do not undo each other
+ * for ever.
  */
 export class Returns {
   readonly #peers = new BoundedMap<Return>(maxPeers);
 
-  /** Connections were closed: remembers who has lost the last one for being idle. */
+  /** Connections were closed: remembers who has lost the last one for being idle or one too many. */
   closed(
     closings: ConnectionPlan['close'],
     { now, connected }: { readonly now: number; connected: () => Iterable<{ readonly peerId: string }> },
   ): void {
-    const idle = new Set(closings.filter(({ cause }) => cause.code === 'IDLE').map(({ peerId }) => peerId));
-    if (idle.size === 0) return;
-    for (const { peerId } of connected()) idle.delete(peerId);
-    for (const peerId of idle) this.#peers.set(peerId, { closedAt: now, patience: this.patienceOf(peerId) });
+    const lost = new Set(
+      closings
+        .filter(({ cause: { code } }) => code === 'IDLE' || code === 'LIMIT')
+        .map(({ peerId }) => peerId),
+    );
+    if (lost.size === 0) return;
+    for (const { peerId } of connected()) lost.delete(peerId);
+    for (const peerId of lost) this.#peers.set(peerId, { closedAt: now, patience: this.patienceOf(peerId) });
   }
 
   /** There is a connection to a peer. */
@@ -43,7 +51,7 @@ export class Returns {
     else this.#peers.set(peerId, { closedAt: undefined, patience: Math.min(2 * patience, maxPatience) });
   }
 
-  /** How many times as long as others a peer may be idle. */
+  /** How many times as long as others a peer may stay unused. */
   patienceOf(peerId: string): number {
     return this.#peers.get(peerId)?.patience ?? 1;
   }

@@ -4,8 +4,8 @@ import type { PlannedConnection, PlannedPeer, PlanView } from './poolView.ts';
 /** In the order in which they are looked after. */
 export const allRoles: readonly PeerRole[] = ['executor', 'validator', 'relay'];
 
-/** Whose reputation is below this is neither dialled by the pool nor counted for a role. */
-export const lowestReputation = -10;
+/** Whose reputation is below this is neither dialled by the pool nor counted for a role, nor as needed: lower than failures alone lead. */
+export const lowestReputation = -16;
 
 /** Beyond all that reputation and role can make. */
 const neededRank = 1_000;
@@ -16,6 +16,8 @@ export interface Assessed {
   /** The one connection that is kept when only one is. */
   readonly keeper: PlannedConnection;
   readonly isInUse: boolean;
+  /** Whether others need it, and its reputation lets that count. */
+  readonly isNeeded: boolean;
   /** In whole points: what is less decides nothing. */
   readonly points: number;
   /** Need, reputation and role in one number: what decides first. */
@@ -73,7 +75,7 @@ export function assess(view: PlanView): Assessed[] {
     const isNeeded = peer.isNeeded && peer.reputation >= lowestReputation;
     const rank = neededRank * Number(isNeeded) + 2 * points + Number(peer.roles.length > 0);
     const isInUse = peer.connections.some((connection) => connection.isInUse);
-    return { peer, keeper, isInUse, points, rank, lastUsedAt: keeper.lastUsedAt, isCounted: false };
+    return { peer, keeper, isInUse, isNeeded, points, rank, lastUsedAt: keeper.lastUsedAt, isCounted: false };
   });
   assessed.sort(compareWorth);
   markCounted(assessed, view.pool?.roles ?? {});

@@ -109,14 +109,8 @@ export const peerMachine = setup({
           target: 'dialing',
           actions: { type: 'noteAddresses', params: ({ event }) => event },
         },
-        'peer.maintain': {
-          target: 'dialing',
-          actions: 'noteAnywhere',
-        },
-        'peer.release': {
-          target: 'disconnected',
-          actions: 'noteReleased',
-        },
+        'peer.maintain': { target: 'dialing', actions: 'noteAnywhere' },
+        'peer.release': { target: 'disconnected', actions: 'noteReleased' },
       },
     },
     dialing: {
@@ -185,10 +179,7 @@ export const peerMachine = setup({
     banned: {
       description: 'It was maintained, and will be when the ban has ended.',
       on: {
-        'peer.unban': {
-          target: 'away',
-          actions: ['noteUnbanned', 'forgetFailures'],
-        },
+        'peer.unban': { target: 'away', actions: ['noteUnbanned', 'forgetFailures'] },
         'connection.opened': { actions: { type: 'noteOpened', params: ({ event }) => event } },
       },
     },
