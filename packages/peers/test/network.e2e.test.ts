@@ -304,22 +304,23 @@ describe('the end of a connection', () => {
       .socket;
 
   it.each([
-    ['the peer closes it', undefined, ({ back }) => void back.close()],
-    ['this node closes it', undefined, ({ connection }) => void connection.close()],
-    ['the peer aborts it', 'RESET', ({ back }) => back.abort(new Error('go away'))],
-    ['the program of the peer dies', undefined, ({ back }) => socketOf(back).destroy()],
-    ['the network cuts it', 'RESET', ({ back }) => socketOf(back).resetAndDestroy()],
-    ['libp2p finds it dead', 'TIMEOUT', ({ raw }) => raw.abort(new DOMException('late', 'TimeoutError'))],
-    ['libp2p gives it up for another reason', 'ERROR', ({ raw }) => raw.abort(new Error('pruned'))],
+    ['the peer closes it', [undefined], ({ back }) => void back.close()],
+    ['this node closes it', [undefined], ({ connection }) => void connection.close()],
+    ['the peer aborts it', ['RESET'], ({ back }) => back.abort(new Error('go away'))],
+    // Which of the two, the system decides: it resets what the peer has not read.
+    ['the program of the peer dies', [undefined, 'RESET'], ({ back }) => socketOf(back).destroy()],
+    ['the network cuts it', ['RESET'], ({ back }) => socketOf(back).resetAndDestroy()],
+    ['libp2p finds it dead', ['TIMEOUT'], ({ raw }) => raw.abort(new DOMException('late', 'TimeoutError'))],
+    ['libp2p gives it up for another reason', ['ERROR'], ({ raw }) => raw.abort(new Error('pruned'))],
   ] as const satisfies readonly (readonly [
     string,
-    string | undefined,
+    readonly (string | undefined)[],
     (sides: { raw: Connection; back: Connection; connection: NetworkConnection }) => void,
-  ])[])('is told with what is known: %s', async (_, code, end) => {
+  ])[])('is told with what is known: %s', async (_, codes, end) => {
     const sides = await connect();
     end(sides);
     const [closed] = await sides.own.closed();
     expect(closed?.connection).toBe(sides.connection);
-    expect(closeCauseOf(closed?.error)?.code).toBe(code);
+    expect(codes).toContain(closeCauseOf(closed?.error)?.code);
   });
 });
