@@ -21,8 +21,10 @@ const idleLooks = 3;
 const idleLookMs = 1_000;
 
 const dialTargets = 8;
-const dialRounds = 5;
-const dialMs = 2_000;
+const dialRounds = 11;
+const dialMs = 800;
+/** Handshakes run through much code, and what is not compiled yet takes twice as long. */
+const dialWarmUpMs = 5_000;
 
 const stormRounds = 3;
 const stormRssGoalMb = 256;
@@ -141,7 +143,7 @@ function dialRows(): Promise<Row[]> {
     const pairs = await Promise.all(
       stacks.map((stack, i) => createPair(stack, parts.slice(2 * i, 2 * i + 2))),
     );
-    for (const pair of pairs) await pair(dialMs);
+    for (const pair of pairs) await pair(dialWarmUpMs);
     const [service, stock, tuned] = (await inTurn(dialRounds, pairs, (pair) => pair(dialMs))).map(median);
     const rateRow = (metric: string, value: number, goal: number | null): Row =>
       row(metric, { value, baseline: stock!, unit: '1/s', against }, goal);
