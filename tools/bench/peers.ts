@@ -89,7 +89,7 @@ function idleGrowth(): Promise<Grown[]> {
   const stacks = Array.from({ length: idleNodes }, (): StackName[] => ['tuned', 'stock']).flat();
   return withParts(1 + stacks.length, async ([crowd, ...holders]) => {
     await crowd!.ask('crowd', idleCount);
-    const plan = { maxConnections: 2 * idleCount };
+    const plan = { maxConnections: 2 * idleCount, isPatient: true };
     const targets = await Promise.all(
       holders.map((holder, i) => holder.ask('start', [{ ...plan, stack: stacks[i]! }])),
     );
@@ -114,6 +114,7 @@ function idleGrowth(): Promise<Grown[]> {
 
 async function idleRows(): Promise<Row[]> {
   const grown = await idleGrowth();
+  if (new Set(grown.map(({ stack }) => stack)).size < 2) return [];
   const of = (which: keyof Memory) => {
     const kib = (stack: StackName): number =>
       median(grown.filter((each) => each.stack === stack).map((each) => each[which]));

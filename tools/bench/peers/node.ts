@@ -28,6 +28,8 @@ export interface NodePlan {
   readonly stack: StackName;
   /** How many connections it keeps. @default that of the stack */
   readonly maxConnections?: number;
+  /** libp2p's monitor pings as ever, and ends no connection: on a busy machine it ends them all. @default false */
+  readonly isPatient?: boolean;
 }
 
 /** Starts a node. */

@@ -8,7 +8,7 @@ import { createLibp2p } from 'libp2p';
 import { dialSignal, inboundConnectionThreshold, type CreateNode } from './node.ts';
 
 /** A node as libp2p's documentation builds it. */
-export const create: CreateNode = async ({ maxConnections }) => {
+export const create: CreateNode = async ({ maxConnections, isPatient = false }) => {
   const libp2p = await createLibp2p({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
@@ -18,6 +18,7 @@ export const create: CreateNode = async ({ maxConnections }) => {
       inboundConnectionThreshold,
       ...(maxConnections !== undefined && { maxConnections }),
     },
+    connectionMonitor: { abortConnectionOnPingFailure: !isPatient },
     services: { identify: identify(), ping: ping() },
   });
   return {
