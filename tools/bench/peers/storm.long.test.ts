@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { storm } from '../../../tools/bench/peers/storm.ts';
+import { storm } from './storm.ts';
 
 const mebibyte = 1_048_576;
 
