@@ -76,7 +76,9 @@ function viewOf(seed: number): object {
 
 /** How long one plan for 10,000 peers takes, in ms each. */
 export async function plannerTimes(): Promise<number[]> {
-  const { planConnections } = (await import(planner.href)) as { planConnections(view: object): unknown };
+  const { planConnections } = (await import(planner.href)) as {
+    readonly planConnections: (view: object) => unknown;
+  };
   const views = Array.from({ length: warmUpRounds + rounds }, (_, seed) => viewOf(seed));
   const times = views.map((view) => {
     const start = performance.now();
