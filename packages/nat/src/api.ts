@@ -1,0 +1,84 @@
+import type { PeerId } from '@libp2p/interface';
+import type { EventSource } from '@lloom/core';
+import type { Multiaddr } from '@multiformats/multiaddr';
+import type { NatEvents } from './events.ts';
+import type {
+  AutonatConfig,
+  CallConfig,
+  NatExplanation,
+  NatStatus,
+  RelayClientConfig,
+  RelayedConnection,
+  RelayServerConfig,
+} from './types.ts';
+
+/** Knows whether this node can be reached, and has it reached through relays and NATs. */
+export interface Nat extends EventSource<NatEvents> {
+  /**
+   * Asks peers from now on whether they can reach this node, and answers those who ask. Called again, it changes the
+   * configuration and keeps what is known, as far as the new one admits it. Before the node starts it is kept for then.
+   *
+   * @throws {ConfigError} `INVALID_CONFIG`; nothing was changed then
+   * @example
+   * ```ts
+   * await nat.enableAutonat({ confidenceThreshold: 3, throttleIntervalMs: 10_000 });
+   * nat.addEventListener('nat:changed', ({ detail }) => console.log(detail.status.kind));
+   * ```
+   */
+  enableAutonat(config?: AutonatConfig): Promise<void>;
+  /** Asks nobody any more, and answers nobody. The status is `unknown` from then on; verified addresses are taken back. */
+  disableAutonat(): Promise<void>;
+  /** Whether others can reach this node, as far as it is known. */
+  natStatus(): NatStatus;
+  /** Everything that is known of how this node can be reached: for people, logs and tests. */
+  explainNat(): NatExplanation;
+  /**
+   * Keeps places at relays from now on, so that this node can be reached through them: lost ones are asked for again, with
+   * growing pauses, for as long as it takes. Resolves when that has begun; `relay:reserved` tells of each place. Called again,
+   * it changes the configuration; what both have in common stays. Without this call it begins by itself, with the
+   * configuration of the service, when this node turns out to be private.
+   *
+   * @throws {ConfigError} `INVALID_CONFIG`; nothing was changed then
+   * @throws {AddressError} for a relay's address that cannot be used
+   * @throws {NatError} `RELAY_DISABLED`
+   */
+  enableRelayClient(config?: RelayClientConfig): Promise<void>;
+  /** Gives every place up, and does not begin by itself again. Connections through relays stay until they end. */
+  disableRelayClient(): Promise<void>;
+  /** Where others can dial this node through relays now, each ending in `/p2p-circuit`. */
+  relayAddresses(): string[];
+  /**
+   * Opens a connection to a peer through a relay, unless there is one, or one that does without.
+   *
+   * @param relayAddr the relay's address with its peer id, with or without `/p2p-circuit/p2p/<peer id>` behind it
+   * @throws {AddressError} for an address or peer id that cannot be used
+   * @throws {NatError} `INVALID_RELAY_ADDRESS`, `RELAY_DIAL_FAILED`, `RELAY_DISABLED`, `CANCELLED`, `STOPPED`
+   */
+  dialPeerThroughRelay(
+    peer: PeerId | string,
+    relayAddr: Multiaddr | string,
+    config?: CallConfig,
+  ): Promise<RelayedConnection | undefined>;
+  /**
+   * Carries connections for others from now on. Called again, it changes the configuration: places that were taken stay for as
+   * long as they were promised. It works on a node that is not public as well, and warns, for some networks are private.
+   *
+   * @throws {ConfigError} `INVALID_CONFIG`; nothing was changed then
+   * @throws {NatError} `RELAY_DISABLED`, `NOT_PUBLIC`
+   */
+  enableRelayServer(config?: RelayServerConfig): Promise<void>;
+  /** Ends all places and all connections that go through this node. */
+  disableRelayServer(): Promise<void>;
+  /**
+   * How many bytes connections to a peer still carry, both ways together; `undefined` when as many as one likes, or when
+   * there is no connection. 0 shortly before a relay would end the last one for its age. Asked often: it is quick.
+   */
+  bytesLeft(peer: PeerId | string): number | undefined;
+  /**
+   * Makes room for so many bytes where a relay would let too few through: a direct connection, or else another one through a
+   * relay. Resolves with whether there is room now. Several callers share one attempt.
+   */
+  makeRoom(peer: PeerId | string, bytes: number, config?: CallConfig): Promise<boolean>;
+  /** Whether a connection to the peer is needed, for it is a relay that this node is reached through, or to be upgraded. */
+  isNeeded(peer: PeerId | string): boolean;
+}

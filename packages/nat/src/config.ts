@@ -1,0 +1,141 @@
+import {
+  boolean,
+  ConfigError,
+  integer,
+  listOf,
+  resolveConfig,
+  text,
+  type Check,
+  type Checks,
+  type ConfigProblem,
+} from '@lloom/core';
+import type { AutonatConfig, RelayClientConfig, RelayServerConfig } from './types.ts';
+
+/** How a node finds out whether it can be reached, and what it does about it. Every field is optional for users. */
+export interface NatConfig {
+  /**
+   * Whether peers are asked if they can reach this node.
+   * @default true - the specification's `enable_autonat`
+   */
+  readonly enableAutonat?: boolean;
+  /** How they are asked. */
+  readonly autonat?: AutonatConfig;
+  /**
+   * Whether relays may be used: to dial others through them, and to be reached through them once this node turns out to be
+   * private, or `enableRelayClient()` is called. This node never relays for others by itself.
+   * @default true - the specification's `enable_relay`
+   */
+  readonly enableRelay?: boolean;
+  /** Through which relays this node is reached, once it is. */
+  readonly relayClient?: RelayClientConfig;
+  /**
+   * Whether connections through relays are replaced by direct ones where NATs allow it, with DCUtR.
+   * @default true
+   */
+  readonly enableHolePunching?: boolean;
+}
+
+/** A complete configuration. */
+export interface ResolvedNatConfig {
+  readonly enableAutonat: boolean;
+  readonly autonat: Required<AutonatConfig>;
+  readonly enableRelay: boolean;
+  readonly relayClient: Required<RelayClientConfig>;
+  readonly enableHolePunching: boolean;
+}
+
+const kibibyte = 1_024;
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+
+export const autonatDefaults: Required<AutonatConfig> = Object.freeze({
+  enableServer: true,
+  confidenceThreshold: 3,
+  throttleIntervalMs: 10_000,
+  onlyGlobalIps: true,
+});
+
+export const relayClientDefaults: Required<RelayClientConfig> = Object.freeze({
+  relays: Object.freeze([]),
+  maxReservations: 2,
+});
+
+export const relayServerDefaults: Required<RelayServerConfig> = Object.freeze({
+  maxReservations: 128,
+  reservationTtlMs: hourMs,
+  maxConnectionBytes: 64 * kibibyte * kibibyte,
+  maxConnectionMs: 30 * minuteMs,
+  onlyIfPublic: false,
+});
+
+const autonatChecks: Checks<Required<AutonatConfig>> = {
+  enableServer: boolean,
+  confidenceThreshold: integer(1, 100),
+  throttleIntervalMs: integer(10, hourMs),
+  onlyGlobalIps: boolean,
+};
+
+const relayClientChecks: Checks<Required<RelayClientConfig>> = {
+  relays: listOf(text(/^\//, 'an address that begins with "/"'), 64),
+  maxReservations: integer(1, 16),
+};
+
+const connectionBytes = integer(kibibyte, 2 ** 40);
+const relayServerChecks: Checks<Required<RelayServerConfig>> = {
+  maxReservations: integer(1, 10_000),
+  reservationTtlMs: integer(1_000, 24 * hourMs),
+  maxConnectionBytes: (value) => (value === Infinity ? undefined : connectionBytes(value)),
+  maxConnectionMs: integer(10_000, 24 * hourMs),
+  onlyIfPublic: boolean,
+};
+
+/** @throws {ConfigError} listing every problem */
+export const resolveAutonatConfig = (config: AutonatConfig = {}): Required<AutonatConfig> =>
+  resolveConfig('autonat', { checks: autonatChecks, defaults: autonatDefaults }, config);
+
+/** @throws {ConfigError} listing every problem */
+export const resolveRelayClientConfig = (config: RelayClientConfig = {}): Required<RelayClientConfig> =>
+  resolveConfig('relayClient', { checks: relayClientChecks, defaults: relayClientDefaults }, config);
+
+/** @throws {ConfigError} listing every problem */
+export const resolveRelayServerConfig = (config: RelayServerConfig = {}): Required<RelayServerConfig> =>
+  resolveConfig('relayServer', { checks: relayServerChecks, defaults: relayServerDefaults }, config);
+
+const anything: Check = () => undefined;
+const checks: Checks<Required<NatConfig>> = {
+  enableAutonat: boolean,
+  autonat: anything,
+  enableRelay: boolean,
+  relayClient: anything,
+  enableHolePunching: boolean,
+};
+const defaults: Required<NatConfig> = {
+  enableAutonat: true,
+  autonat: {},
+  enableRelay: true,
+  relayClient: {},
+  enableHolePunching: true,
+};
+
+/**
+ * A complete configuration.
+ * @throws {ConfigError} listing every problem
+ */
+export function resolveNatConfig(input: NatConfig = {}): ResolvedNatConfig {
+  const problems: ConfigProblem[] = [];
+  const collect = <T>(resolve: () => T): T | undefined => {
+    try {
+      return resolve();
+    } catch (error) {
+      if (!ConfigError.is(error)) throw error;
+      problems.push(...error.data.problems);
+      return undefined;
+    }
+  };
+  const flat = collect(() => resolveConfig<Required<NatConfig>>('nat', { checks, defaults }, input));
+  const autonat = collect(() => resolveAutonatConfig(flat?.autonat));
+  const relayClient = collect(() => resolveRelayClientConfig(flat?.relayClient));
+  if (flat === undefined || autonat === undefined || relayClient === undefined)
+    throw new ConfigError(problems);
+  return { ...flat, autonat, relayClient };
+}
