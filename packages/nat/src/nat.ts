@@ -33,13 +33,28 @@ import { Upgrading } from './upgrading.ts';
  *
  * @throws {ConfigError} listing every problem of the configuration
  */
-export function createNat(given: NatConfig & NatPorts, createNetworks: (ports: NatPorts) => Networks): Nat & Startable {
-  const { inspect, clock = systemClock, random = systemRandom, meter: _, dialer, relaySource, ...rest } = given;
+export function createNat(
+  given: NatConfig & NatPorts,
+  createNetworks: (ports: NatPorts) => Networks,
+): Nat & Startable {
+  const {
+    inspect,
+    clock = systemClock,
+    random = systemRandom,
+    meter: _,
+    dialer,
+    relaySource,
+    ...rest
+  } = given;
   const config = resolveNatConfig(rest);
   const networks = createNetworks({ clock, random, ...(dialer && { dialer }) });
   const hub = new EventHub<NatEvents>((error, type) => networks.log(`a listener of ${type} failed`, error));
   const shared = { clock, random, inspect, hub, log: networks.log.bind(networks) };
-  const upgrading = new Upgrading({ ...shared, network: networks.direct, isEnabled: config.enableHolePunching });
+  const upgrading = new Upgrading({
+    ...shared,
+    network: networks.direct,
+    isEnabled: config.enableHolePunching,
+  });
   const circuits = new Circuits({ ...shared, network: networks.circuits, upgrading });
   const reserving = new Reserving({ ...shared, network: networks.relays, source: relaySource, config });
   const relaying = new Relaying({ ...shared, network: networks.relayHost, source: relaySource });
@@ -51,7 +66,12 @@ export function createNat(given: NatConfig & NatPorts, createNetworks: (ports: N
       upgrading.reachabilityChanged();
     },
   });
-  return new NatService({ config, hub, networks, parts: { upgrading, circuits, reserving, relaying, probing } });
+  return new NatService({
+    config,
+    hub,
+    networks,
+    parts: { upgrading, circuits, reserving, relaying, probing },
+  });
 }
 
 interface ServicePorts {

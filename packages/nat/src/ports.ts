@@ -8,7 +8,12 @@ import type {
   TypedEventTarget,
   Upgrader,
 } from '@libp2p/interface';
-import type { AddressManager, ConnectionManager, Registrar, TransportManager } from '@libp2p/interface-internal';
+import type {
+  AddressManager,
+  ConnectionManager,
+  Registrar,
+  TransportManager,
+} from '@libp2p/interface-internal';
 import type { CommonPorts } from '@lloom/core';
 
 /** What libp2p lends the service. */
