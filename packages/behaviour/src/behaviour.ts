@@ -17,6 +17,7 @@ import type { Rpc } from '@lloom/rpc';
 import { openDatastore, type OpenDatastore } from './adapters/datastore.ts';
 import { createNode, type NodeServices } from './adapters/libp2p.ts';
 import { routingTableOf } from './adapters/kad.ts';
+import { keepKadMode } from './adapters/kadMode.ts';
 import { hasOnlyLoopback, localDiscoveryOf } from './adapters/mdns.ts';
 import {
   resolveNetworkConfig,
@@ -30,6 +31,7 @@ import { checkRuntime } from './internal/runtime.ts';
 import { nodeMachine } from './machines/node.machine.ts';
 import { discoverySurface, type DiscoverySurface } from './surface/discovery.ts';
 import { gossipSurface, type GossipSurface } from './surface/gossip.ts';
+import { natSurface, type NatSurface } from './surface/nat.ts';
 import { peersSurface, type PeersSurface } from './surface/peers.ts';
 import { rpcSurface, type RpcSurface } from './surface/rpc.ts';
 import { wire } from './wiring.ts';
@@ -42,7 +44,7 @@ export interface StopConfig {
 
 /** A node of the network: every package composed, under the names of the specification. */
 export interface LloomBehaviour
-  extends PeersSurface, RpcSurface, DiscoverySurface, GossipSurface, EventSource<LloomEvents> {
+  extends PeersSurface, RpcSurface, DiscoverySurface, GossipSurface, NatSurface, EventSource<LloomEvents> {
   /** The node's own peer id. */
   readonly peerId: string;
   /** The libp2p node underneath. */
@@ -126,8 +128,13 @@ class Node extends EventHub<LloomEvents> {
     const { value } = await waitFor(this.#actor, (snapshot) => !snapshot.matches('starting'));
     if (value === 'failed' || this.#libp2p === undefined) throw startError(this.#error, this.#config);
     const libp2p = this.#libp2p;
-    const { dht, peers, rpc, discovery, gossip } = libp2p.services;
-    const calls = { ...rpcSurface(rpc), ...discoverySurface(discovery), ...gossipSurface(gossip) };
+    const { dht, peers, rpc, discovery, gossip, nat } = libp2p.services;
+    const calls = {
+      ...rpcSurface(rpc),
+      ...discoverySurface(discovery),
+      ...gossipSurface(gossip),
+      ...natSurface(nat),
+    };
     return Object.assign(withLive(this, peersSurface(peers)), calls, {
       peerId: this.#identity.peerId,
       libp2p,
@@ -177,11 +184,16 @@ class Node extends EventHub<LloomEvents> {
       const parts = { peerId, privateKey, config: this.#config, ports, datastore, stack };
       this.#libp2p = await createNode(parts);
       if (damage !== undefined) this.#log(damage.message, damage.error);
-      const { peers, rpc, discovery, gossip } = this.#services();
-      peers.forwardTo(this);
-      rpc.forwardTo(this);
-      discovery.forwardTo(this);
-      gossip.forwardTo(this);
+      const { peers, rpc, discovery, gossip, nat } = this.#services();
+      for (const service of [peers, rpc, discovery, gossip, nat]) service.forwardTo(this);
+      const setKadMode = keepKadMode({
+        libp2p: this.#libp2p,
+        dht: () => this.#services().dht,
+        kadProtocol: this.#config.kadProtocol,
+        routingTable,
+        onError: (error) => this.#log('the mode of the DHT could not be kept', error),
+      });
+      nat.addEventListener('nat:changed', ({ detail }) => void setKadMode(detail.status));
       await this.#libp2p.start();
     } catch (error) {
       await this.#stop();

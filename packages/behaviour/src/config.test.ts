@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { resolveNetworkConfig } from './config.ts';
+import { packageConfigs, resolveNetworkConfig, type NetworkConfig } from './config.ts';
 
 describe('enableMdns', () => {
   test('holds as the specification wants it, but not on this machine alone', () => {
@@ -22,5 +22,27 @@ describe('enableMdns', () => {
       const config = { addressPolicy, enableMdns: 'yes' as unknown as boolean };
       expect(() => resolveNetworkConfig(config)).toThrow(/want true or false/);
     }
+  });
+});
+
+describe('enableAutonat, enableRelay', () => {
+  const natOf = (config: NetworkConfig) => packageConfigs(resolveNetworkConfig(config)).nat;
+
+  test('hold as the specification wants it', () => {
+    expect(resolveNetworkConfig({})).toMatchObject({ enableAutonat: true, enableRelay: true });
+    expect(natOf({ enableAutonat: false, enableRelay: false })).toEqual({
+      enableAutonat: false,
+      enableRelay: false,
+    });
+  });
+
+  test('give way to what is said of the package, which says the rest', () => {
+    const nat = { enableRelay: false, autonat: { onlyGlobalIps: false } };
+    expect(natOf({ packages: { nat } })).toEqual({ enableAutonat: true, ...nat });
+  });
+
+  test('are true or false', () => {
+    const config = { enableAutonat: 1, enableRelay: 'no' } as unknown as NetworkConfig;
+    expect(() => resolveNetworkConfig(config)).toThrow(/enableAutonat.*\n?.*enableRelay/s);
   });
 });

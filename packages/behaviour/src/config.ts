@@ -14,6 +14,7 @@ import {
 } from '@lloom/core';
 import type { DiscoveryConfig, LocalDiscovery } from '@lloom/discovery';
 import type { GossipConfig } from '@lloom/gossip';
+import type { NatConfig } from '@lloom/nat';
 import type { PeersConfig } from '@lloom/peers';
 import type { RpcConfig } from '@lloom/rpc';
 
@@ -23,6 +24,7 @@ export interface PackagesConfig {
   readonly peers?: PeersConfig;
   readonly discovery?: DiscoveryConfig;
   readonly gossip?: GossipConfig;
+  readonly nat?: NatConfig;
 }
 
 /** How a node is set up. Every field is optional for users. */
@@ -109,6 +111,18 @@ export interface NetworkConfig {
    */
   readonly enableMdns?: boolean;
   /**
+   * Whether peers are asked if this node can be reached from outside, and answered when they ask. How stands in
+   * `packages.nat.autonat`; `enableAutonat()` and `disableAutonat()` change it on a running node.
+   * @default true - the specification's `enable_autonat`
+   */
+  readonly enableAutonat?: boolean;
+  /**
+   * Whether relays may be used: to dial others through them, and to be reached through them once this node turns out to be
+   * private, or `enableRelayClient()` is called. A node never relays for others before `enableRelayServer()` is called.
+   * @default true - the specification's `enable_relay`
+   */
+  readonly enableRelay?: boolean;
+  /**
    * How often services are looked for again, in ms, give or take a tenth.
    * @default 300_000 - the specification's continuous discovery
    */
@@ -169,6 +183,8 @@ export const networkDefaults: ResolvedNetworkConfig = Object.freeze({
   maxConnections: 200,
   maxConnectionsPerPeer: 3,
   enableMdns: true,
+  enableAutonat: true,
+  enableRelay: true,
   discoveryIntervalMs: 300_000,
   chainId: 1,
   packages: {},
@@ -204,9 +220,11 @@ const checks: Checks<Required<NetworkConfig>> = {
   maxConnections: integer(1, 100_000),
   maxConnectionsPerPeer: integer(1, 1_000),
   enableMdns: boolean,
+  enableAutonat: boolean,
+  enableRelay: boolean,
   discoveryIntervalMs: integer(1, dayMs),
   chainId: integer(1),
-  packages: objectWith('rpc', 'peers', 'discovery', 'gossip'),
+  packages: objectWith('rpc', 'peers', 'discovery', 'gossip', 'nat'),
 };
 
 /**
@@ -262,5 +280,6 @@ export function packageConfigs(config: ResolvedNetworkConfig): Required<Packages
       ...packages.discovery,
     },
     gossip: { ...networkDefaults.gossipsubConfig, ...config.gossipsubConfig, ...packages.gossip },
+    nat: { enableAutonat: config.enableAutonat, enableRelay: config.enableRelay, ...packages.nat },
   };
 }

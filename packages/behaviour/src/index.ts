@@ -64,6 +64,18 @@ export {
   type Verdict,
 } from '@lloom/gossip';
 export {
+  isPublic,
+  NatError,
+  type AutonatConfig,
+  type NatErrorCode,
+  type NatExplanation,
+  type NatStatus,
+  type RelayClientConfig,
+  type RelayedConnection,
+  type RelayServerConfig,
+  type StaysRelayedReason,
+} from '@lloom/nat';
+export {
   PeersError,
   type Ban,
   type ConnectionInfo,

@@ -28,6 +28,9 @@ test('what a peer is, is what it has proven to offer', async () => {
   const discovery = {
     servicesOf: () => [{ kind: 'validator' }, { kind: 'executor' }, { kind: 'executor' }],
     executors: async function* () {},
+    rendezvousPeers: async function* (name: string) {
+      yield { peerId: `friend of ${name}`, addresses: [] };
+    },
     validators: vi.fn<(config: object) => AsyncIterable<object>>(async function* () {
       yield provider;
     }),
@@ -44,12 +47,13 @@ test('what a peer is, is what it has proven to offer', async () => {
   expect([await find('executor'), await find('validator'), await find('relay')]).toEqual([
     [],
     [{ peerId, addresses }],
-    [],
+    [{ peerId: 'friend of lloom/relay/1.0.0', addresses: [] }],
   ]);
   expect(discovery.validators).toHaveBeenCalledWith(expect.objectContaining({ signal }));
 });
 
-test('needed are those in a mesh of gossip, and one bootstrap peer that is connected', async () => {
+test('needed are those in a mesh of gossip, one bootstrap peer that is connected, and relays', async () => {
+  const relays = new Set(['peer-5']);
   const meshes = new Map([
     ['one', ['peer-1', 'peer-2']],
     ['two', ['peer-2', 'peer-3']],
@@ -60,16 +64,18 @@ test('needed are those in a mesh of gossip, and one bootstrap peer that is conne
     gossip: { subscribedTopics: () => [...meshes.keys()], gossipsubMeshPeers },
     discovery: { bootstrapPeers: () => bootstrapPeers },
     peers: { connectedPeers: () => ['peer-8', 'peer-9'] },
+    nat: { isNeeded: (peerId: string) => relays.has(peerId) },
   });
   const needed = (): string[] =>
     Array.from({ length: 9 }, (_, at) => `peer-${at + 1}`).filter(
       (peerId) => ports.peers.usage?.isNeeded?.(peerId) === true,
     );
-  expect(needed()).toEqual(['peer-1', 'peer-2', 'peer-3', 'peer-8']);
+  expect(needed()).toEqual(['peer-1', 'peer-2', 'peer-3', 'peer-5', 'peer-8']);
   expect(gossipsubMeshPeers).toHaveBeenCalledTimes(2);
   await Promise.resolve();
   meshes.delete('one');
   bootstrapPeers.length = 0;
+  relays.clear();
   expect(needed()).toEqual(['peer-2', 'peer-3']);
 });
 
@@ -249,5 +255,49 @@ describe('what nodes offer', () => {
     const gossip = gossipOf([]);
     await portsOf({ gossip }).discovery.channel?.publish(new Uint8Array([1]));
     expect(gossip.published).toEqual([]);
+  });
+});
+
+describe('nat', () => {
+  test('dials through peers, as the user or strangers name addresses', async () => {
+    const dialPeer = vi.fn<Services['peers']['dialPeer']>();
+    const { signal } = new AbortController();
+    const { dialer } = portsOf({ peers: { dialPeer } }).nat;
+    for (const toldBy of ['user', 'peers'] as const) await dialer!.dial('peer-1', [], { signal, toldBy });
+    expect(dialPeer.mock.calls).toEqual([
+      ['peer-1', [], { signal, toldBy: 'user' }],
+      ['peer-1', [], { signal, toldBy: 'peers' }],
+    ]);
+  });
+
+  test('finds relays by a name in the DHT, and has this one found by it', async () => {
+    const joined: string[] = [];
+    const discovery = {
+      joinRendezvous: (name: string) => {
+        joined.push(name);
+        return () => void joined.pop();
+      },
+      rendezvousPeers: async function* (name: string) {
+        yield { peerId: `friend of ${name}`, addresses: [] };
+      },
+    };
+    const { relaySource } = portsOf({ discovery }).nat;
+    const { signal } = new AbortController();
+    const found: unknown[] = [];
+    for await (const candidate of relaySource!.find({ signal })) found.push(candidate);
+    expect(found).toEqual([{ peerId: 'friend of lloom/relay/1.0.0', addresses: [] }]);
+    const retire = relaySource!.announce!();
+    expect(joined).toEqual(['lloom/relay/1.0.0']);
+    retire();
+    expect(joined).toEqual([]);
+  });
+
+  test('tells requests how much a relay still carries, and makes room for them', async () => {
+    const makeRoom = vi.fn<Services['nat']['makeRoom']>(async () => true);
+    const { relayBudget } = portsOf({ nat: { bytesLeft: () => 7, makeRoom } }).rpc;
+    expect(relayBudget?.bytesLeft('peer-1')).toBe(7);
+    const { signal } = new AbortController();
+    expect(await relayBudget?.makeRoom?.('peer-1', 9, { signal })).toBe(true);
+    expect(makeRoom).toHaveBeenCalledWith('peer-1', 9, { signal });
   });
 });

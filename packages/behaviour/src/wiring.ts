@@ -7,6 +7,7 @@ import {
   type RoutingTable,
 } from '@lloom/discovery';
 import { gossip, type Gossip, type GossipPorts, type MessageKeys } from '@lloom/gossip';
+import { nat, type Nat, type NatPorts } from '@lloom/nat';
 import { peers, type PeerFact, type Peers, type PeersPorts } from '@lloom/peers';
 import { rpc, type Rpc, type RpcPorts } from '@lloom/rpc';
 import type { Datastore } from 'interface-datastore';
@@ -14,6 +15,7 @@ import type { PackagesConfig } from './config.ts';
 import { descriptorChannel } from './internal/descriptorChannel.ts';
 import { neededPeers } from './internal/neededPeers.ts';
 import { performanceOf } from './internal/performance.ts';
+import { relaysOf } from './internal/relays.ts';
 import { rolesOf } from './internal/roles.ts';
 import { topicPeersOf } from './internal/topicPeers.ts';
 
@@ -23,6 +25,7 @@ export type Services = {
   readonly rpc: Rpc;
   readonly discovery: Discovery;
   readonly gossip: Gossip;
+  readonly nat: Nat;
 };
 
 /** The ports of every package. */
@@ -31,6 +34,7 @@ export interface Ports {
   readonly rpc: RpcPorts;
   readonly discovery: DiscoveryPorts & Pick<Signing, 'signer' | 'verifier'>;
   readonly gossip: GossipPorts;
+  readonly nat: NatPorts;
 }
 
 /** What signing takes. */
@@ -69,6 +73,11 @@ export function wire({ keys, ...signing }: Signing, services: () => Services, ow
       alternatives: {
         find: (query) => services().discovery.alternativeTo(query),
         search: (query, config) => services().discovery.findAlternative(query, config),
+      },
+      // nat -> rpc: RelayBudget
+      relayBudget: {
+        bytesLeft: (peerId, connectionId) => services().nat.bytesLeft(peerId, connectionId),
+        makeRoom: (peerId, bytes, config) => services().nat.makeRoom(peerId, bytes, config),
       },
     },
     discovery: {
@@ -111,13 +120,23 @@ export function wire({ keys, ...signing }: Signing, services: () => Services, ow
       score: { scoreOf: (peerId) => services().peers.reputationOf(peerId) },
       reputation,
     },
+    nat: {
+      ...common,
+      // peers -> nat: Dialer
+      dialer: {
+        dial: async (peerId, addresses, call) =>
+          void (await services().peers.dialPeer(peerId, addresses, call)),
+      },
+      // discovery -> nat: RelaySource
+      relaySource: relaysOf(() => services().discovery),
+    },
     peers: {
       ...common,
       // discovery -> peers: ServiceSource
       services: (peerId) => services().discovery.servicesOf(peerId),
       // discovery -> peers: RoleSource
       roles: rolesOf(() => services().discovery),
-      // rpc, gossip, discovery -> peers: UsageSource
+      // rpc, gossip, discovery, nat -> peers: UsageSource
       usage: {
         usageOf: (peerId) => services().rpc.usageOf(peerId),
         isNeeded: neededPeers(services),
@@ -136,5 +155,6 @@ export function packageServices(configs: Required<PackagesConfig>, ports: Ports)
     rpc: rpc({ ...configs.rpc, ...ports.rpc }),
     discovery: discovery({ ...configs.discovery, ...ports.discovery }),
     gossip: gossip({ ...configs.gossip, ...ports.gossip }),
+    nat: nat({ ...configs.nat, ...ports.nat }),
   };
 }

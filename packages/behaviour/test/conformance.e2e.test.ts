@@ -1,6 +1,6 @@
 // One test per row and event of the specification's table, named after the call. Each shows an effect that a second
-// node sees. What is `todo` is not there yet: the call does not exist. Requests and gossip stand in files of
-// their own.
+// node sees. What is `todo` is not there yet: the call does not exist. Requests, gossip and NAT stand in files
+// of their own.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -335,12 +335,6 @@ describe('events', () => {
     const { expired, found, peerIds } = await localStory();
     expect([found[0], expired]).toEqual([peerIds[1], peerIds[1]]);
   });
-});
-
-describe('NAT', () => {
-  test.todo('enable_autonat, nat_status');
-  test.todo('enable_relay_client, dial_peer_through_relay');
-  test.todo('enable_relay_server');
 });
 
 describe('metrics and debugging', () => {

@@ -1,8 +1,10 @@
 import type { SimHost } from '@lloom/simkit';
 import { test, type NetworkFixture } from '@lloom/simkit/vitest';
+import type { RoutingTable } from '@lloom/discovery';
 import type { Datastore } from 'interface-datastore';
 import { describe, expect } from 'vitest';
 import { routingTableOf } from '../src/adapters/kad.ts';
+import { keepKadMode } from '../src/adapters/kadMode.ts';
 import type { LloomBehaviour } from '../src/index.ts';
 import { star } from './simNodes.ts';
 
@@ -82,6 +84,39 @@ describe('the DHT of a node', () => {
     network.crash('a');
     await network.runFor(40_000);
     expect(await network.run(table.has(peerId))).toBe(false);
+  });
+
+  test('loses a peer that cannot be reached, which goes on to find others, until it can be again', async ({
+    createNetwork,
+  }) => {
+    const { network } = await meet(createNetwork);
+    const [hub, hidden] = [network.node('hub'), network.node('a')];
+    const [table, ownTable] = [hub, hidden].map((node) => routingTableOf(() => node.kad)) as [
+      RoutingTable,
+      RoutingTable,
+    ];
+    const tell = keepKadMode({
+      libp2p: hidden.libp2p,
+      dht: () => hidden.kad,
+      kadProtocol: '/lloom/kad/1.0.0',
+      routingTable: ownTable,
+      onError: (error) => {
+        throw error;
+      },
+    });
+    await network.run(tell({ kind: 'private' }));
+    await network.runFor(10_000);
+    expect(await network.run(table.has(hidden.peerId))).toBe(false);
+    expect(hub.peerInfo(hidden.peerId)?.protocols).toContain('/lloom/kad/1.0.0/client');
+    await network.run(network.node('b').advertiseService({ kind: 'validator', stake: '1' }));
+    await network.runFor(10_000);
+    const found = await network.run(hidden.discoverValidators());
+    expect(found).toMatchObject([{ peerId: network.node('b').peerId }]);
+    await network.run(tell({ kind: 'unknown' }));
+    await network.runFor(10_000);
+    expect(hub.peerInfo(hidden.peerId)?.protocols).toContain('/lloom/kad/1.0.0');
+    expect(await network.run(table.has(hidden.peerId))).toBe(true);
+    expect(hub.peerInfo(hidden.peerId)?.protocols).not.toContain('/lloom/kad/1.0.0/client');
   });
 });
 

@@ -42,6 +42,34 @@ export function fullAddresses(node: LloomBehaviour): string[] {
     .map((address) => (address.endsWith(ending) ? address : `${address}${ending}`));
 }
 
+/** What is said of each kind of reachability. */
+const reachability = {
+  public: 'Others can reach this node.',
+  private: 'Nobody outside can reach this node: relays are searched for, unless some were given.',
+  unknown: 'Whether others can reach this node is not known.',
+} as const;
+
+/**
+ * Has the node reached through relays, and relay, as the options say; what comes of it is told.
+ * @throws what `@lloom/nat` says about the relays
+ */
+export async function beReachable(
+  node: LloomBehaviour,
+  { relay, relayServer }: NodeOptions,
+  { output }: Session,
+): Promise<void> {
+  node.addEventListener('nat:changed', ({ detail: { status } }) => {
+    output.event('reachability', status);
+    output.note(reachability[status.kind]);
+  });
+  node.addEventListener('relay:reserved', ({ detail }) => {
+    output.event('relayed', { relay: detail.relay, addresses: detail.addresses });
+    output.note(`Others reach this node through the relay ${detail.relay}.`);
+  });
+  if (relayServer === true) await node.enableRelayServer();
+  if (relay !== undefined) await node.enableRelayClient({ relays: relay });
+}
+
 /**
  * Joins the network and offers a service. A node that cannot join goes on trying by itself; people are told.
  * @throws what the packages say about the offer

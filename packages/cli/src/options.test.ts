@@ -37,6 +37,18 @@ test.each([
   expect(command.parse(given, { from: 'user' }).opts<NodeOptions>().mdns).toBe(mdns);
 });
 
+test('a server is told through which relays it is reached, and whether it relays; a client is not', () => {
+  const relay = '/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWH3uVF6wv47WnArKHk5ZDVmGb6CVbEDqVyemfPnCaQnQM';
+  const parse = (given: readonly string[]) =>
+    withNodeOptions(new Command(), 'server').parse(given, { from: 'user' }).opts<NodeOptions>();
+  expect(parse([])).not.toHaveProperty('relay');
+  expect(parse(['--relay', relay, relay, '--relay-server'])).toMatchObject({
+    relay: [relay, relay],
+    relayServer: true,
+  });
+  expect(withNodeOptions(new Command(), 'client').helpInformation()).not.toContain('--relay');
+});
+
 describe('rateLimit', () => {
   test.each([
     ['60/1m', 60, 60_000],

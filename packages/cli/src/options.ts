@@ -18,6 +18,10 @@ export interface NodeOptions extends OutputOptions {
   readonly network: NetworkName;
   /** Whether it announces itself on the local network, where the network is not this machine alone. */
   readonly mdns: boolean;
+  /** Relays through which it can be reached; of servers only. */
+  readonly relay?: readonly string[];
+  /** Whether it carries connections for others; of servers only. */
+  readonly relayServer?: boolean;
   readonly identity?: string;
   readonly data?: string;
   readonly passphraseFile?: string;
@@ -75,6 +79,16 @@ export function withNodeOptions(command: Command, role: 'server' | 'client'): Co
         .argParser(durationMs)
         .default(120_000, '2m'),
     );
+  if (role === 'server') {
+    command
+      .addOption(
+        option(
+          '--relay <address...>',
+          'relay through which this node can be reached, ending in /p2p/<peer id>; repeatable (default: some are searched for behind a NAT)',
+        ).argParser(collect((value) => toPeerAddress(value).address.toString())),
+      )
+      .addOption(option('--relay-server', 'carry connections for peers behind NATs'));
+  }
   return withOutputOptions(withPassphraseOptions(command));
 }
 

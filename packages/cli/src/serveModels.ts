@@ -3,7 +3,7 @@ import type { BackendChoice, BackendOptions } from './backendOptions.ts';
 import { describeError } from './errors.ts';
 import { executorHandler, type RequestReport } from './executor.ts';
 import { obtainIdentity } from './identityFile.ts';
-import { fullAddresses, offer, runServer, startNode } from './node.ts';
+import { beReachable, fullAddresses, offer, runServer, startNode } from './node.ts';
 import type { NodeOptions } from './options.ts';
 import type { Session } from './session.ts';
 
@@ -54,6 +54,7 @@ export async function serveModels(
       `It serves ${models.join(', ')} through the backend "${backend.name}", ${capacity} requests at a time,`,
       `for ${inboundPrice} wei per token of the question and ${outboundPrice} of the answer.`,
     ]);
+    await beReachable(node, options, session);
     await offer(node, { kind: 'executor', models, capacity, pricing }, session);
   });
 }

@@ -1,5 +1,5 @@
 import { obtainIdentity } from './identityFile.ts';
-import { fullAddresses, offer, runServer, startNode } from './node.ts';
+import { beReachable, fullAddresses, offer, runServer, startNode } from './node.ts';
 import type { NodeOptions } from './options.ts';
 import type { Session } from './session.ts';
 
@@ -21,6 +21,7 @@ export async function validate(options: ValidatorOptions, session: Session): Pro
       `Validator ${peerId} is ready. Others join through:`,
       ...addresses.map((address) => `  --bootstrap ${address}`),
     ]);
+    await beReachable(node, options, session);
     await offer(node, { kind: 'validator', stake }, session);
   });
 }

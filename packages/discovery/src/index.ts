@@ -46,6 +46,7 @@ export type { DiscoveryComponents } from './adapters/libp2p.ts';
 export type { DiscoveryConfig } from './config.ts';
 export { DiscoveryError, type DiscoveryErrorCode } from './errors.ts';
 export type { DiscoveryEvents } from './events.ts';
+export { dhtClientProtocol } from './internal/dhtClient.ts';
 export type { Discovery } from './api.ts';
 export type {
   ChannelVerdict,

@@ -1,10 +1,12 @@
 import type { Stream } from '@libp2p/interface';
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal';
+import { systemClock, toPeerId } from '@lloom/core';
 import type { TestNetwork } from '@lloom/simkit';
 import { test, type NetworkFixture } from '@lloom/simkit/vitest';
 import { describe, expect } from 'vitest';
 import { Exchanges, protocols } from '../src/adapters/exchanges.ts';
 import type { ExchangeHandler } from '../src/ports.ts';
+import { peerIds } from './fakes.ts';
 import { createSimStranger, type SimStranger } from './simNodes.ts';
 
 const link = { delayMs: 20 };
@@ -128,5 +130,38 @@ describe('a peer that opens streams and keeps them', () => {
     await network.runFor(100);
     expect([...working.values()]).toEqual(names.map(() => 4));
     expect(await network.run(askAll(['one too many']))).toEqual(['reset']);
+  });
+});
+
+describe('a peer behind a relay', () => {
+  /** Connections to a peer. Opening a stream over one tells its name. */
+  const connectionOver = (name: string, limits?: object) => ({
+    status: 'open',
+    limits,
+    newStream: () => Promise.reject(new Error(`over ${name}`)),
+  });
+  const ask = async (connections: readonly object[]): Promise<unknown> => {
+    const connectionManager = {
+      getConnections: () => connections,
+      openConnection: async () => connectionOver('a new one'),
+    } as unknown as ConnectionManager;
+    const registrar = undefined as unknown as Registrar;
+    const ports = {
+      registrar,
+      connectionManager,
+      clock: systemClock,
+      timeoutMs: 1,
+      onError: () => undefined,
+    };
+    const { signal } = new AbortController();
+    const request = { exchange: 'descriptor', frame: frame('question'), signal } as const;
+    return new Exchanges(ports).ask(toPeerId(peerIds.bob), request).catch((error: unknown) => error);
+  };
+
+  test('is asked over what there is, the direct way before the relay', async () => {
+    const [relayed, direct] = [connectionOver('the relay', {}), connectionOver('the direct one')];
+    expect(await ask([relayed])).toEqual(new Error('over the relay'));
+    expect(await ask([relayed, direct])).toEqual(new Error('over the direct one'));
+    expect(await ask([{ ...direct, status: 'closing' }])).toEqual(new Error('over a new one'));
   });
 });

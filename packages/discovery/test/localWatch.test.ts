@@ -121,6 +121,14 @@ describe('whether a peer is of this network', () => {
     await expect(ask(['/other/kad/1.0.0'], true).answer).resolves.toBe(false);
   });
 
+  test('may be to ask only, as peers behind a NAT do', async () => {
+    await expect(ask([`${kadProtocol}/client`], true).answer).resolves.toBe(true);
+    await expect(ask(['/other/kad/1.0.0/client'], true).answer).resolves.toBe(false);
+    const { answer, identify } = ask(undefined, false);
+    await identify(peerIds.bob, [`${kadProtocol}/client`]);
+    await expect(answer).resolves.toBe(true);
+  });
+
   test('is waited for when the peer has not told its protocols yet', async () => {
     // A stream that was opened tells one protocol, not all.
     for (const known of [undefined, ['/ipfs/id/1.0.0']]) {

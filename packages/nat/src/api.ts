@@ -48,7 +48,8 @@ export interface Nat extends EventSource<NatEvents> {
   /** Where others can dial this node through relays now, each ending in `/p2p-circuit`. */
   relayAddresses(): string[];
   /**
-   * Opens a connection to a peer through a relay, unless there is one, or one that does without.
+   * Opens a connection to a peer through a relay. One through this relay that is there already and still carries something is
+   * given instead, and `undefined` when there is one without a relay. Takes at most 10 s.
    *
    * @param relayAddr the relay's address with its peer id, with or without `/p2p-circuit/p2p/<peer id>` behind it
    * @throws {AddressError} for an address or peer id that cannot be used
@@ -70,13 +71,23 @@ export interface Nat extends EventSource<NatEvents> {
   /** Ends all places and all connections that go through this node. */
   disableRelayServer(): Promise<void>;
   /**
-   * How many bytes connections to a peer still carry, both ways together; `undefined` when as many as one likes, or when
-   * there is no connection. 0 shortly before a relay would end the last one for its age. Asked often: it is quick.
+   * How many bytes a connection to a peer still carries, both ways together: of several connections, the one that carries most.
+   * `undefined` when as many as one likes, or when there is no connection. 0 from 5 s before a relay would end the last one for
+   * its age. Asked often: it is quick.
+   *
+   * For data in chunks of 2 KiB and more: what those cost beside their bytes is taken off. Count 40 bytes more for each smaller
+   * chunk that is sent by itself, and 400 for each stream that is opened. Streams share what is left: what was promised to
+   * others and not sent yet is not taken off, nor what the peer has sent and did not arrive.
+   *
+   * @param connectionId the connection that is meant, as libp2p names it. @default the one that carries most
    */
-  bytesLeft(peer: PeerId | string): number | undefined;
+  bytesLeft(peer: PeerId | string, connectionId?: string): number | undefined;
   /**
-   * Makes room for so many bytes where a relay would let too few through: a direct connection, or else another one through a
-   * relay. Resolves with whether there is room now. Several callers share one attempt.
+   * Makes room for so many bytes where a relay would let too few through: a direct connection, or else another one through the
+   * same relay when that would let them through. Resolves with whether there is room now. Several callers share one attempt,
+   * which takes at most 20 s. The connection that was replaced is closed when nothing runs on it any more.
+   *
+   * @throws {NatError} `CANCELLED`
    */
   makeRoom(peer: PeerId | string, bytes: number, config?: CallConfig): Promise<boolean>;
   /** Whether a connection to the peer is needed, for it is a relay that this node is reached through, or to be upgraded. */

@@ -62,7 +62,8 @@ export function createNat(
     ...shared,
     network: networks.reachability,
     changed: (status) => {
-      reserving.setPrivate(status.kind === 'private');
+      // Whoever does not know any more keeps its places: it may not be able to ask because it is behind a NAT.
+      if (status.kind !== 'unknown') reserving.setPrivate(status.kind === 'private');
       upgrading.reachabilityChanged();
     },
   });
@@ -196,8 +197,8 @@ class NatService implements Nat, Startable {
     return this.#ports.parts.relaying.disable();
   }
 
-  bytesLeft(peer: PeerId | string): number | undefined {
-    return this.#ports.parts.circuits.bytesLeft(textOf(peer));
+  bytesLeft(peer: PeerId | string, connectionId?: string): number | undefined {
+    return this.#ports.parts.circuits.bytesLeft(textOf(peer), connectionId);
   }
 
   makeRoom(peer: PeerId | string, bytes: number, config: CallConfig = {}): Promise<boolean> {

@@ -73,7 +73,8 @@ export interface RelayServerConfig {
    */
   readonly reservationTtlMs?: number;
   /**
-   * How many bytes one connection may carry, both ways together: from 1,024 to 2^40. `Infinity` for no limit of bytes or time.
+   * How many bytes one connection may carry each way, as circuit relay v2 has it: from 1,024 to 2^40. `Infinity` for no limit of
+   * bytes or time.
    * @default 67_108_864 - 64 MiB, 500,000 streamed tokens at 130 bytes; libp2p has 128 KiB, which cuts a long answer
    */
   readonly maxConnectionBytes?: number;

@@ -1,17 +1,19 @@
 import type { Discovery } from '@lloom/discovery';
 import type { Gossip } from '@lloom/gossip';
+import type { Nat } from '@lloom/nat';
 import type { Peers } from '@lloom/peers';
 
 /** What knows who is needed. */
 interface Sources {
   readonly discovery: Pick<Discovery, 'bootstrapPeers'>;
   readonly gossip: Pick<Gossip, 'gossipsubMeshPeers' | 'subscribedTopics'>;
+  readonly nat: Pick<Nat, 'isNeeded'>;
   readonly peers: Pick<Peers, 'connectedPeers'>;
 }
 
 /**
  * Whether this node needs a peer to stay although it asks it for nothing: messages of gossip come and go through those in a mesh,
- * and a node that loses its last bootstrap peer joins the network anew.
+ * a node that loses its last bootstrap peer joins the network anew, and one behind a NAT is reached through its relays.
  */
 export function neededPeers(sources: () => Sources): (peerId: string) => boolean {
   let needed: ReadonlySet<string> | undefined;
@@ -21,7 +23,7 @@ export function neededPeers(sources: () => Sources): (peerId: string) => boolean
       needed = new Set([...bootstrapPeerOf(sources()), ...neighboursOf(sources())]);
       queueMicrotask(() => (needed = undefined));
     }
-    return needed.has(peerId);
+    return needed.has(peerId) || sources().nat.isNeeded(peerId);
   };
 }
 

@@ -1,5 +1,5 @@
 import { lpStream, type LengthPrefixedStream } from '@libp2p/utils';
-import type { PeerId, Stream } from '@libp2p/interface';
+import type { Connection, PeerId, Stream } from '@libp2p/interface';
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal';
 import { limits } from '@lloom/codec';
 import { orAbort, type Clock } from '@lloom/core';
@@ -51,7 +51,7 @@ interface Inbound {
 /** What exchanges need. */
 export interface ExchangesPorts {
   readonly registrar: Pick<Registrar, 'handle' | 'unhandle'>;
-  readonly connectionManager: Pick<ConnectionManager, 'openStream'>;
+  readonly connectionManager: Pick<ConnectionManager, 'getConnections' | 'openConnection'>;
   readonly clock: Clock;
   /** How long one inbound exchange may take, and a finished stream may linger, in ms. */
   readonly timeoutMs: number;
@@ -126,9 +126,18 @@ export class Exchanges {
     this.#served.clear();
   }
 
+  /** libp2p dials again where there is only a connection through a relay. */
+  async #connectionTo(peerId: PeerId, signal: AbortSignal): Promise<Connection> {
+    const { connectionManager } = this.#ports;
+    const open = connectionManager.getConnections(peerId).filter(({ status }) => status === 'open');
+    const direct = open.find(({ limits: relayed }) => relayed === undefined);
+    return direct ?? open[0] ?? connectionManager.openConnection(peerId, { signal });
+  }
+
   async #ask(peerId: PeerId, { exchange, frame, signal, onSent }: ExchangeRequest): Promise<Uint8Array> {
     const { name, maxAnswerBytes } = protocols[exchange];
-    const stream = await this.#ports.connectionManager.openStream(peerId, name, {
+    const connection = await this.#connectionTo(peerId, signal);
+    const stream = await connection.newStream(name, {
       signal,
       maxOutboundStreams: maxStreamsPerConnection,
       runOnLimitedConnection: true,

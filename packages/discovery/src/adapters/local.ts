@@ -10,6 +10,7 @@ import type {
 } from '@libp2p/interface';
 import { orAbort, safe, toPeerId } from '@lloom/core';
 import type { TypedEventTarget } from 'main-event';
+import { dhtClientProtocol } from '../internal/dhtClient.ts';
 import type { LocalWatcher } from '../ports.ts';
 
 /** Addresses of one announcement that are read. */
@@ -62,7 +63,7 @@ export interface MemberComponents {
 const identified = 'AgentVersion';
 
 /**
- * Whether a connected peer says to take part in a DHT. Right after a connection was opened its protocols are not known:
+ * Whether a connected peer says to take part in a DHT, if only to ask. Right after a connection was opened its protocols are not known:
  * then they are waited for.
  *
  * @throws the reason of the signal when it fires first
@@ -73,15 +74,17 @@ export async function isMember(
   { signal }: { readonly signal: AbortSignal },
 ): Promise<boolean> {
   const peerId = toPeerId(peer.peerId);
+  const names = [peer.kadProtocol, dhtClientProtocol(peer.kadProtocol)];
+  const takesPart = (protocols: readonly string[]): boolean => names.some((name) => protocols.includes(name));
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void => {
-    if (detail.peerId.equals(peerId)) resolve(detail.protocols.includes(peer.kadProtocol));
+    if (detail.peerId.equals(peerId)) resolve(takesPart(detail.protocols));
   };
   // Listens before it looks: what is learned in between is in the store.
   events.addEventListener('peer:identify', onIdentify);
   try {
     const known = await knownPeer(peerStore, peerId);
-    if (known?.protocols.includes(peer.kadProtocol) === true) return true;
+    if (known !== undefined && takesPart(known.protocols)) return true;
     return known?.metadata.has(identified) === true ? false : await orAbort(promise, signal);
   } finally {
     events.removeEventListener('peer:identify', onIdentify);

@@ -14,8 +14,8 @@ export function libp2pNetworks(components: NatComponents, ports: NatPorts): Netw
   const transport = new CircuitTransport(components);
   return {
     reachability: libp2pReachability(components, ports),
-    relays: libp2pRelays(components, { ...ports, transport }),
-    relayHost: libp2pRelayHost(components),
+    relays: libp2pRelays(components, ports),
+    relayHost: libp2pRelayHost(components, ports),
     circuits: libp2pCircuits(components, ports),
     direct: libp2pDirect(components, ports),
     startTransport: () => transport.start(),

@@ -87,6 +87,12 @@ describe('surplusToClose()', () => {
     expect(surplusOf([relayed, connection('direct', isNew)], { ...ofA, ...later })).toEqual([]);
   });
 
+  it('leaves a new relayed one that is in use when a direct one comes in the same moment', () => {
+    const relayed = connection('relayed', { relayed: true, ...isInUse });
+    expect(surplusOf([relayed, connection('direct')], ofA)).toEqual([]);
+    expect(surplusOf([{ ...relayed, isInUse: false }, connection('direct')], ofA)).toEqual(['relayed']);
+  });
+
   const dials = fc.uniqueArray(
     fc.record({
       id: fc.nat().map(String),
@@ -105,7 +111,8 @@ describe('surplusToClose()', () => {
         all.map(({ byA, usedByA, usedByB, ...rest }) => ({
           ...rest,
           direction: byA === isA ? 'outbound' : 'inbound',
-          isInUse: isA ? usedByA : usedByB,
+          // Relayed ones that are in use stay.
+          isInUse: !rest.relayed && (isA ? usedByA : usedByB),
           knownSince: 0,
         }));
       const closedByA = surplusOf(seenBy(true), { ...ofA, limit });

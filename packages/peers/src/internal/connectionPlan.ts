@@ -53,7 +53,8 @@ const isCrossing = ({ knownSince }: HeldConnection, { now }: ConnectionRule): bo
 
 /**
  * Those that are closed at once: what is in use ends first. `another` has come: of two that cross one goes even so, as each
- * side may use a different one.
+ * side may use a different one. Relayed ones are spared that: a new one is opened on purpose, as each carries only so much, and
+ * a direct one may come in the same moment.
  */
 export function surplusToClose(
   held: readonly HeldConnection[],
@@ -62,7 +63,10 @@ export function surplusToClose(
 ): string[] {
   return surplusOf(held, rule)
     .filter(
-      (connection) => rule.limit === 0 || !connection.isInUse || (another && isCrossing(connection, rule)),
+      (connection) =>
+        rule.limit === 0 ||
+        !connection.isInUse ||
+        (another && !connection.relayed && isCrossing(connection, rule)),
     )
     .map(({ id }) => id);
 }
