@@ -11,6 +11,7 @@ import { isViolation } from './internal/facts.ts';
 import { HeadWriter } from './internal/heads.ts';
 import { IncomingMessages, splitAboveBytes } from './internal/incoming.ts';
 import { Outbox, OutgoingFlow, type FlowOwner } from './internal/outbox.ts';
+import { RelayAccount } from './internal/relayRoom.ts';
 import type { SessionLink, SessionLinkUser } from './ports.ts';
 
 /** Requests of one session are numbered; after this one a new session is opened. */
@@ -47,6 +48,7 @@ export class AskingSession implements Carrier, SessionLinkUser {
   /** Requests of which nothing was written yet. */
   readonly #unsent = new Set<AskedCall>();
   readonly #config: AskingSessionConfig;
+  readonly #account = new RelayAccount();
   #lastId = 0;
   #left: number;
   #failure: Error | undefined;
@@ -58,6 +60,14 @@ export class AskingSession implements Carrier, SessionLinkUser {
     this.#config = config;
     this.#left = config.maxRequests ?? lastNumber;
     link.attach(this);
+  }
+
+  get connectionId(): string | undefined {
+    return this.#link.connectionId;
+  }
+
+  spareOf(bytesLeft: number): number {
+    return this.#account.spareOf(bytesLeft, this.#outbox.costBytes);
   }
 
   /** How many requests are under way. */
@@ -111,6 +121,14 @@ export class AskingSession implements Carrier, SessionLinkUser {
 
   onDrain(): void {
     this.#outbox.unblock();
+  }
+
+  /** Ends with its last request, so that the connection which carries it falls idle. */
+  onSuperseded(): void {
+    if (!this.isOpen) return;
+    this.#left = 0;
+    this.#config.onEnd(this);
+    if (this.size === 0) void this.close();
   }
 
   onClosed(reason: Error): void {

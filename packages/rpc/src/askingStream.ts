@@ -79,6 +79,8 @@ class AskedStream implements SentRequest {
     if (this.#isOver) return stream.abort(isGivenUp);
     this.#stream = stream;
     this.#receiver.onOpened();
+    // It may have been given up by that; its stream was, too.
+    if (this.#isOver) return;
     let frame: Uint8Array;
     try {
       frame = joinRequestFrame(this.#request.head(), this.#request.body);

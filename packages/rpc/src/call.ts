@@ -4,6 +4,7 @@ import type { Attempt, Contribution } from './callAttempt.ts';
 import { Attempts, type AttemptsOwner } from './callAttempts.ts';
 import { CallMoves } from './callMoves.ts';
 import type { CallPlan } from './callPlan.ts';
+import { roomMaker } from './callRoom.ts';
 import { resolveHedge, resolveRetry, timeLimits, type TimeLimits } from './config.ts';
 import { RpcError, type RequestStage } from './errors.ts';
 import { retryDelayMs } from './internal/backoff.ts';
@@ -91,7 +92,8 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     this.#limits = timeLimits(config, call);
     const { signal } = this.#controller;
     this.#strategy = strategy;
-    this.#moves = new CallMoves({ peers: runtime.peers, plan, peerId, strategy, signal });
+    const makeRoom = roomMaker(runtime, { leftMs: () => this.#leftMs, signal });
+    this.#moves = new CallMoves({ peers: runtime.peers, plan, peerId, strategy, signal, makeRoom });
     const { timeoutMs } = this.#limits;
     this.#life = runtime.retries.start({ requestId, peerId, method: plan.method, timeoutMs, strategy }, this);
   }

@@ -28,9 +28,10 @@ interface Given {
   readonly config?: RpcConfig;
   readonly strategy?: RetryStrategy;
   readonly plan?: object;
+  readonly makeRoom?: (peerId: string, bytes: number) => Promise<boolean>;
 }
 
-function movesOf({ alternatives, config = {}, strategy = {}, plan = {} }: Given = {}) {
+function movesOf({ alternatives, config = {}, strategy = {}, plan = {}, makeRoom }: Given = {}) {
   const clock = new VirtualClock();
   const random = seededRandom('moves');
   const peers = new CallPeers(resolveRpcConfig(config), {
@@ -54,6 +55,7 @@ function movesOf({ alternatives, config = {}, strategy = {}, plan = {} }: Given 
     peerId: 'a',
     strategy: resolveRetry({ maxAttempts: 100, ...strategy }),
     signal: controller.signal,
+    makeRoom,
   });
   /** Asks whoever is to be asked, lets it fail, and says who is next. */
   const fails = async (error: RpcError): Promise<[object | undefined, string | undefined]> => {
@@ -313,6 +315,58 @@ describe('an answer that broke off', () => {
     await fails(busy);
     shows('b', 'one ');
     expect(await fails(error)).toEqual([undefined, undefined]);
+  });
+});
+
+describe('a request whose answer a relay would have cut', () => {
+  const cut = failed('RELAY_LIMIT', { by: 'the peer' });
+
+  /** Room that is made or not, and for how much it was asked. */
+  function room(...made: boolean[]) {
+    const asked: [peerId: string, bytes: number][] = [];
+    const makeRoom = (peerId: string, bytes: number): Promise<boolean> => {
+      asked.push([peerId, bytes]);
+      return Promise.resolve(made.shift() ?? false);
+    };
+    return { asked, makeRoom };
+  }
+
+  test('is asked again of the same peer at once, when there is room, for ever more of it', async () => {
+    const { asked, makeRoom } = room(true, true);
+    const { fails, shows } = movesOf({ makeRoom, alternatives: listed('b') });
+    shows('a', 'x'.repeat(1_000));
+    expect(await fails(cut)).toEqual([{ isElsewhere: true, leastDelayMs: 0 }, 'a']);
+    expect(await fails(cut)).toEqual([{ isElsewhere: true, leastDelayMs: 0 }, 'a']);
+    expect(asked).toEqual([
+      ['a', 2_000 + 65_536],
+      ['a', 2_000 + 2 * 65_536],
+    ]);
+  });
+
+  test('goes elsewhere when there is none, or ends', async () => {
+    const elsewhere = movesOf({ ...room(), alternatives: listed('b') });
+    expect(await elsewhere.fails(cut)).toEqual([{ isElsewhere: true, leastDelayMs: 0 }, 'b']);
+    const nowhere = movesOf(room());
+    expect(await nowhere.fails(cut)).toEqual([{ isElsewhere: true, leastDelayMs: 0 }, undefined]);
+    expect(nowhere.moves.worst).toBe(cut);
+  });
+
+  test('ends when its attempts are spent, whatever room there is', async () => {
+    const { asked, makeRoom } = room(true, true, true);
+    const { fails } = movesOf({ makeRoom, strategy: { maxAttempts: 2 } });
+    expect((await fails(cut))[1]).toBe('a');
+    expect(await fails(cut)).toEqual([undefined, undefined]);
+    expect(asked).toHaveLength(1);
+  });
+
+  test('is not asked again when this node has found no room itself, or others have gone on since', async () => {
+    const { asked, makeRoom } = room(true, true);
+    const own = movesOf({ makeRoom });
+    expect(await own.fails(failed('RELAY_LIMIT', { by: 'this node' }))).toEqual([undefined, undefined]);
+    const late = movesOf({ makeRoom });
+    late.shows('b', 'of another');
+    expect(await late.fails(cut)).toEqual([undefined, undefined]);
+    expect(asked).toEqual([]);
   });
 });
 

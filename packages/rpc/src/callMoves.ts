@@ -15,7 +15,12 @@ export interface MovesConfig {
   readonly strategy: Readonly<Required<RetryStrategy>>;
   /** Fires when the call has ended. */
   readonly signal: AbortSignal;
+  /** Has room made to a peer whose answer a relay would have cut. Never rejects. @default there is none to be made */
+  readonly makeRoom?: ((peerId: string, bytes: number) => Promise<boolean>) | undefined;
 }
+
+/** What is wanted beside what a peer has to say again, when a relay would have cut its answer, in bytes. */
+const moreRoomBytes = 64 * 1024;
 
 /** How a call goes on after a failure. */
 export interface Move {
@@ -37,6 +42,8 @@ export class CallMoves {
   #fallback: string | undefined;
   #search: Promise<string | undefined> | undefined;
   #found: string | undefined;
+  /** Who can go on when there is room, and whether there is. */
+  #room: { readonly peerId: string; readonly isMade: Promise<boolean> } | undefined;
   #worst: RpcError | undefined;
   #failures = 0;
 
@@ -85,20 +92,29 @@ export class CallMoves {
     const other = mayMove ? peers.find(this.#query()) : undefined;
     const here = this.#repeatable(answer, mayMove);
     const canSearch = mayMove && other === undefined && peers.hasAlternatives;
-    if ((other === undefined && here === undefined && !canSearch) || !peers.budget.take()) return undefined;
+    const isRoomWanted = this.#wantsRoom(error, peerId, answer);
+    const isNobody = other === undefined && here === undefined && !canSearch && !isRoomWanted;
+    if (isNobody || !peers.budget.take()) return undefined;
+    this.#room = isRoomWanted ? { peerId, isMade: this.#makeRoom(peerId, answer) } : undefined;
     this.#target = other;
     this.#fallback = here;
     this.#search = undefined;
     this.#found = undefined;
     if (canSearch) void this.#look();
-    const isElsewhere = other !== undefined || here === undefined;
+    const isElsewhere = other !== undefined || here === undefined || isRoomWanted;
     const leastDelayMs = isElsewhere ? 0 : (this.#failed.get(here)?.retryAfterMs ?? 0);
-    const isCertain = other !== undefined || here !== undefined;
+    const isCertain = (other !== undefined || here !== undefined) && !isRoomWanted;
     return { isElsewhere, isCertain, leastDelayMs };
   }
 
   /** Who is to be asked; `undefined` when there is nobody. */
   async target(): Promise<string | undefined> {
+    const room = this.#room;
+    this.#room = undefined;
+    if (room !== undefined && (await room.isMade)) {
+      this.#failed.delete(room.peerId);
+      return (this.#target = room.peerId);
+    }
     if (this.#target !== undefined) return (this.#target = this.#withRoom(this.#target));
     if (this.#found === undefined && this.#fallback === undefined) await this.#search;
     return (this.#target = this.#found ?? this.#fallback);
@@ -153,6 +169,20 @@ export class CallMoves {
     const mayMove = this.#asked.length === 0 && strategy.failover !== 'none' && plan.canMove;
     if (!mayMove || peers.hasRoom(peerId, plan.method)) return peerId;
     return peers.find(this.#query()) ?? peerId;
+  }
+
+  /** Whether the peer would go on with what a relay would have cut: it has kept what it said. */
+  #wantsRoom(error: RpcError, peerId: string, { last }: StitchedAnswer): boolean {
+    const { makeRoom, plan } = this.#config;
+    const isCut = RpcError.is(error, 'RELAY_LIMIT') && error.data.by === 'the peer';
+    const canGiveIt = last === undefined || last.peerId === peerId;
+    return isCut && canGiveIt && plan.isRepeatable && makeRoom !== undefined;
+  }
+
+  #makeRoom(peerId: string, { last }: StitchedAnswer): Promise<boolean> {
+    // Around a short text stands as much again.
+    const bytes = 2 * (last?.text.length ?? 0) + moreRoomBytes * this.#failures;
+    return this.#config.makeRoom?.(peerId, bytes) ?? Promise.resolve(false);
   }
 
   #query(): { peerId: string; model?: string; exclude: string[] } {

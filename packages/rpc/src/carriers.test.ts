@@ -146,6 +146,44 @@ describe('a session', () => {
     expect(carriers.find('peer')).toBe(await again);
   });
 
+  test('that is superseded takes no more requests, and ends with its last one', async () => {
+    const { carriers, openings, get } = createCarriers();
+    const waiting = get();
+    const { near, far } = open(openings[0]!);
+    const session = await waiting;
+    const asked = new AskedProbe(pattern(10));
+    asked.sent = session.send(asked, asked);
+    (session as AskingSession).onSuperseded();
+    expect(carriers.find('peer')).toBeUndefined();
+    const again = get();
+    open(openings[1]!);
+    expect(await again).not.toBe(session);
+    near.turn();
+    near.deliver();
+    expect([near.closedBy, far.closedBy]).toEqual([undefined, undefined]);
+    asked.sent.cancel();
+    near.turn();
+    near.deliver();
+    expect(far.closedBy?.message).toBe('the peer ended the session');
+    const late = new AskedProbe(pattern(10));
+    session.send(late, late);
+    expect([late.told, late.wasSent]).toEqual([['opened', 'lost'], false]);
+  });
+
+  test('that is superseded and idle ends at once; one that ends by itself is not asked to', async () => {
+    const { carriers, openings, get } = createCarriers();
+    const waiting = [get('one'), get('two')];
+    const [one, two] = openings.map((opening) => open(opening));
+    const [idle, broken] = (await Promise.all(waiting)) as AskingSession[];
+    idle!.onSuperseded();
+    while ([one!.near.turn(), one!.near.deliver(), one!.far.turn(), one!.far.deliver()].includes(true));
+    expect(one!.far.closedBy?.message).toBe('the peer ended the session');
+    two!.near.cut();
+    broken!.onSuperseded();
+    idle!.onSuperseded();
+    expect([carriers.find('one'), carriers.find('two')]).toEqual([undefined, undefined]);
+  });
+
   test('is closed with the service, behind what was written', async () => {
     const { carriers, openings, get } = createCarriers();
     const waiting = [get('one'), get('two')];

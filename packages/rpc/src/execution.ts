@@ -1,5 +1,5 @@
-import type { RequestHead, RequestMessage } from '@lloom/codec';
 import { Refusal } from './errors.ts';
+import type { Dispatch, Task } from './executionTask.ts';
 import { AnswerFeeds } from './internal/answerFeeds.ts';
 import type { AnswerRecord } from './internal/answerRecord.ts';
 import { answerTtlMs } from './internal/answerChunks.ts';
@@ -7,6 +7,7 @@ import { AnswerWriter, type AnswerSink } from './internal/answerWriter.ts';
 import { Context, createChannel, type ChannelOwner } from './internal/channel.ts';
 import { closedError } from './internal/closedChannel.ts';
 import { encodeError, handlerFrame } from './internal/failures.ts';
+import { mostLeft, refuseRest } from './internal/followers.ts';
 import type { Departure, Followed, Follower } from './internal/following.ts';
 import { inboundCall, throughInbound } from './internal/inboundMiddleware.ts';
 import type { Question } from './internal/outcomes.ts';
@@ -16,18 +17,7 @@ import { Source } from './internal/source.ts';
 import type { Lifecycle, LifecycleOwner } from './lifecycle.ts';
 import type { ExecutionEvent, ExecutionState } from './machines/execution.machine.ts';
 import type { RpcRuntime } from './runtime.ts';
-import type { Handler, RequestId, ResponseChannel } from './types.ts';
-
-/** Tells about a request that is run, and says who answers it; `undefined`: somebody does already. */
-export type Dispatch = (request: RequestMessage, channel: ResponseChannel) => Handler | 'pong' | undefined;
-
-/** What is executed. */
-export interface Task {
-  readonly message: RequestMessage;
-  readonly head: RequestHead;
-  /** By what it is known; `undefined` for what is forgotten with its request, as pings are. */
-  readonly question: Question | undefined;
-}
+import type { RequestId } from './types.ts';
 
 /** What an execution needs of the service. */
 export interface ExecutionHost {
@@ -83,6 +73,8 @@ export class Execution
   #isWrapped = false;
   #isSettled = false;
   #end: PromiseWithResolvers<string> | undefined;
+  /** Resolves when somebody joins, or when it ends. */
+  #joining: PromiseWithResolvers<void> | undefined;
 
   /** @param from `first`: the request that begins it */
   constructor(
@@ -146,6 +138,7 @@ export class Execution
     else if (state === 'detached') this.#life.send(events.joined);
     if (this.#life.state === 'running') follower.onStarted();
     this.#feeds.join(follower);
+    this.#joining?.resolve();
   }
 
   leave(follower: Follower, how: Departure): void {
@@ -205,6 +198,7 @@ export class Execution
     if (state === 'refused') this.#feeds.each((follower) => follower.refuse(this.#refusal));
     this.#host.onEnd(this, state);
     this.#end?.resolve(state);
+    this.#joining?.resolve();
     this.#settle();
   }
 
@@ -331,7 +325,8 @@ export class Execution
         if (!this.#life.isActive) throw closedError(this.requestId, this.#life.state);
       },
       maxBytes: config.maxResponseSizeBytes,
-      bytesLeft: relayBudget && (() => this.#bytesLeft()),
+      bytesLeft: relayBudget && (() => mostLeft(this.#feeds)),
+      waitForRoom: (error) => this.#waitForRoom(error),
       signer,
       verifier,
       request: message.type === 'llmRequest' ? message.request : undefined,
@@ -347,14 +342,16 @@ export class Execution
     });
   }
 
-  /** What still reaches the one of its clients who is reached best. */
-  #bytesLeft(): number | undefined {
-    let most: number | undefined;
-    this.#feeds.each(({ peerId }) => {
-      const left = this.#runtime.relayBudget?.bytesLeft(peerId) ?? Infinity;
-      most = Math.max(most ?? 0, left);
-    });
-    return most === Infinity ? undefined : most;
+  /** Tells its clients that a relay would cut what follows, and waits for one who comes back by another way. */
+  async #waitForRoom(error: Refusal): Promise<void> {
+    const { rejoinTimeoutMs } = this.#runtime.config;
+    const isKept = this.record.isWhole && this.task.question !== undefined;
+    if (rejoinTimeoutMs === 0 || !isKept) throw error;
+    this.#joining = Promise.withResolvers();
+    refuseRest(this.#feeds, error);
+    // That they left alone does not end it.
+    if (this.#life.state === 'running' && this.#feeds.size === 0) this.#detach();
+    await this.#joining.promise;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { ErrorFrame } from '@lloom/codec';
 import { boolean, resolveConfig } from '@lloom/core';
 import { Refusal } from './errors.ts';
-import type { Dispatch } from './execution.ts';
+import type { Dispatch } from './executionTask.ts';
 import { Executions } from './executions.ts';
 import { InboundRequest, type InboundHost } from './inbound.ts';
 import { Budget } from './internal/budget.ts';
@@ -150,7 +150,8 @@ export class ExecutionService {
     const host = {
       maxRequestBytes: config.maxRequestSizeBytes,
       unverified: this.#unverified,
-      bytesLeft: (asker: string) => relayBudget?.bytesLeft(asker),
+      bytesLeft: (asker: string, connectionId: string | undefined) =>
+        relayBudget?.bytesLeft(asker, connectionId),
       onViolation: (asker: string) => reports.tell(asker, 'PROTOCOL_VIOLATION'),
       accept: (exchange: InboundExchange, isWhole: boolean) => this.#accept(exchange, isWhole),
     };

@@ -1,6 +1,7 @@
 import { LloomError, zeroAddress, zeroDigest, type EvmAddress } from '@lloom/core';
 import { Refusal } from './errors.ts';
-import { Execution, type Dispatch, type ExecutionHost, type Task } from './execution.ts';
+import { Execution, type ExecutionHost } from './execution.ts';
+import type { Dispatch, Task } from './executionTask.ts';
 import { answerTtlMs } from './internal/answerChunks.ts';
 import { AnswerFeeds } from './internal/answerFeeds.ts';
 import { AnswerRecord } from './internal/answerRecord.ts';
@@ -9,6 +10,7 @@ import type { ExecutionJournal, JournalEntry } from './internal/executionJournal
 import type { Follower } from './internal/following.ts';
 import { lostMessage, lostText } from './internal/lastWords.ts';
 import { nameOf, Outcomes, isSameQuestion, type Outcome, type Question } from './internal/outcomes.ts';
+import { noRoom } from './internal/relayRoom.ts';
 import type { Slots } from './internal/slots.ts';
 import { isKnownAfter, type ExecutionState } from './machines/execution.machine.ts';
 import type { RpcRuntime } from './runtime.ts';
@@ -220,7 +222,7 @@ export class Executions {
     if (inChunks && !head.stream) throw conflict('a request that is answered in chunks');
     // What its client could not prove any more is no answer.
     if (this.#runtime.clock.elapsed() >= known.provableUntilMs) throw new Refusal('REQUEST_LOST', lostText);
-    this.#checkFits(known.record?.end ?? 0, follower.peerId);
+    this.#checkFits(known.record?.end ?? 0, follower);
     if (known instanceof Execution) return known.join(follower);
     if (known.record === undefined) throw new Refusal('REQUEST_LOST', lostText);
     follower.onStarted();
@@ -230,10 +232,9 @@ export class Executions {
   }
 
   /** @throws {Refusal} `RELAY_LIMIT` when what was said would be cut off on its way */
-  #checkFits(bytes: number, peerId: string): void {
-    const left = this.#runtime.relayBudget?.bytesLeft(peerId) ?? Infinity;
-    if (bytes > left)
-      throw new Refusal('RELAY_LIMIT', `the relay lets ${Math.max(0, left)} bytes through, not ${bytes}`);
+  #checkFits(bytes: number, { bytesLeft }: Follower): void {
+    const error = bytes === 0 ? undefined : noRoom(bytes, bytesLeft);
+    if (error !== undefined) throw error;
   }
 
   #start(task: Task, first: Follower): void {

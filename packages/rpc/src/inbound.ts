@@ -56,6 +56,13 @@ const events = {
   stop: { type: 'inbound.stop' },
 } as const satisfies Record<string, InboundEvent>;
 
+/**
+ * What of a relay's last bytes is kept for the last words of other answers to the same peer: a signature each, and why it ends.
+ * What an answer keeps for its own is enough for so many beside it.
+ */
+const lastWordsOfOneBytes = 2 * 1024;
+const othersProvidedFor = 3;
+
 const pong = encodeAnswerEnd({ type: 'end', response: { type: 'pong' } });
 
 /** One inbound request, from its first byte to the end of what carried it. It is told one answer, or one error. */
@@ -123,6 +130,15 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
         this.#controller.abort(closedError(this.requestId, this.#life.state));
     }
     return this.#controller.signal;
+  }
+
+  get bytesLeft(): number | undefined {
+    const { relayBudget, usage } = this.#runtime;
+    const { peerId, connectionId } = this.#exchange;
+    const left = relayBudget?.bytesLeft(peerId, connectionId);
+    if (left === undefined) return undefined;
+    const others = (usage.of(peerId)?.active ?? 1) - 1 - othersProvidedFor;
+    return this.#exchange.spareOf(left) - Math.max(0, others) * lastWordsOfOneBytes;
   }
 
   get isWaiting(): boolean {

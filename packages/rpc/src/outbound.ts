@@ -1,4 +1,5 @@
 import { CodecError, decodeErrorFrame, type RequestHead } from '@lloom/codec';
+import { sendWithRoom, shortageOf } from './callRoom.ts';
 import { timeLimits, type TimeLimits } from './config.ts';
 import { RpcError, type RequestStage } from './errors.ts';
 import { onlyChunk } from './internal/answerReaders.ts';
@@ -129,7 +130,7 @@ export class OutboundRequest<Result = unknown>
       this.#signal = signal;
       if (signal?.aborted === true) return this.cancel();
       const carrier = this.#runtime.carriers.find(this.peerId);
-      if (carrier === undefined) void this.#connect();
+      if (carrier === undefined || shortageOf(this.#runtime, this) !== undefined) void this.#connect();
       else this.#send(carrier);
     } catch (error) {
       this.#failUnsent(error);
@@ -138,6 +139,10 @@ export class OutboundRequest<Result = unknown>
 
   /** Gives the request up: here, and at the peer. */
   readonly cancel = (): void => this.#life.send(events.cancel);
+
+  /** What it has left of its time, in ms. */
+  readonly #leftMs = (): number =>
+    this.#limits.timeoutMs - (this.#runtime.clock.elapsed() - this.#startedElapsedMs);
 
   /** Ends the request because the node stops. */
   stop(): void {
@@ -178,12 +183,14 @@ export class OutboundRequest<Result = unknown>
   }
 
   head(): RequestHead {
-    const waitedMs = this.#runtime.clock.elapsed() - this.#startedElapsedMs;
-    return headOf(this.#outgoing, this.#limits.timeoutMs - waitedMs);
+    return headOf(this.#outgoing, this.#leftMs());
   }
 
   onOpened(): void {
-    this.#life.send(events.opened);
+    // A stream may have opened the connection that carries it.
+    const shortage = this.#sent && shortageOf(this.#runtime, this);
+    if (shortage === undefined) this.#life.send(events.opened);
+    else this.#fail(shortage);
   }
 
   onSent(): void {
@@ -254,17 +261,14 @@ export class OutboundRequest<Result = unknown>
   }
 
   #count(outcome: string): void {
-    const { meters, clock } = this.#runtime;
-    meters?.outbound.ended(this.method, outcome, clock.elapsed() - this.#startedElapsedMs);
+    this.#runtime.meters?.outbound.ended(this.method, outcome, this.#limits.timeoutMs - this.#leftMs());
   }
 
   async #connect(): Promise<void> {
-    this.#controller = new AbortController();
-    const { requestId, peerId } = this;
+    const { signal } = (this.#controller = new AbortController());
     try {
-      const { signal } = this.#controller;
-      const carrier = await this.#runtime.carriers.get(peerId, { requestId, signal });
-      if (this.#life.isActive) this.#send(carrier);
+      const send = (carrier: Carrier): void => void (this.#life.isActive && this.#send(carrier));
+      await sendWithRoom(this.#runtime, this, { leftMs: this.#leftMs, signal, send });
     } catch (error) {
       this.#failUnsent(error);
     }
@@ -299,8 +303,7 @@ export class OutboundRequest<Result = unknown>
 
   /** What is left to show at the end: an answer in one piece. Rejects when the request failed. */
   async #lastChunk(): Promise<AnswerChunk | undefined> {
-    const result = await this.outcome;
-    return onlyChunk(result);
+    return onlyChunk(await this.outcome);
   }
 
   #refuse(message: Uint8Array): never {
@@ -365,7 +368,7 @@ export class OutboundRequest<Result = unknown>
 
   #errorOf(state: RequestState): RpcError {
     if (state === 'failed' && this.#error !== undefined) return this.#error;
-    const waitedMs = Math.round(this.#runtime.clock.elapsed() - this.#startedElapsedMs);
+    const waitedMs = Math.round(this.#limits.timeoutMs - this.#leftMs());
     return endError(state, this.#context(), { ...this.#limits, waitedMs });
   }
 }

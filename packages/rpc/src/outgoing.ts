@@ -6,6 +6,7 @@ import {
   type ResponseMessage,
 } from '@lloom/codec';
 import { zeroAddress } from '@lloom/core';
+import { shortageOf } from './callRoom.ts';
 import { RpcError } from './errors.ts';
 import { AnswerProof } from './internal/answerProof.ts';
 import {
@@ -96,9 +97,6 @@ export function custom<Request, Response>(
 
 const noMetadata = Object.freeze({});
 
-/** What travels beside a body, at most. */
-const maxHeadBytes = 8 * 1024;
-
 /** What travels beside the message of a request that has so much time left, in ms. */
 export function headOf({ stream, idempotencyKey, call }: Outgoing<unknown>, leftMs: number): RequestHead {
   const { traceparent, metadata = noMetadata } = call;
@@ -123,19 +121,17 @@ function messageParts(
   return { ...asked, method: message.type, body, idempotencyKey };
 }
 
-function checkSize(
-  { config, relayBudget }: RpcRuntime,
-  { requestId, peerId, call }: Asked,
-  body: Uint8Array,
-): void {
-  const { maxRequestSizeBytes: limitBytes } = config;
+function checkSize(runtime: RpcRuntime, { requestId, peerId, call }: Asked, body: Uint8Array): void {
+  const { maxRequestSizeBytes: limitBytes } = runtime.config;
   if (body.length > limitBytes) {
     const sizes = { sizeBytes: body.length, limitBytes };
     throw new RpcError('TOO_LARGE', { requestId, peerId, what: 'request', by: 'this node', ...sizes });
   }
-  const bytesLeft = relayBudget?.bytesLeft(peerId);
-  if (bytesLeft !== undefined && body.length + maxHeadBytes > bytesLeft)
-    throw new RpcError('RELAY_LIMIT', { requestId, peerId, by: 'this node', bytesLeft });
+  // Where room can be made, that is tried when it is sent.
+  if (runtime.relayBudget?.makeRoom === undefined) {
+    const shortage = shortageOf(runtime, { requestId, peerId, body });
+    if (shortage !== undefined) throw shortage;
+  }
   // Told at once, and not when it is sent.
   if (call.metadata !== undefined) encodeOpenHead({ method: 'ping', stream: false, metadata: call.metadata });
 }

@@ -58,8 +58,20 @@ export interface AlternativeSource {
 
 /** What a connection through a relay may still carry. Filled by `@lloom/nat`. */
 export interface RelayBudget {
-  /** How many bytes still go through to the peer, and how many come back; `undefined` for as many as one likes. */
-  bytesLeft(peerId: string): number | undefined;
+  /**
+   * How many bytes still go through to the peer, both ways together; `undefined` for as many as one likes. 0 shortly before a
+   * relay ends the connection for its age. Asked for each piece of an answer: it must be quick.
+   *
+   * @param connectionId the connection that is meant, as libp2p names it. @default the best one to the peer
+   */
+  bytesLeft(peerId: string, connectionId?: string): number | undefined;
+  /**
+   * Makes room for so many bytes to the peer: a direct connection, or another one through a relay. Asked before a request is
+   * refused that would not fit, and behind an answer that a relay would have cut. Resolves with whether there is room now; a
+   * rejection counts as `false`. The signal fires when nobody waits any more, after ten seconds at the latest.
+   * @default room cannot be made
+   */
+  makeRoom?(peerId: string, bytes: number, config: { readonly signal: AbortSignal }): Promise<boolean>;
 }
 
 /** Two ways of bytes between two peers. */
@@ -74,6 +86,8 @@ export interface ByteStream {
   abort(reason: Error): void;
   /** Resolves when both sides are closed, however that came about. */
   readonly closed: Promise<void>;
+  /** The connection that carries it, as libp2p names it. @default unknown */
+  readonly connectionId?: string | undefined;
 }
 
 /** The one long stream of a session. */
@@ -92,6 +106,8 @@ export interface SessionLink {
   abort(reason: Error): void;
   /** Sets who is told. Called once, in the turn in which the link was given. */
   attach(user: SessionLinkUser): void;
+  /** The connection that carries it, as libp2p names it. @default unknown */
+  readonly connectionId?: string | undefined;
 }
 
 /** What a session is told of its stream. */
@@ -102,6 +118,8 @@ export interface SessionLinkUser {
   onDrain(): void;
   /** Both sides are closed, or the peer has closed its own. Once, and last. */
   onClosed(reason: Error): void;
+  /** A better connection to the peer is open: what begins from now on belongs there. Once; may come from `attach`. */
+  onSuperseded?(): void;
 }
 
 /** Which request something is done for. */

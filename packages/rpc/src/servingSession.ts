@@ -17,6 +17,7 @@ import { isViolation } from './internal/facts.ts';
 import { HeadReader } from './internal/heads.ts';
 import { IncomingMessages, splitAboveBytes } from './internal/incoming.ts';
 import { Outbox, OutgoingFlow, type FlowOwner } from './internal/outbox.ts';
+import { RelayAccount } from './internal/relayRoom.ts';
 import type { SessionLink, SessionLinkUser } from './ports.ts';
 
 /** What a serving session needs of the service. */
@@ -24,8 +25,8 @@ export interface SessionHost {
   readonly maxRequestBytes: number;
   /** Bytes of requests that are gathered, all sessions together. */
   readonly unverified: Budget;
-  /** How many bytes still get through a relay to the peer; `undefined`: as many as one likes. */
-  readonly bytesLeft: (peerId: string) => number | undefined;
+  /** How many bytes a connection still gets through a relay to the peer; `undefined`: as many as one likes. */
+  readonly bytesLeft: (peerId: string, connectionId: string | undefined) => number | undefined;
   /** Told of a peer that broke the rules of its session. @default nobody is told */
   readonly onViolation?: (peerId: string) => void;
   /** Takes a request that begins, or says why not. */
@@ -39,6 +40,8 @@ export class ServingSession implements SessionLinkUser {
   readonly peerId: string;
   readonly host: SessionHost;
   readonly outbox: Outbox;
+  readonly connectionId: string | undefined;
+  readonly account = new RelayAccount();
   readonly #link: SessionLink;
   readonly #decoder: SessionDecoder;
   readonly #heads = new HeadReader();
@@ -59,6 +62,7 @@ export class ServingSession implements SessionLinkUser {
     },
   ) {
     this.#link = link;
+    this.connectionId = link.connectionId;
     this.peerId = config.peerId;
     this.host = config.host;
     this.#onEnd = config.onEnd;
@@ -155,6 +159,15 @@ class ServedCall implements InboundExchange, FlowOwner {
     return this.#session.peerId;
   }
 
+  get connectionId(): string | undefined {
+    return this.#session.connectionId;
+  }
+
+  spareOf(bytesLeft: number): number {
+    const { account, outbox } = this.#session;
+    return account.spareOf(bytesLeft, outbox.costBytes);
+  }
+
   /** Takes the first piece, which has the head before it. */
   open(
     receiver: InboundReceiver,
@@ -168,7 +181,7 @@ class ServedCall implements InboundExchange, FlowOwner {
       const sizeBytes = head.sizeBytes ?? first.piece.length;
       if (sizeBytes > maxRequestBytes)
         throw new CodecError('TOO_LARGE', { what: 'request', sizeBytes, limitBytes: maxRequestBytes });
-      if (more && sizeBytes > (bytesLeft(this.peerId) ?? Infinity))
+      if (more && sizeBytes > (bytesLeft(this.peerId, this.connectionId) ?? Infinity))
         throw new Refusal('RELAY_LIMIT', `the relay does not let ${sizeBytes} bytes through`);
     } catch (error) {
       return receiver.refuse(error);

@@ -10,6 +10,7 @@ import {
 import type { Clock } from '@lloom/core';
 import type { Budget } from './internal/budget.ts';
 import type { AnswerKind, InboundExchange, InboundReceiver } from './internal/exchange.ts';
+import { costOfWriteBytes, RelayAccount } from './internal/relayRoom.ts';
 import { partWith } from './internal/partWith.ts';
 import type { ByteStream } from './ports.ts';
 
@@ -85,6 +86,8 @@ class StreamExchange implements InboundExchange {
   readonly peerId: string;
   readonly #stream: ByteStream;
   readonly #clock: Clock;
+  readonly #account = new RelayAccount();
+  #costBytes = 0;
   #lastWrite: Promise<void> = Promise.resolve();
 
   constructor(stream: ByteStream, peerId: string, clock: Clock) {
@@ -93,11 +96,20 @@ class StreamExchange implements InboundExchange {
     this.#clock = clock;
   }
 
+  get connectionId(): string | undefined {
+    return this.#stream.connectionId;
+  }
+
   send(kind: AnswerKind, message: Uint8Array): Promise<void> {
     const frame = joinResponseFrame(kind, message);
+    this.#costBytes += frame.length + costOfWriteBytes;
     const write = this.#lastWrite.then(() => this.#stream.write(encodeFrame(frame, frame.length)));
     // The next frame waits for this one, also when this one failed: frames never mix. The stream is closed then.
     return (this.#lastWrite = write.catch(() => undefined));
+  }
+
+  spareOf(bytesLeft: number): number {
+    return this.#account.spareOf(bytesLeft, this.#costBytes);
   }
 
   finish(isClientGone: boolean): Promise<void> | undefined {

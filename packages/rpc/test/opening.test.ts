@@ -24,6 +24,7 @@ function createNetwork() {
     registrar: { handle: () => Promise.resolve(), unhandle: () => Promise.resolve() },
     peerStore: { get: () => Promise.reject(new Error('nothing is known')) },
     connectionManager: { openConnection: () => Promise.resolve(connection), getConnections: () => [] },
+    events: { addEventListener: () => undefined, removeEventListener: () => undefined },
     logger: { forComponent: () => log },
   });
   const open = (requestId: string, signal: AbortSignal) =>

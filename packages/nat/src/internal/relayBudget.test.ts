@@ -5,7 +5,15 @@ import { limitsLeft, payloadLeft, payloadOf } from './relayBudget.ts';
 
 const openedAt = 1_000_000;
 const connection = (limits: CircuitConnection['limits']): CircuitConnection => ({
-  ...{ isRelayed: true, isOpen: true, isIdle: true, remoteAddress: '/p2p-circuit', openedAt, limits },
+  ...{
+    id: '1',
+    isRelayed: true,
+    isOpen: true,
+    isIdle: true,
+    remoteAddress: '/p2p-circuit',
+    openedAt,
+    limits,
+  },
   close: async () => undefined,
 });
 

@@ -1,5 +1,5 @@
 import { safe } from '@lloom/core';
-import type { Stream } from '@libp2p/interface';
+import type { Connection, Stream } from '@libp2p/interface';
 import type { Uint8ArrayList } from 'uint8arraylist';
 import type { ByteStream } from '../ports.ts';
 
@@ -21,6 +21,7 @@ const sliceBytes = 256 * 1024;
  */
 export class Libp2pByteStream implements ByteStream {
   readonly closed: Promise<void>;
+  readonly connectionId: string | undefined;
   readonly #stream: Stream;
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
@@ -31,7 +32,8 @@ export class Libp2pByteStream implements ByteStream {
   #wake: (() => void) | undefined;
 
   /** Construct it before the first `await` after the stream was given: bytes that arrive earlier may be lost. */
-  constructor(stream: Stream) {
+  constructor(stream: Stream, connection?: Pick<Connection, 'id'>) {
+    this.connectionId = connection?.id;
     this.#stream = stream;
     stream.maxReadBufferLength = maxHeldBytes;
     const { promise, resolve } = Promise.withResolvers<void>();

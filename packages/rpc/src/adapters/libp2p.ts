@@ -1,11 +1,22 @@
-import type { ComponentLogger, Connection, Logger, PeerId, PeerStore, Stream } from '@libp2p/interface';
+import type {
+  ComponentLogger,
+  Connection,
+  Libp2pEvents,
+  Logger,
+  PeerId,
+  PeerStore,
+  Stream,
+  TypedEventTarget,
+} from '@libp2p/interface';
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal';
 import { AddressError, errorText, explainError, orAbort, toPeerId } from '@lloom/core';
 import { RpcError, type RpcErrorCode } from '../errors.ts';
 import type { ByteStream, Network, NetworkHosts, RequestRef, SessionLink } from '../ports.ts';
 import { reqRespProtocol, sessionProtocol } from '../internal/protocolIds.ts';
+import { bestOf } from './bestConnection.ts';
 import { Libp2pByteStream } from './byteStream.ts';
 import { Libp2pSessionLink } from './sessionLink.ts';
+import { SupersededLinks } from './supersededLinks.ts';
 
 /** What the node lends to the service. */
 export interface RpcComponents {
@@ -13,6 +24,7 @@ export interface RpcComponents {
   readonly registrar: Pick<Registrar, 'handle' | 'unhandle'>;
   readonly connectionManager: Pick<ConnectionManager, 'openConnection' | 'getConnections'>;
   readonly peerStore: Pick<PeerStore, 'get'>;
+  readonly events: Pick<TypedEventTarget<Libp2pEvents>, 'addEventListener' | 'removeEventListener'>;
   readonly logger: ComponentLogger;
 }
 
@@ -40,9 +52,15 @@ export class Libp2pNetwork implements Network {
   /** The connections to peers that refused a session. */
   readonly #withoutSessions = new WeakSet<Connection>();
   readonly #protocols = new Set<string>();
+  readonly #superseded: SupersededLinks;
 
   constructor(components: RpcComponents) {
+    const { events, connectionManager } = components;
     this.#components = components;
+    this.#superseded = new SupersededLinks(events, {
+      connectionsOf: (peerId) => connectionManager.getConnections(peerId),
+      onError: (error) => this.log('a connection could not be judged', error),
+    });
     this.#log = components.logger.forComponent('lloom:rpc');
     this.peerId = components.peerId.toString();
   }
@@ -57,8 +75,12 @@ export class Libp2pNetwork implements Network {
     if (!(await this.#maySpeakSessions(connection))) return undefined;
     try {
       const stream = await this.#openStream(connection, sessionProtocol, request.signal);
-      return new Libp2pSessionLink(stream);
+      const link = new Libp2pSessionLink(stream, connection);
+      this.#superseded.watch(link, stream, connection);
+      return link;
     } catch (error) {
+      // Those before it are still ending, over a connection that comes and goes as the best one.
+      if (isTooMany(error)) return undefined;
       if (!isUnsupported(error)) throw failure('CONNECTION_CLOSED', error);
       this.#withoutSessions.add(connection);
       return undefined;
@@ -72,10 +94,9 @@ export class Libp2pNetwork implements Network {
     const failure = failureOf(peerId, request.requestId, protocol);
     const connection = await this.#connect(peerId, request, failure);
     try {
-      return new Libp2pByteStream(await this.#openStream(connection, protocol, request.signal));
+      return new Libp2pByteStream(await this.#openStream(connection, protocol, request.signal), connection);
     } catch (error) {
-      if (error instanceof Error && error.name === 'TooManyOutboundProtocolStreamsError')
-        throw new RpcError('PENDING_LIMIT', { limit: maxStreams });
+      if (isTooMany(error)) throw new RpcError('PENDING_LIMIT', { limit: maxStreams });
       throw failure(isUnsupported(error) ? 'UNSUPPORTED_PROTOCOL' : 'CONNECTION_CLOSED', error);
     }
   }
@@ -88,7 +109,7 @@ export class Libp2pNetwork implements Network {
       sessionProtocol,
       (stream: Stream, connection: Connection) => {
         this.#asking.add(connection);
-        onSession(new Libp2pSessionLink(stream), connection.remotePeer.toString());
+        onSession(new Libp2pSessionLink(stream, connection), connection.remotePeer.toString());
       },
       { maxInboundStreams: maxSessions, maxOutboundStreams: maxSessions, runOnLimitedConnection: true },
     );
@@ -104,7 +125,7 @@ export class Libp2pNetwork implements Network {
       protocol,
       (stream: Stream, connection: Connection) => {
         this.#asking.add(connection);
-        onStream(new Libp2pByteStream(stream), connection.remotePeer.toString());
+        onStream(new Libp2pByteStream(stream, connection), connection.remotePeer.toString());
       },
       { maxInboundStreams: maxStreams, maxOutboundStreams: maxStreams, runOnLimitedConnection: true },
     );
@@ -115,9 +136,15 @@ export class Libp2pNetwork implements Network {
     await this.#components.registrar.unhandle(protocol);
   }
 
+  /** libp2p itself would dial again for each request where there is only a connection through a relay. */
   async #connect(peerId: string, { signal }: RequestRef, failure: FailureMaker): Promise<Connection> {
+    const { connectionManager } = this.#components;
     try {
-      return await this.#components.connectionManager.openConnection(toPeerId(peerId), { signal });
+      const peer = toPeerId(peerId);
+      return (
+        bestOf(connectionManager.getConnections(peer)) ??
+        (await connectionManager.openConnection(peer, { signal }))
+      );
     } catch (error) {
       if (AddressError.is(error)) throw error;
       throw failure('DIAL_FAILED', error);
@@ -214,6 +241,10 @@ function failureOf(peerId: string, requestId: string, protocol: string): Failure
     } as const;
     return new RpcError<RpcErrorCode>(code, { ...data, protocol }, { cause });
   };
+}
+
+function isTooMany(error: unknown): boolean {
+  return error instanceof Error && error.name === 'TooManyOutboundProtocolStreamsError';
 }
 
 function isUnsupported(error: unknown): boolean {

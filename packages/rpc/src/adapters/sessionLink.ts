@@ -1,5 +1,5 @@
 import { safe } from '@lloom/core';
-import type { Stream } from '@libp2p/interface';
+import type { Connection, Stream } from '@libp2p/interface';
 import { Uint8ArrayList } from 'uint8arraylist';
 import type { SessionLink, SessionLinkUser } from '../ports.ts';
 
@@ -13,12 +13,15 @@ const maxHeldBytes = 17 * 1024 * 1024;
 
 /** A libp2p stream that carries a session. */
 export class Libp2pSessionLink implements SessionLink {
+  readonly connectionId: string;
   readonly #stream: Stream;
   #user: SessionLinkUser | undefined;
   #isClosed = false;
+  #isSuperseded = false;
 
   /** Construct it before the first `await` after the stream was given: bytes that arrive earlier may be lost. */
-  constructor(stream: Stream) {
+  constructor(stream: Stream, { id }: Pick<Connection, 'id'>) {
+    this.connectionId = id;
     this.#stream = stream;
     stream.maxReadBufferLength = maxHeldBytes;
   }
@@ -46,6 +49,14 @@ export class Libp2pSessionLink implements SessionLink {
     );
     if (stream.status !== 'open') this.#end(new Error(`the stream is ${stream.status}`));
     else if (stream.remoteWriteStatus === 'closed') this.#closedByPeer();
+    else if (this.#isSuperseded) user.onSuperseded?.();
+  }
+
+  /** A better connection to the peer is open. */
+  supersede(): void {
+    if (this.#isSuperseded || this.#isClosed) return;
+    this.#isSuperseded = true;
+    this.#user?.onSuperseded?.();
   }
 
   write(parts: readonly Uint8Array[]): boolean {

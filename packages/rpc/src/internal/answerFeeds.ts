@@ -43,9 +43,10 @@ export class AnswerFeeds<F extends AnswerFollower = AnswerFollower> {
     return this.#feeds.length;
   }
 
-  /** Tells all who follow; they may leave when they are told. */
-  each(tell: (follower: F) => void): void {
-    for (const { follower } of this.#feeds) tell(follower);
+  /** Tells all who follow, with how many bytes each is behind; they may leave when they are told. */
+  each(tell: (follower: F, behindBytes: number) => void): void {
+    for (const feed of this.#feeds)
+      tell(feed.follower, feed === this.#only ? 0 : Math.max(0, this.#record.end - feed.at));
   }
 
   /** Takes somebody in, and gives what was said so far. */

@@ -8,6 +8,7 @@ import {
 import type { Clock, Hex, Signer, Verifier } from '@lloom/core';
 import { Refusal, RpcError } from '../errors.ts';
 import type { AnswerMessage, AnswerPiece } from '../types.ts';
+import { isRelayLimit, noRoom } from './relayRoom.ts';
 import { checkAnswer, checkSize } from './results.ts';
 import { Source } from './source.ts';
 import {
@@ -40,6 +41,11 @@ export interface AnswerWriterConfig {
   readonly maxBytes: number;
   /** How many bytes still get through a relay; `undefined`: as many as one likes. @default there is none on the way */
   readonly bytesLeft?: (() => number | undefined) | undefined;
+  /**
+   * Waits for a client through to whom more bytes get. Rejects with what it is given when there may be none.
+   * @default there is none
+   */
+  readonly waitForRoom?: ((error: Refusal) => Promise<void>) | undefined;
   readonly signer: Signer | undefined;
   readonly verifier: Verifier | undefined;
   /** The request, when it is one that is answered with text. */
@@ -94,7 +100,7 @@ export class AnswerWriter {
 
   /**
    * Writes an answer piece by piece, or gathers it when the client takes no chunks. What was sent is signed before a relay
-   * cuts it off.
+   * cuts it off; it goes on when there is room again.
    * @throws what {@link message} throws, and what the pieces throw
    */
   async pieces(pieces: AsyncIterable<AnswerPiece>): Promise<void> {
@@ -107,13 +113,10 @@ export class AnswerWriter {
         if (typeof piece !== 'string' && !('text' in piece)) return answer.tally.say(piece);
         const text = typeof piece === 'string' ? piece : piece.text;
         const tokens = typeof piece === 'string' ? 1 : (piece.tokens ?? 1);
-        return answer.add(checkText(text), tokens);
+        return this.#add(answer, checkText(text), tokens);
       });
       throwIfClosed();
       await answer.end();
-    } catch (error) {
-      if (isRelayLimit(error)) await this.#chunks?.seal();
-      throw error;
     } finally {
       this.close();
     }
@@ -131,7 +134,7 @@ export class AnswerWriter {
   /** An answer that is ready goes out in chunks, too, when the client takes them, under one signature. */
   async #onePiece({ content, ...totals }: Unsigned): Promise<void> {
     const chunks = this.#begin(false);
-    const sending = chunks.add(checkText(content), totals.outboundTokens);
+    const sending = this.#add(chunks, checkText(content), totals.outboundTokens);
     if (sending !== undefined) await sending;
     chunks.tally.say(totals);
     await chunks.end();
@@ -147,11 +150,44 @@ export class AnswerWriter {
     if (sending !== undefined) await sending;
   }
 
+  /** Adds a text, which is taken as a whole or, where a relay would cut it, not at all: then it waits for room. */
+  #add(answer: AnswerChunks | GatheredAnswer, text: string, tokens: number): Promise<void> | undefined {
+    if (this.#config.bytesLeft === undefined) return answer.add(text, tokens);
+    try {
+      const adding = answer.add(text, tokens);
+      return adding?.catch((error: unknown) => this.#addLater(answer, { text, tokens, error }));
+    } catch (error) {
+      return this.#addLater(answer, { text, tokens, error });
+    }
+  }
+
+  async #addLater(
+    answer: AnswerChunks | GatheredAnswer,
+    { text, tokens, error }: { readonly text: string; readonly tokens: number; readonly error: unknown },
+  ): Promise<void> {
+    if (!isRelayLimit(error)) throw error;
+    await this.#chunks?.seal();
+    await this.#waitForRoom(error);
+    await this.#add(answer, text, tokens);
+  }
+
+  async #waitForRoom(error: Refusal): Promise<void> {
+    const { waitForRoom, throwIfClosed } = this.#config;
+    if (waitForRoom === undefined) throw error;
+    await waitForRoom(error);
+    throwIfClosed();
+  }
+
   #begin(isSegmented: boolean): AnswerChunks {
     const send = (kind: 'chunk' | 'end', message: Uint8Array): Promise<void> | undefined =>
       this.#send(kind, message);
     const { bytesLeft } = this.#config;
-    const checkRoom = bytesLeft && ((bytes: number) => checkFits(bytes + lastWordsBytes, bytesLeft()));
+    const checkRoom =
+      bytesLeft &&
+      ((bytes: number): void => {
+        const error = noRoom(bytes + lastWordsBytes, bytesLeft());
+        if (error !== undefined) throw error;
+      });
     const how = { isSegmented, send, checkRoom };
     return (this.#chunks = new AnswerChunks({ ...this.#config, ...this.#ports(), ...how }));
   }
@@ -162,12 +198,18 @@ export class AnswerWriter {
   }
 
   #end(frame: EndFrame): Promise<void> | undefined {
-    return this.#send('end', encodeAnswerEnd(frame));
+    const message = encodeAnswerEnd(frame);
+    const error = noRoom(message.length, this.#config.bytesLeft?.());
+    return error === undefined ? this.#send('end', message) : this.#endLater(frame, error);
+  }
+
+  async #endLater(frame: EndFrame, error: Refusal): Promise<void> {
+    await this.#waitForRoom(error);
+    await this.#end(frame);
   }
 
   #send(kind: 'chunk' | 'end', message: Uint8Array): Promise<void> | undefined {
     checkSize((this.#bytes += message.length), this.#config.maxBytes);
-    if (this.#config.bytesLeft !== undefined) checkFits(message.length, this.#config.bytesLeft());
     if (!this.#hasBegun) {
       this.#hasBegun = true;
       this.#config.onBegin();
@@ -214,16 +256,6 @@ class GatheredAnswer {
   end(): Promise<void> {
     return this.#send({ content: withoutHalf(this.#content), ...this.tally.usage(0) });
   }
-}
-
-/** @throws {Refusal} `RELAY_LIMIT` when so many bytes would be cut off */
-function checkFits(bytes: number, bytesLeft: number | undefined): void {
-  if (bytesLeft === undefined || bytes <= bytesLeft) return;
-  throw new Refusal('RELAY_LIMIT', `the relay lets ${Math.max(0, bytesLeft)} bytes through, not ${bytes}`);
-}
-
-function isRelayLimit(error: unknown): boolean {
-  return error instanceof Refusal && error.code === 'RELAY_LIMIT';
 }
 
 /** Handlers may be written without types. */

@@ -40,6 +40,10 @@ export interface SentRequest {
 
 /** Carries requests to one peer. */
 export interface Carrier {
+  /** The connection that carries them. @default unknown, or another one each time */
+  readonly connectionId?: string | undefined;
+  /** What is left of the bytes that its connection still carries, behind all that was sent. @default that is not known */
+  spareOf?(bytesLeft: number): number;
   /** Sends a request. May tell the receiver before it returns. */
   send(request: CarriedRequest, receiver: AnswerReceiver): SentRequest;
 }
@@ -55,6 +59,10 @@ export interface ReceivedRequest {
 /** Where a request of a peer is answered. */
 export interface InboundExchange {
   readonly peerId: string;
+  /** The connection that carries it; `undefined`: unknown. */
+  readonly connectionId: string | undefined;
+  /** What is left of the bytes that its connection still carries, behind all that was given to {@link send}, here and beside it. */
+  spareOf(bytesLeft: number): number;
   /**
    * Sends one message; a promise when the peer has to take something before more is sent. `end` and `error` are last. It
    * never rejects: that the client is gone is told to the receiver.

@@ -8,6 +8,8 @@ export interface Follower extends AnswerFollower {
   readonly peerId: string;
   /** Until when its client waits, by the monotonic clock, in ms. */
   readonly deadlineMs: number;
+  /** How many bytes a relay still lets through to it, beside what others are to be told; `undefined`: as many as one likes. */
+  readonly bytesLeft: number | undefined;
   /** Whether its client waits still. */
   readonly isWaiting: boolean;
   /** What it follows; to be left when it ends. */

@@ -2,6 +2,7 @@ import { sessionFrame, sessionHeaderBytes, writeSessionHeader, type SessionFrame
 import type { SessionLink } from '../ports.ts';
 import type { AnswerKind } from './exchange.ts';
 import { initialCreditBytes } from './incoming.ts';
+import { costOfWriteBytes } from './relayRoom.ts';
 
 /**
  * What one frame holds here. Large messages take turns in pieces of this size; with its headers and those of Yamux one
@@ -37,6 +38,8 @@ export class Outbox {
   #isClosed = false;
   #waitingBytes = 0;
   #turnBytes = 0;
+  #queuedBytes = 0;
+  #writtenBytes = 0;
 
   constructor(link: SessionLink) {
     this.#link = link;
@@ -50,6 +53,18 @@ export class Outbox {
   /** Whether nothing waits to be written. */
   get isEmpty(): boolean {
     return this.#ring.size === 0 && this.#parts.length === 0 && this.#used === this.#start;
+  }
+
+  /** What was given to it in all, with what its writes cost a connection beside. */
+  get costBytes(): number {
+    let bytes = this.#writtenBytes + this.#queuedBytes + this.#used - this.#start;
+    for (const part of this.#parts) bytes += part.length;
+    return bytes;
+  }
+
+  /** So many bytes of messages wait more than before, or less. */
+  queued(bytes: number): void {
+    this.#queuedBytes += bytes;
   }
 
   /** Writes a frame with this turn's others. `before` stands in front of the payload. */
@@ -129,6 +144,8 @@ export class Outbox {
     const parts = this.#parts;
     if (parts.length === 0) return;
     this.#parts = [];
+    this.#writtenBytes += costOfWriteBytes;
+    for (const { length } of parts) this.#writtenBytes += length;
     if (!this.#link.write(parts)) this.#isBlocked = true;
   }
 
@@ -235,6 +252,7 @@ export class OutgoingFlow {
     }
     const written = Promise.withResolvers<void>();
     this.#queue.push({ kind, message, before, written, offset: 0 });
+    this.#outbox.queued(message.length);
     this.#enterRing();
     return written.promise;
   }
@@ -256,6 +274,7 @@ export class OutgoingFlow {
     const more = end < message.length;
     const payload = isFirst && !more ? message : message.subarray(offset, end);
     this.#credit -= payload.length;
+    this.#outbox.queued(-payload.length);
     next.offset = end;
     const isRestOfRequest = kind === 'request' && !isFirst;
     this.#write(isRestOfRequest ? 'end' : kind, { payload, more, before: isFirst ? before : nothing });
@@ -270,7 +289,10 @@ export class OutgoingFlow {
   drop(reason: Error): void {
     if (this.#queue.length === 0) return;
     this.#outbox.leave(this);
-    for (const { written } of this.#queue.splice(0)) written.reject(reason);
+    for (const { written, message, offset } of this.#queue.splice(0)) {
+      this.#outbox.queued(offset - message.length);
+      written.reject(reason);
+    }
   }
 
   #enterRing(): void {

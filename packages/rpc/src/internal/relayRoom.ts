@@ -1,0 +1,38 @@
+import { Refusal } from '../errors.ts';
+
+/** What connections add to what they carry, at most: a five-hundredth, and some for what they say of themselves. */
+function withFrames(bytes: number): number {
+  return bytes + Math.ceil(bytes / 512) + 512;
+}
+
+/** What is told of so many bytes that a relay would cut; `undefined` when they get through. */
+export function noRoom(bytes: number, bytesLeft: number | undefined): Refusal | undefined {
+  if (bytesLeft === undefined || withFrames(bytes) <= bytesLeft) return undefined;
+  const left = Math.max(0, bytesLeft);
+  return new Refusal('RELAY_LIMIT', `the relay lets ${left} bytes through, and ${bytes} are to be sent`);
+}
+
+/**
+ * What a write costs a connection beside its bytes: the headers of Yamux and of Noise, and the word of the peer, as large as those,
+ * that it may send as much again. In libp2p that comes for each frame.
+ */
+export const costOfWriteBytes = 64;
+
+/**
+ * What one session, or one stream, may still send through a relay. A connection counts bytes when they leave, and the words of the
+ * peer about them when they arrive: what comes of a burst is known too late.
+ */
+export class RelayAccount {
+  #allBytes: number | undefined;
+
+  /** @param costBytes what was sent here in all, by now; @returns how much more may be sent */
+  spareOf(bytesLeft: number, costBytes: number): number {
+    this.#allBytes ??= bytesLeft + costBytes;
+    return Math.min(bytesLeft, this.#allBytes - costBytes);
+  }
+}
+
+/** Whether it says that a relay would cut an answer. */
+export function isRelayLimit(error: unknown): error is Refusal {
+  return error instanceof Refusal && error.code === 'RELAY_LIMIT';
+}

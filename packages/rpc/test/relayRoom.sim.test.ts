@@ -1,0 +1,135 @@
+import { test } from '@lloom/simkit/vitest';
+import { describe, expect } from 'vitest';
+import type { RelayBudget, RpcError } from '../src/index.ts';
+import { question } from './nodes.ts';
+import { createPair, pause, readAll, ways, whole } from './simulation.ts';
+
+type MakeRoom = NonNullable<RelayBudget['makeRoom']>;
+
+/** A relay that lets so little through until room is made. */
+function narrow(makeRoom: MakeRoom, bytesLeft?: () => number | undefined) {
+  let isMade = false;
+  const asked: [bytes: number, signal: AbortSignal][] = [];
+  const budget: RelayBudget = {
+    bytesLeft: () => (isMade ? undefined : bytesLeft === undefined ? 10_000 : bytesLeft()),
+    makeRoom: async (peerId, bytes, config) => {
+      asked.push([bytes, config.signal]);
+      return (isMade = await makeRoom(peerId, bytes, config));
+    },
+  };
+  return { budget, asked };
+}
+
+const large = { prompt: 'x'.repeat(20_000) };
+const never = new Promise<never>(() => undefined);
+
+describe.each(ways)('over $fidelity links by $carrier', (way) => {
+  test('a request that does not fit waits for room, and is sent then', async ({ createNetwork }) => {
+    const relay = narrow(async () => {
+      await pause(2_000);
+      return true;
+    });
+    const { network, asker, executor } = await createPair(createNetwork, {
+      ...way,
+      asker: { relayBudget: relay.budget },
+      executor: { serve: () => whole('read') },
+    });
+    const message = await question(asker.identity, executor.identity, large);
+    const { response } = await network.run(asker.rpc.request(executor.peerId, message));
+    expect(response.payload.content).toBe('read');
+    expect(relay.asked.map(([bytes]) => bytes > large.prompt.length)).toEqual([true]);
+    await network.runFor(5_000);
+    asker.expectNothingLeft();
+    executor.expectNothingLeft();
+  });
+
+  test('tokens that were shown are signed when the relay is about to end the connection for its age', async ({
+    createNetwork,
+  }) => {
+    let bytesLeft = 1_000_000;
+    const { network, asker, executor } = await createPair(createNetwork, {
+      ...way,
+      executor: {
+        relayBudget: { bytesLeft: () => bytesLeft },
+        serve: async function* () {
+          for (let count = 0; count < 100; count++) {
+            await pause(10);
+            if (count === 20) bytesLeft = 0;
+            yield 'token ';
+          }
+        },
+      },
+    });
+    const message = await network.run(question(asker.identity, executor.identity));
+    const answer = asker.rpc.stream(executor.peerId, message, { retry: {} });
+    const error = await network.run(readAll(answer).catch((thrown: unknown) => thrown as RpcError));
+    expect(error).toMatchObject({
+      code: 'PARTIAL_ANSWER',
+      data: { failure: 'RELAY_LIMIT', tokens: 20, signedTokens: 20 },
+    });
+  });
+});
+
+for (const [why, timeoutMs, afterMs, makeRoom] of [
+  ['there is none', 120_000, 0, () => Promise.resolve(false)],
+  ['making it fails', 120_000, 0, () => Promise.reject(new Error('the relay is gone'))],
+  ['nobody says so within ten seconds', 120_000, 10_000, () => never],
+  ['nobody says so within a third of its time', 15_000, 5_000, () => never],
+] as const satisfies [string, number, number, MakeRoom][])
+  test(`a request that does not fit is refused when ${why}`, async ({ createNetwork }) => {
+    const relay = narrow(makeRoom);
+    const { network, asker, executor } = await createPair(createNetwork, {
+      asker: { relayBudget: relay.budget },
+    });
+    await network.run(asker.rpc.request(executor.peerId, { type: 'ping' }));
+    const message = await question(asker.identity, executor.identity, large);
+    const startedAt = network.clock.elapsed();
+    const error = await network.run(
+      asker.rpc.request(executor.peerId, message, { timeoutMs }).catch((thrown: unknown) => thrown),
+    );
+    expect(error).toMatchObject({ code: 'RELAY_LIMIT', data: { by: 'this node' } });
+    expect(network.clock.elapsed() - startedAt).toBeCloseTo(afterMs, -1);
+    expect(relay.asked.map(([, signal]) => signal.aborted)).toEqual([afterMs > 0]);
+    await network.runFor(20_000);
+    asker.expectNothingLeft();
+  });
+
+test('room is not waited for any longer when the request is cancelled', async ({ createNetwork }) => {
+  const relay = narrow(() => never);
+  const { network, asker, executor } = await createPair(createNetwork, {
+    asker: { relayBudget: relay.budget },
+  });
+  const message = await question(asker.identity, executor.identity, large);
+  const controller = new AbortController();
+  const asking = asker.rpc
+    .request(executor.peerId, message, { signal: controller.signal })
+    .catch((thrown: unknown) => thrown);
+  await network.runFor(1_000);
+  controller.abort(new Error('not wanted any more'));
+  expect(await network.run(asking)).toMatchObject({ code: 'CANCELLED', data: { stage: 'dialing' } });
+  expect(relay.asked.map(([, signal]) => signal.aborted)).toEqual([true]);
+  asker.expectNothingLeft();
+});
+
+for (const carrier of ['sessions', 'streams'] as const)
+  test(`a request that opens the connection itself is refused when that does not carry it (${carrier})`, async ({
+    createNetwork,
+  }) => {
+    const isConnected = (): boolean => asker.node.getConnections().length > 0;
+    const relay = narrow(
+      () => Promise.resolve(false),
+      () => (isConnected() ? 10_000 : undefined),
+    );
+    const { network, asker, executor } = await createPair(createNetwork, {
+      carrier,
+      asker: { relayBudget: relay.budget },
+    });
+    const message = await question(asker.identity, executor.identity, large);
+    const error = await network.run(
+      asker.rpc.request(executor.peerId, message).catch((thrown: unknown) => thrown),
+    );
+    expect(error).toMatchObject({ code: 'RELAY_LIMIT', data: { by: 'this node' } });
+    await network.runFor(5_000);
+    asker.expectNothingLeft();
+    executor.expectNothingLeft();
+  });
