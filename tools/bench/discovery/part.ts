@@ -1,5 +1,5 @@
 // One part of the network, in a process of its own: nodes that stay, or clients that come and go.
-import type { Saying } from '../part.ts';
+import { answerQuestions } from '../part.ts';
 import type { LloomBehaviour } from '@lloom/behaviour';
 import {
   drain,
@@ -82,12 +82,4 @@ async function answer(question: keyof Questions, asked: unknown): Promise<unknow
   }
 }
 
-process.on('message', ({ question, asked }: { question: keyof Questions; asked: unknown }) => {
-  answer(question, asked).then(
-    (told) => process.send!({ told: told ?? null } satisfies Saying),
-    (error: unknown) =>
-      process.send!({ failed: error instanceof Error ? `${error.stack}` : String(error) } satisfies Saying),
-  );
-});
-// Whoever asked is gone.
-process.once('disconnect', () => process.exit());
+answerQuestions<Questions>(answer);

@@ -1,5 +1,5 @@
 // One part of a network, in a process of its own.
-import type { Saying } from '../part.ts';
+import { answerQuestions } from '../part.ts';
 import { Side, type ClosedDone, type ClosedLoad } from './closedLoad.ts';
 import type { CreateNode, GossipNode, NodePlan } from './node.ts';
 import { Notices } from './notices.ts';
@@ -87,12 +87,4 @@ async function answer(question: keyof Questions, asked: unknown): Promise<unknow
   }
 }
 
-process.on('message', ({ question, asked }: { question: keyof Questions; asked: unknown }) => {
-  answer(question, asked).then(
-    (told) => process.send!({ told: told ?? null } satisfies Saying),
-    (error: unknown) =>
-      process.send!({ failed: error instanceof Error ? `${error.stack}` : String(error) } satisfies Saying),
-  );
-});
-// Whoever asked is gone.
-process.once('disconnect', () => process.exit());
+answerQuestions<Questions>(answer);

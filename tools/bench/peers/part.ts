@@ -1,5 +1,5 @@
 // One part of a comparison, in a process of its own.
-import type { Saying } from '../part.ts';
+import { answerQuestions } from '../part.ts';
 import { Attackers, type Attack, type Attacked } from './attackers.ts';
 import { Crowd } from './crowd.ts';
 import { dialRate, type DialLoad } from './dials.ts';
@@ -110,13 +110,7 @@ const answers: Answers = {
   heard: () => honest!.stop(),
 };
 
-process.on('message', ({ question, asked }: { question: keyof Questions; asked: unknown }) => {
+answerQuestions<Questions>((question, asked) => {
   const answer = answers[question] as (asked: unknown) => Promise<unknown>;
-  answer(asked).then(
-    (told) => process.send!({ told: told ?? null } satisfies Saying),
-    (error: unknown) =>
-      process.send!({ failed: error instanceof Error ? `${error.stack}` : String(error) } satisfies Saying),
-  );
+  return answer(asked);
 });
-// Whoever asked is gone.
-process.once('disconnect', () => process.exit());

@@ -25,7 +25,7 @@ export interface Storm extends Attacked, Heard, Left {
  */
 export async function storm(stack: StackName, nodeArgs?: readonly string[]): Promise<Storm> {
   const script = new URL('part.ts', import.meta.url);
-  const begin = (): Part<Questions> => new Part(script, nodeArgs);
+  const begin = (): Part<Questions> => new Part(script, { nodeArgs });
   const [attacked, asking] = [begin(), begin()];
   const attacking = Array.from({ length: attackProcesses }, begin);
   try {
