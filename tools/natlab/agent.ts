@@ -96,6 +96,8 @@ export interface Questions {
   readonly disconnect: { readonly asked: string; readonly told: void };
   /** Who offers a model; looks until somebody does. */
   readonly find: { readonly asked: string; readonly told: string };
+  /** The same, until it says that it is reached through a relay. */
+  readonly findRelayed: { readonly asked: string; readonly told: string };
   readonly ask: { readonly asked: Ask; readonly told: Asked };
 }
 
@@ -199,10 +201,10 @@ function links(peerId: string | null): Link[] {
 }
 
 /** An offer takes a moment until it is found. */
-async function find(model: string): Promise<string> {
+async function find(model: string, isUsable: (address: string) => boolean = () => true): Promise<string> {
   for (const end = performance.now() + patientMs; performance.now() < end;) {
     const [found] = await node.findModelProviders(model);
-    if (found !== undefined) return found.peerId;
+    if (found?.addresses.some(isUsable)) return found.peerId;
     await new Promise((resolve) => setTimeout(resolve, findPauseMs));
   }
   throw new Error(`nobody offers ${model}: ${JSON.stringify(links(null))}`);
@@ -238,7 +240,8 @@ const answers: Answers = {
     return performance.now() - from;
   },
   disconnect: (peerId) => node.disconnectPeer(peerId),
-  find,
+  find: (model) => find(model),
+  findRelayed: (model) => find(model, (address) => address.includes('/p2p-circuit')),
   ask: (plan) => ask(node, identity, plan),
 };
 

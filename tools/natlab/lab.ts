@@ -58,7 +58,7 @@ export class Lab implements AsyncDisposable {
       if (kind !== 'public') await runWithin(edge, ['nft', '-f', '-'], rulesOf(kind, inside));
       await this.#mustBeApart();
       const nextOutside = this.#nextOutside.bind(this);
-      return new Place({ name, kind, namespace: host, edge, inside, outside, nextOutside });
+      return new Place({ name, kind, namespace: host, edge, outside, nextOutside });
     });
   }
 

@@ -66,7 +66,7 @@ export class Member {
       privateKey: this.#privateKey,
       config: {
         ...common,
-        listenAddresses: [`/ip4/${this.place.inside}/tcp/${listenPort}`],
+        listenAddresses: [`/ip4/0.0.0.0/tcp/${listenPort}`],
         bootstrapPeers: through.map(({ address }) => address),
         ...config,
       },

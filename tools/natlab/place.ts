@@ -9,8 +9,6 @@ export interface Site {
   readonly namespace: string;
   /** The namespace that is connected to everybody else: the router's, or the same. */
   readonly edge: string;
-  /** The host's own address. */
-  readonly inside: string;
   /** What others see. */
   readonly outside: string;
   /** Another address that nobody has. */
@@ -21,8 +19,6 @@ export interface Site {
 export class Place {
   readonly name: string;
   readonly kind: Kind;
-  /** The host's own address. */
-  readonly inside: string;
   /** Begins the command of a program that runs there. */
   readonly within: readonly string[];
   readonly #site: Site;
@@ -33,7 +29,6 @@ export class Place {
     this.#outside = site.outside;
     this.name = site.name;
     this.kind = site.kind;
-    this.inside = site.inside;
     this.within = within(site.namespace);
   }
 

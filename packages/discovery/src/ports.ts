@@ -196,6 +196,15 @@ export interface Watcher {
   onAddresses(): void;
 }
 
+/** Where a peer is, in its own words. */
+export interface Relocation {
+  readonly addresses: readonly string[];
+  /** Where it said before that it was, and says so no more. */
+  readonly former: readonly string[];
+  /** Whether somebody is about to dial it: otherwise a peer without an entry in the peer store gets none. */
+  readonly isWanted: boolean;
+}
+
 /** The network, as the service needs it. */
 export interface Network extends Directory, Dialer {
   /** The own peer id. */
@@ -209,6 +218,8 @@ export interface Network extends Directory, Dialer {
   connectedPeers(): ReadonlySet<string>;
   /** Keeps the addresses of a bootstrap peer in the peer store, fresh from now on. */
   remember(peerId: string, addresses: readonly string[]): Promise<void>;
+  /** Has a peer dialled where it says that it is, unless it is connected: then it tells that over its connection. */
+  relocate(peerId: string, relocation: Relocation): Promise<void>;
   /** Whether a peer says to take part in the DHT of this network; asks it, over a connection that exists. */
   isMember(peerId: string, config: { readonly signal: AbortSignal }): Promise<boolean>;
   /** The frame that a peer answers, over a connection that exists. */

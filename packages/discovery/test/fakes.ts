@@ -22,6 +22,7 @@ import type {
   ExchangeRequest,
   LocalWatcher,
   Network,
+  Relocation,
   Watcher,
 } from '../src/ports.ts';
 import type { FoundPeer } from '../src/types.ts';
@@ -206,6 +207,8 @@ export class FakeNetwork implements Network {
   listening: readonly string[] = ['/ip4/127.0.0.1/tcp/4001'];
   readonly connected = new Set<string>();
   readonly remembered: string[] = [];
+  readonly relocated: (Relocation & { readonly peerId: string })[] = [];
+  onRelocate: (peerId: string) => Promise<void> = () => Promise.resolve();
   readonly provided = new Set<string>();
   readonly errors: unknown[] = [];
   readonly asked: string[] = [];
@@ -250,6 +253,11 @@ export class FakeNetwork implements Network {
   remember(_: string, addresses: readonly string[]): Promise<void> {
     this.remembered.push(...addresses);
     return Promise.resolve();
+  }
+
+  relocate(peerId: string, relocation: Relocation): Promise<void> {
+    this.relocated.push({ peerId, ...relocation });
+    return this.onRelocate(peerId);
   }
 
   async dial(

@@ -3,6 +3,7 @@ import { tcp, type TCPComponents } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import type { ComponentLogger, ConnectionEncrypter, StreamMuxerFactory, Transport } from '@libp2p/interface';
 import { batched } from './adapters/batching.ts';
+import { droppingLateWrites } from './adapters/lateWrites.ts';
 import { quietLogger } from './adapters/logger.ts';
 import { noiseCrypto } from './adapters/noiseCrypto.ts';
 import { resolveStackConfig, type StackConfig } from './config.ts';
@@ -29,7 +30,9 @@ export function createStack(config: StackConfig = {}): Stack {
   return {
     transports: [tcp()],
     connectionEncrypters: [batched(noise({ crypto: noiseCrypto({ crypto }) }))],
-    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: maxStreamWindowBytes } })],
+    streamMuxers: [
+      droppingLateWrites(yamux({ streamOptions: { maxStreamWindowSize: maxStreamWindowBytes } })),
+    ],
     logger: quietLogger(),
   };
 }

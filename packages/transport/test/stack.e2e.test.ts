@@ -110,3 +110,21 @@ describe.each(pairs)('a $client client and a $server server', (pair) => {
     expect(Buffer.compare(await read, body)).toBe(0);
   });
 });
+
+test.for(['tuned', 'pure'] as const)(
+  'a stream that is opened as its connection ends fails, and nothing else does (%s)',
+  async (client) => {
+    const { near } = await connectNodes({ client, server: 'stock' }, echo);
+    // Yamux knows the round trip by then, which has it write for streams that have ended too.
+    const first = await near.newStream(protocol);
+    const answer = readAll(first);
+    first.send(pattern(1));
+    await first.close();
+    await answer;
+    const second = near.newStream(protocol);
+    near.abort(new Error('enough'));
+    await expect(second).rejects.toThrow('closed');
+    await new Promise(setImmediate);
+    expect([near.status, near.streams]).toEqual(['aborted', []]);
+  },
+);

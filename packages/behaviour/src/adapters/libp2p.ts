@@ -7,6 +7,7 @@ import type { Datastore } from 'interface-datastore';
 import { boundedDhtDatastore } from '@lloom/discovery';
 import { createStack } from '@lloom/transport';
 import { packageConfigs, type NetworkStack, type ResolvedNetworkConfig } from '../config.ts';
+import { nearFirst, nothingNear } from './dialOrder.ts';
 import { createKad } from './kad.ts';
 import { version } from '../internal/version.ts';
 import { packageServices, type Ports, type Services } from '../wiring.ts';
@@ -54,7 +55,7 @@ export function createNode({
   config,
   ports,
   datastore,
-  stack = createStack(),
+  stack,
 }: NodeParts): Promise<Libp2p<NodeServices>> {
   const isLocal = config.addressPolicy !== 'public';
   const bounded = boundedDhtDatastore(datastore, { ownPeerId: peerId });
@@ -67,11 +68,13 @@ export function createNode({
     datastore: bounded,
     nodeInfo: { name: 'lloom', version, userAgent: `lloom/${version}` },
     addresses: { listen: [...config.listenAddresses], announce: [...config.announceAddresses] },
-    ...stack,
+    ...(stack ?? createStack()),
     connectionManager: {
       // Until `@lloom/peers` sets what it keeps.
       maxConnections,
       maxIncomingPendingConnections: 100,
+      // libp2p dials relayed addresses last, after seconds for each direct one that is dropped.
+      addressSorter: stack === undefined ? nearFirst(config) : nothingNear,
       // libp2p's 5 connections a second from one address turn whole offices and every local network away.
       inboundConnectionThreshold: isLocal ? 1_000 : 50,
     },

@@ -1,10 +1,13 @@
-import type { Connection, PeerData, PeerId, PeerStore, Stream } from '@libp2p/interface';
-import type { Registrar } from '@libp2p/interface-internal';
+import type { AbortOptions, Connection, PeerData, PeerId, PeerStore, Stream } from '@libp2p/interface';
+import type { ConnectionManager, Registrar } from '@libp2p/interface-internal';
+import { refuseRelayed } from './dhtCalls.ts';
 
-/** Of what a node lends to its DHT, what strangers reach through it. */
+/** Of what a node lends to its DHT, what strangers reach through it, and through what it reaches them. */
 export interface DhtComponents {
   readonly peerStore: PeerStore;
   readonly registrar: Registrar;
+  readonly connectionManager: ConnectionManager;
+  readonly ping: { ping(peerId: PeerId, options?: AbortOptions): Promise<number> };
 }
 
 /** All that is read of one inbound stream. The largest message holds one descriptor; most have a hundred bytes. */
@@ -17,7 +20,7 @@ const maxKnownAddresses = 64;
 /**
  * The same DHT service, but for what one message may cost: stock kad-dht reads 4 MiB, and keeps every address in it. Of
  * one inbound stream 256 KiB are read, then it is reset; of a peer that says to provide something 16 addresses are kept a
- * message, and 64 in all.
+ * message, and 64 in all. It asks nobody through a relay, over which its queries do not run.
  *
  * @example
  * ```ts
@@ -39,10 +42,27 @@ export function guardedDht<C extends DhtComponents, D>(create: (components: C) =
         return components.registrar.handle(protocol, guarded, options);
       },
     });
-    return create(override(components, { peerStore, registrar }));
+    const connectionManager = override(components.connectionManager, {
+      openStream: async (...[peerId, protocol, options]: OpenStream) => {
+        await refuseRelayed(components, peerId);
+        return components.connectionManager.openStream(peerId, protocol, options);
+      },
+    });
+    const ping = override(components.ping, {
+      ping: async (peerId: PeerId, options?: AbortOptions) => {
+        await refuseRelayed(components, peerId);
+        return components.ping.ping(peerId, options);
+      },
+    });
+    return create(override(components, { peerStore, registrar, connectionManager, ping }));
   };
 }
 
+type OpenStream = [
+  peerId: PeerId,
+  protocol: string | string[],
+  options?: Parameters<ConnectionManager['openStream']>[2],
+];
 type Rest<F extends (...args: never[]) => unknown> =
   Parameters<F> extends [unknown, unknown, ...infer R] ? R : never;
 

@@ -25,11 +25,13 @@ import type {
   LocalDiscovery,
   LocalWatcher,
   Network,
+  Relocation,
   Watcher,
 } from '../ports.ts';
 import type { FoundPeer } from '../types.ts';
 import { Exchanges, protocols } from './exchanges.ts';
 import { isMember, watchLocal } from './local.ts';
+import { relocated } from './relocating.ts';
 
 /** What the node lends to the service. */
 export interface DiscoveryComponents {
@@ -37,7 +39,7 @@ export interface DiscoveryComponents {
   readonly registrar: Pick<Registrar, 'handle' | 'unhandle' | 'getTopologies'>;
   readonly connectionManager: Pick<ConnectionManager, 'openConnection' | 'openStream' | 'getConnections'>;
   readonly addressManager: AddressManager;
-  readonly peerStore: Pick<PeerStore, 'get' | 'merge'>;
+  readonly peerStore: Pick<PeerStore, 'get' | 'merge' | 'patch'>;
   readonly contentRouting: Pick<ContentRouting, 'provide' | 'cancelReprovide' | 'findProviders'>;
   readonly peerRouting: Pick<PeerRouting, 'getClosestPeers'>;
   readonly events: TypedEventTarget<Libp2pEvents>;
@@ -110,6 +112,20 @@ export class Libp2pNetwork implements Network {
       multiaddrs: addresses.map((address) => toMultiaddr(address)),
       tags: { bootstrap: { value: 50 } },
     });
+  }
+
+  async relocate(peerId: string, relocation: Relocation): Promise<void> {
+    if (this.isConnected(peerId)) return;
+    const { peerStore } = this.#components;
+    const id = toPeerId(peerId);
+    const stored = await this.#knownPeer(id);
+    if (stored === undefined && !relocation.isWanted) return;
+    const known = stored?.addresses ?? [];
+    const addresses = relocated(id, known, relocation);
+    if (addresses === undefined) return;
+    // An address that has expired stays hidden when it is written again: it has to be written away first.
+    if (stored !== undefined) await peerStore.patch(id, { addresses: known });
+    await peerStore.patch(id, { addresses });
   }
 
   async dial(

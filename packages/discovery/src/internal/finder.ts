@@ -7,7 +7,7 @@ import { interruption, startDeadline, type Signals } from './deadline.ts';
 import { describe } from './describe.ts';
 import { Gate } from './gate.ts';
 import { Hints } from './hints.ts';
-import { Intake } from './intake.ts';
+import { Intake, type IntakePorts } from './intake.ts';
 import { Interests } from './interests.ts';
 import { KnownPeers } from './knownPeers.ts';
 import { MetPeers } from './metPeers.ts';
@@ -18,6 +18,7 @@ import { checkQuery, keyOf } from './services.ts';
 import type { Shared } from './shared.ts';
 import { SharedWork } from './sharedWork.ts';
 import { SilentPeers } from './silentPeers.ts';
+import { Whereabouts } from './whereabouts.ts';
 
 /** Searches that one refresh runs at the same time. */
 const refreshConcurrency = 4;
@@ -63,6 +64,7 @@ export class Finder {
   readonly intake: Intake;
   readonly #silent: SilentPeers;
   readonly #met = new MetPeers();
+  readonly #whereabouts: Whereabouts;
   /** What is searched for although its list was given. */
   readonly #lingering = new Set<string>();
   readonly #asks = new SharedWork<SignedMessage<ServiceDescriptor> | undefined>();
@@ -70,11 +72,13 @@ export class Finder {
 
   constructor(ports: FinderPorts) {
     const { clock, config, meter, network, reputation, verifier } = ports;
-    const onTaken: FinderPorts['onTaken'] = (message) => {
+    this.#ports = ports;
+    this.#whereabouts = new Whereabouts(ports);
+    const onTaken: IntakePorts['onTaken'] = (message, previous) => {
       this.#meet(message);
+      this.#whereabouts.taken(message, previous);
       ports.onTaken(message);
     };
-    this.#ports = ports;
     this.interests = new Interests(clock);
     this.known = new KnownPeers(clock, 2 * config.announcementIntervalMs);
     this.hints = new Hints(clock, 2 * config.announcementIntervalMs);
@@ -97,6 +101,7 @@ export class Finder {
     const isAnswered = this.interests.isAnswered(query, maxAgeMs) || this.#lingering.has(keyOf(query));
     if (known.length > 0 && isAnswered && search.plan.cancel?.aborted !== true) {
       const providers = known.slice(0, limit);
+      this.#whereabouts.handOut(providers);
       return { providers, rejected: [], asked: 0, believed: providers.length };
     }
     return this.#finish(search);
@@ -320,6 +325,7 @@ export class Finder {
       yield* search.results();
     } finally {
       if (search.error() === undefined) {
+        this.#whereabouts.handOut(search.providers);
         this.#ports.onDiscovered(search.query, [...search.providers]);
       }
     }

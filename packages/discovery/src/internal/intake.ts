@@ -27,8 +27,8 @@ export interface IntakePorts {
   readonly silent: SilentPeers;
   /** Told of what is wrong here, and not with a descriptor. */
   readonly onError: (text: string, error: unknown) => void;
-  /** Told of each one that is believed. */
-  readonly onTaken: (message: Descriptor) => void;
+  /** Told of each one that is believed, and what its peer had said before. */
+  readonly onTaken: (message: Descriptor, previous: Descriptor | undefined) => void;
 }
 
 /** Through here comes every descriptor of others: proven, newer than what is known, and counted. */
@@ -92,12 +92,12 @@ export class Intake {
       this.drop(refused(peerId, problem));
       return newer.message;
     }
-    known.note(message, source);
+    const previous = known.note(message, source);
     hints.drop(peerId);
     silent.clear(peerId);
     this.#accepted++;
     this.#countTaken?.();
-    onTaken(message);
+    onTaken(message, previous);
     return message;
   }
 

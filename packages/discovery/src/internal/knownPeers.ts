@@ -99,13 +99,17 @@ export class KnownPeers {
     return message.timestampMs > known.timestampMs ? undefined : 'REPLAYED';
   }
 
-  /** Remembers what a peer has proven and that {@link refuses} lets through. */
-  note(message: SignedMessage<ServiceDescriptor>, source: Source): void {
+  /** Remembers what a peer has proven and that {@link refuses} lets through; gives what it had proven before. */
+  note(
+    message: SignedMessage<ServiceDescriptor>,
+    source: Source,
+  ): SignedMessage<ServiceDescriptor> | undefined {
     const { peerId, sequence } = message.payload;
     const previous = this.#byPeer.get(peerId);
     const isOlder =
       previous?.message.payload.sequence === sequence && previous.message.timestampMs > message.timestampMs;
     this.#put(isOlder ? previous.message : message, source);
+    return previous?.message;
   }
 
   /** The last connection to a peer is lost. */

@@ -27,7 +27,7 @@ export function toFoundPeer({ peerId, message }: Pick<KnownPeer, 'peerId' | 'mes
 }
 
 /** The addresses that a peer names and that can be used. */
-function ownAddresses({ addresses }: ServiceDescriptor): readonly string[] {
+export function ownAddresses({ addresses }: ServiceDescriptor): readonly string[] {
   return addresses.filter(isAddress).slice(0, maxAddresses);
 }
 

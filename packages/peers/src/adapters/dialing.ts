@@ -63,7 +63,9 @@ export class Dialing {
     const proven = isRenewal ? this.#dialledAddresses(id) : [];
     if (proven.length === 0) return id;
     const known = addressesOf(await this.#stored(peerId), id);
-    return [...proven, ...known.filter((address) => !proven.some((other) => other.equals(address)))];
+    const all = [...proven, ...known.filter((address) => !proven.some((other) => other.equals(address)))];
+    // What may take the place of a direct connection is direct as well.
+    return proven.every(isRelayed) ? all : all.filter((address) => !isRelayed(address));
   }
 
   /** Where connections to a peer lead that this node has opened: it can be found there, whatever it announces. */
@@ -115,6 +117,9 @@ export class Dialing {
     return addressesOf(await this.#stored(target.peerId), whom);
   }
 }
+
+const isRelayed = (address: Multiaddr): boolean =>
+  address.getComponents().some(({ name }) => name === 'p2p-circuit');
 
 const addressesOf = (peer: Peer | undefined, peerId: PeerId): Multiaddr[] =>
   (peer?.addresses ?? []).map(({ multiaddr: address }) => withPeerId(address, peerId));
