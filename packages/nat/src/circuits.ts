@@ -13,6 +13,8 @@ import type { CallConfig, RelayedConnection } from './types.ts';
 const dialLimitMs = 10_000;
 /** Of a search for a way without one, while somebody waits for room. */
 const upgradeLimitMs = 10_000;
+/** The same beside another connection through the relay: an executor keeps an answer for 5 s. */
+const upgradePatienceMs = 3_000;
 /** How often is looked whether a connection that is not needed any more is idle. */
 const lookMs = 1_000;
 /** Connections through relays to one peer: `maxConnectionsPerPeer` of the peers package, which leaves out what is beyond. */
@@ -21,8 +23,26 @@ const maxPerPeer = 3;
 /** What connections through relays need. */
 interface CircuitsPorts extends Shared {
   readonly network: CircuitNetwork;
-  /** Finds a way without a relay. Resolves with whether there is one now; several callers share one attempt. */
-  readonly upgrading: { upgrade(peerId: string, signal: AbortSignal): Promise<boolean> };
+  readonly upgrading: {
+    /** Finds a way without a relay. Resolves with whether there is one now; several callers share one attempt. */
+    upgrade(peerId: string, signal: AbortSignal): Promise<boolean>;
+    /** Whether one may be found soon, as far as is known. */
+    isPromising(peerId: string): boolean;
+  };
+}
+
+/** What room is made for, and until when. */
+interface Need {
+  readonly bytes: number;
+  readonly signal: AbortSignal;
+}
+
+/** Another connection through a relay, and what it takes the place of. */
+interface Renewable {
+  readonly way: CircuitWay;
+  readonly relayed: readonly CircuitConnection[];
+  /** One that goes first, where there are as many as there may be. */
+  readonly spent?: CircuitConnection;
 }
 
 /** Opens connections through relays, knows what they still carry, and closes those that others have replaced. */
@@ -123,10 +143,8 @@ export class Circuits {
     if (running === undefined) return false;
     try {
       const until = signal === undefined ? running.signal : AbortSignal.any([signal, running.signal]);
-      await orAbort(this.#upgrade(peerId, running.signal), until);
-      if (!this.#hasRoom(peerId, bytes)) {
-        await orAbort(this.#renew(peerId, { bytes, signal: running.signal }), until);
-      }
+      const ways = this.#makeWays(peerId, { bytes, signal: running.signal });
+      await orAbort(this.#untilRoom(peerId, { bytes, ways }), until);
     } catch (cause) {
       if (isAborted(signal)) throw new NatError('CANCELLED', { act: 'makeRoom' }, { cause });
       if (!running.signal.aborted) this.#ports.log(`there is no more room to ${peerId}`, cause);
@@ -139,38 +157,67 @@ export class Circuits {
     return left === undefined || left >= bytes;
   }
 
-  async #upgrade(peerId: string, signal: AbortSignal): Promise<void> {
+  /** What makes room: both ways at once, where another connection through the relay would do. None of them rejects. */
+  #makeWays(peerId: string, need: Need): Promise<void>[] {
+    const { signal } = need;
+    const canRenew = this.#renewals.has(peerId) || this.#renewable(peerId, need.bytes) !== undefined;
+    if (!canRenew) return [this.#upgrade(peerId, { ms: upgradeLimitMs, signal })];
+    const ways = [this.#renew(peerId, need)];
+    if (this.#ports.upgrading.isPromising(peerId))
+      ways.push(this.#upgrade(peerId, { ms: upgradePatienceMs, signal }));
+    return ways;
+  }
+
+  async #untilRoom(
+    peerId: string,
+    { bytes, ways }: { readonly bytes: number; readonly ways: readonly Promise<void>[] },
+  ): Promise<void> {
+    const open = new Set(ways);
+    for (const way of ways) void way.then(() => open.delete(way));
+    while (open.size > 0 && !this.#hasRoom(peerId, bytes)) await Promise.race(open);
+  }
+
+  async #upgrade(
+    peerId: string,
+    { ms, signal }: { readonly ms: number; readonly signal: AbortSignal },
+  ): Promise<void> {
     const { clock, upgrading } = this.#ports;
-    const limit = { clock, ms: upgradeLimitMs, signal };
     try {
-      await withinTime(limit, (own) => upgrading.upgrade(peerId, own));
+      await withinTime({ clock, ms, signal }, (own) => upgrading.upgrade(peerId, own));
     } catch (error) {
       if (!signal.aborted) this.#ports.log(`no way to ${peerId} without a relay was found`, error);
     }
   }
 
-  /** One more connection through a relay that let enough through when the last one was new. */
-  async #renew(
-    peerId: string,
-    { bytes, signal }: { readonly bytes: number; readonly signal: AbortSignal },
-  ): Promise<void> {
+  /** One more connection through a relay that let enough through when the last one was new. Never rejects. */
+  #renew(peerId: string, { bytes, signal }: Need): Promise<void> {
     const running = this.#renewals.get(peerId);
     if (running !== undefined) return running;
-    const relayed = this.#ports.network.connectionsTo(peerId).filter(({ isRelayed }) => isRelayed);
-    const old = relayed
-      .toSorted((a, b) => b.openedAt - a.openedAt)
-      .find(({ firstBytes, relay }) => relay !== undefined && payloadOf(firstBytes ?? Infinity) >= bytes);
-    if (old?.relay === undefined || relayed.length >= maxPerPeer) return;
-    const way = { peerId, relay: old.relay, address: wayOf(old, peerId) };
-    const renewal = this.#replace(way, { relayed, signal }).finally(() => this.#renewals.delete(peerId));
+    const renewable = this.#renewable(peerId, bytes);
+    if (renewable === undefined) return Promise.resolve();
+    const renewal = this.#replace(renewable, signal)
+      .catch((error: unknown) => {
+        if (!signal.aborted) this.#ports.log(`there is no more room to ${peerId} through its relay`, error);
+      })
+      .finally(() => this.#renewals.delete(peerId));
     this.#renewals.set(peerId, renewal);
     return renewal;
   }
 
-  async #replace(
-    way: CircuitWay,
-    { relayed, signal }: { readonly relayed: readonly CircuitConnection[]; readonly signal: AbortSignal },
-  ): Promise<void> {
+  #renewable(peerId: string, bytes: number): Renewable | undefined {
+    const relayed = this.#ports.network.connectionsTo(peerId).filter(({ isRelayed }) => isRelayed);
+    const old = relayed
+      .toSorted((a, b) => b.openedAt - a.openedAt)
+      .find(({ firstBytes, relay }) => relay !== undefined && payloadOf(firstBytes ?? Infinity) >= bytes);
+    if (old?.relay === undefined) return undefined;
+    const way = { peerId, relay: old.relay, address: wayOf(old, peerId) };
+    if (relayed.length < maxPerPeer) return { relayed, way };
+    const spent = relayed.find((connection) => connection.isIdle && this.#replaced.has(connection));
+    return spent && { relayed, way, spent };
+  }
+
+  async #replace({ relayed, way, spent }: Renewable, signal: AbortSignal): Promise<void> {
+    await spent?.close();
     const opened = await this.#open(way, { signal, toldBy: 'peers' });
     for (const connection of relayed) if (connection !== opened) this.#replaced.add(connection);
     this.#watch(way.peerId);

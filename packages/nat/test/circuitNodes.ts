@@ -81,7 +81,7 @@ export function circuitsAt(
     ...shared,
     ...(ports.clock && { clock: ports.clock }),
     network,
-    upgrading: { upgrade },
+    upgrading: { upgrade, isPromising: () => true },
   });
   cleanups.push(() => circuits.stop());
   circuits.start();

@@ -69,6 +69,25 @@ describe("a connection through libp2p's own relay", () => {
     circuits.stop();
   });
 
+  test('makes room for another one that no dial of others holds up or ends', async ({ createNetwork }) => {
+    const { network, r, a, b } = await make({ createNetwork, isStock: true });
+    const circuits = circuitsAt(a, undefined, { clock: network.clock });
+    await network.run(() => sinkAt(b));
+    await network.run(() => circuits.dial(idOf(b), addressOf(r)));
+    const [old] = a.getConnections(b.peerId);
+    await network.run(() => openSink(old!));
+    await network.runFor(116_000);
+    // libp2p takes no limited connection for one, dials, and ends what it gets as a duplicate.
+    const { connectionManager } = a.services.parts.lent;
+    const before = Promise.allSettled([connectionManager.openConnection(b.peerId)]);
+    const isMade = circuits.makeRoom(idOf(b), 100_000);
+    const behind = Promise.allSettled([connectionManager.openConnection(b.peerId)]);
+    expect(await network.run(isMade)).toBe(true);
+    await network.run(Promise.all([before, behind]));
+    expect(circuits.bytesLeft(idOf(b))).toBeGreaterThan(100_000);
+    circuits.stop();
+  });
+
   test('is closed when it is idle and there is one without a relay', async ({ createNetwork }) => {
     const { network, r, a, b } = await make({ createNetwork, isStock: true, isPublic: true });
     const upgrade = async (): Promise<boolean> => {

@@ -18,6 +18,7 @@ let network: FakeNetwork;
 let circuits: Circuits;
 let upgrade: (peerId: string, signal: AbortSignal) => Promise<boolean>;
 let upgrades: number;
+let isPromising: boolean;
 
 let opened = 0;
 
@@ -85,12 +86,14 @@ beforeEach(() => {
   clock = new VirtualClock();
   network = new FakeNetwork();
   upgrades = 0;
+  isPromising = true;
   upgrade = async () => false;
   const upgrading = {
     upgrade: (peerId: string, signal: AbortSignal) => {
       upgrades += 1;
       return upgrade(peerId, signal);
     },
+    isPromising: () => isPromising,
   };
   const shared = { clock, inspect: undefined, log: () => undefined };
   circuits = new Circuits({ ...shared, network, upgrading } as never);
@@ -214,11 +217,11 @@ describe('room', () => {
 
   it('is made by a connection without a relay, one attempt for all who ask', async () => {
     network.opens({ bytes: 10_000 });
-    const opened = Promise.withResolvers<boolean>();
-    upgrade = () => opened.promise;
+    const found = Promise.withResolvers<boolean>();
+    upgrade = () => found.promise;
     const asked = [circuits.makeRoom(peer, 1e6), circuits.makeRoom(peer, 1e9)];
     network.opens('direct');
-    opened.resolve(true);
+    found.resolve(true);
     expect(await Promise.all(asked)).toEqual([true, true]);
     expect(network.dials).toEqual([]);
   });
@@ -232,13 +235,56 @@ describe('room', () => {
     expect(circuits.bytesLeft(peer)).toBe(payloadOf(stockBytes));
   });
 
-  it('is made so as well when a search for a way without a relay does not end', async () => {
-    const old = network.opens({ bytes: stockBytes });
-    old.limits = { bytes: 10_000 };
+  it.each([true, false])(
+    'is made so at once beside a search for a way without one (%s)',
+    async (isLikely) => {
+      isPromising = isLikely;
+      const old = network.opens({ bytes: stockBytes });
+      old.limits = { bytes: 10_000 };
+      upgrade = () => new Promise(() => undefined);
+      expect(await circuits.makeRoom(peer, 100_000)).toBe(true);
+      expect(upgrades).toBe(isLikely ? 1 : 0);
+      await clock.runFor(3_000);
+      expect(clock.pending).toBe(0);
+    },
+  );
+
+  it('is there as soon as either way is, and a relay that does not answer keeps nobody waiting', async () => {
+    network.opens({ bytes: stockBytes }).limits = { bytes: 10_000 };
+    network.answer = () => new Promise(() => undefined);
+    const found = Promise.withResolvers<boolean>();
+    upgrade = () => found.promise;
+    const asked = circuits.makeRoom(peer, 100_000);
+    await clock.runFor(1_000);
+    network.opens('direct');
+    found.resolve(true);
+    expect(await asked).toBe(true);
+  });
+
+  it('is looked for without a relay for ten seconds where no other connection would do', async () => {
+    network.opens({ bytes: 10_000 });
     upgrade = () => new Promise(() => undefined);
     const asked = circuits.makeRoom(peer, 100_000);
     await clock.runFor(10_000);
-    expect(await asked).toBe(true);
+    expect(await asked).toBe(false);
+    expect(network.dials).toEqual([]);
+  });
+
+  it('is made in the place of a replaced connection that is idle, when there are three', async () => {
+    const replaced: FakeConnection[] = [];
+    for (let count = 0; count < 6; count++) {
+      for (const connection of network.open) connection.limits = { bytes: 10 };
+      if (network.open.length === 0) network.opens({ bytes: stockBytes }).limits = { bytes: 10 };
+      replaced.push(network.open.at(-1)!);
+      expect(await circuits.makeRoom(peer, 100_000)).toBe(true);
+      expect(network.open.length).toBeLessThanOrEqual(3);
+    }
+    expect(replaced.map(({ isOpen }) => isOpen)).toEqual([false, false, false, false, true, true]);
+    for (const connection of network.open) {
+      connection.limits = { bytes: 10 };
+      connection.isIdle = false;
+    }
+    expect(await circuits.makeRoom(peer, 100_000)).toBe(false);
   });
 
   it('is not there for more than the relay ever lets through, and nothing is opened for it', async () => {

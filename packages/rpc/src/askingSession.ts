@@ -49,6 +49,8 @@ export class AskingSession implements Carrier, SessionLinkUser {
   readonly #unsent = new Set<AskedCall>();
   readonly #config: AskingSessionConfig;
   readonly #account = new RelayAccount();
+  /** Whether the peer has said that its answers hardly fit. */
+  isSpent = false;
   #lastId = 0;
   #left: number;
   #failure: Error | undefined;

@@ -6,8 +6,14 @@ import type { RequestId } from './types.ts';
 
 /** What travels beside a body, at most. */
 const maxHeadBytes = 8 * 1024;
+/** What an answer needs beside that, in bytes: an executor keeps half of it for its last words. */
+const answerBytes = 16 * 1024;
+/** A connection that carries less is left behind when the peer has refused something on it, in bytes. */
+const spentBytes = 64 * 1024;
 /** How long room is waited for, in ms: another connection through a relay, or a direct one that both sides agree on. */
 const roomMs = 10_000;
+/** The same for a request that can be sent without. */
+const wishMs = 5_000;
 /** Of the time that a request has left, what it may wait for room: the rest is for its answer. */
 const roomShare = 1 / 3;
 
@@ -26,17 +32,21 @@ export interface RoomTimes {
   readonly signal: AbortSignal;
 }
 
+/** Room that is to be made before a request is sent. */
+interface Want {
+  readonly bytes: number;
+  /** What it fails with without; `undefined`: it can be sent, and its answer will hardly fit. */
+  readonly shortage: RpcError | undefined;
+}
+
 /** What a request fails with that a relay would cut, and of which nothing was sent; `undefined`: it gets through. */
 export function shortageOf(runtime: RpcRuntime, request: RoomRequest): RpcError | undefined {
-  const { relayBudget, carriers } = runtime;
-  if (relayBudget === undefined) return undefined;
-  const { requestId, peerId, body } = request;
-  const carrier = carriers.find(peerId);
-  const known = relayBudget.bytesLeft(peerId, carrier?.connectionId);
-  if (known === undefined) return undefined;
-  const bytesLeft = carrier?.spareOf?.(known) ?? known;
-  if (body.length + maxHeadBytes <= bytesLeft) return undefined;
-  return new RpcError('RELAY_LIMIT', { requestId, peerId, by: 'this node', bytesLeft });
+  return wantOf(runtime, request, 0)?.shortage;
+}
+
+/** Whether room is to be made before a request is sent. Pings are answered by a few bytes. */
+export function wantsRoom(runtime: RpcRuntime, request: RoomRequest & { readonly method: string }): boolean {
+  return wantOf(runtime, request, answerRoom(runtime, request)) !== undefined;
 }
 
 /**
@@ -46,20 +56,62 @@ export function shortageOf(runtime: RpcRuntime, request: RoomRequest): RpcError 
  */
 export async function sendWithRoom(
   runtime: RpcRuntime,
-  request: RoomRequest,
+  request: RoomRequest & { readonly method: string },
   { send, ...times }: RoomTimes & { readonly send: (carrier: Carrier) => void },
 ): Promise<void> {
   const { carriers } = runtime;
-  const { requestId, peerId, body } = request;
+  const { requestId, peerId } = request;
   const { signal } = times;
-  const carrier = carriers.find(peerId) ?? (await carriers.get(peerId, { requestId, signal }));
-  const shortage = shortageOf(runtime, request);
-  if (shortage === undefined) return send(carrier);
-  if (!(await makeRoom(runtime, { peerId, bytes: body.length + maxHeadBytes }, times))) throw shortage;
+  const ahead = answerRoom(runtime, request);
+  // A connection that is used up does not carry a new session either.
+  let want = wantOf(runtime, request, ahead);
+  if (want === undefined) {
+    const carrier = carriers.find(peerId) ?? (await carriers.get(peerId, { requestId, signal }));
+    want = wantOf(runtime, request, ahead);
+    if (want === undefined) return send(carrier);
+  }
+  const { bytes, shortage } = want;
+  const mostMs = shortage === undefined ? wishMs : roomMs;
+  if (!(await makeRoom(runtime, { peerId, bytes, mostMs }, times)) && shortage !== undefined) throw shortage;
+  signal.throwIfAborted();
   const better = carriers.find(peerId) ?? (await carriers.get(peerId, { requestId, signal }));
   const stillShort = shortageOf(runtime, request);
   if (stillShort !== undefined) throw stillShort;
   send(better);
+}
+
+function answerRoom({ relayBudget }: RpcRuntime, { method }: { readonly method: string }): number {
+  return relayBudget?.makeRoom === undefined || method === 'ping' ? 0 : answerBytes;
+}
+
+/** @param ahead what is wanted beside what the request takes itself, in bytes */
+function wantOf(
+  { relayBudget, carriers }: RpcRuntime,
+  { requestId, peerId, body }: RoomRequest,
+  ahead: number,
+): Want | undefined {
+  if (relayBudget === undefined) return undefined;
+  const carrier = carriers.find(peerId);
+  const known = relayBudget.bytesLeft(peerId, carrier?.connectionId);
+  if (known === undefined) return undefined;
+  const bytesLeft = carrier?.spareOf?.(known) ?? known;
+  const least = body.length + maxHeadBytes;
+  // The peer may count more carefully. What it has refused may also have been too large for any relay.
+  const isSpent = ahead > 0 && carrier?.isSpent === true && known < spentBytes;
+  if (least + ahead <= bytesLeft && !isSpent) return undefined;
+  // Who makes room does not know what is under way.
+  const underWay = known - bytesLeft;
+  const wished = Math.max(least + ahead + underWay, isSpent ? known + 1 : 0);
+  if (least <= bytesLeft) return { bytes: wished, shortage: undefined };
+  const shortage = new RpcError('RELAY_LIMIT', { requestId, peerId, by: 'this node', bytesLeft });
+  return { bytes: least + underWay, shortage };
+}
+
+/** Remembers what a peer has said of the way to it, as long as that is the same. Gives the error back. */
+export function noteShortage({ carriers }: RpcRuntime, error: RpcError): RpcError {
+  const carrier = RpcError.is(error, 'RELAY_LIMIT') ? carriers.find(error.data.peerId) : undefined;
+  if (carrier !== undefined) carrier.isSpent = true;
+  return error;
 }
 
 /** What makes room to peers for one request. Never rejects. `undefined`: nobody can. */
@@ -68,18 +120,18 @@ export function roomMaker(
   times: RoomTimes,
 ): ((peerId: string, bytes: number) => Promise<boolean>) | undefined {
   if (runtime.relayBudget?.makeRoom === undefined) return undefined;
-  return (peerId, bytes) => makeRoom(runtime, { peerId, bytes }, times);
+  return (peerId, bytes) => makeRoom(runtime, { peerId, bytes, mostMs: roomMs }, times);
 }
 
 async function makeRoom(
   { relayBudget, clock, network }: RpcRuntime,
-  { peerId, bytes }: { readonly peerId: string; readonly bytes: number },
+  { peerId, bytes, mostMs }: { readonly peerId: string; readonly bytes: number; readonly mostMs: number },
   { leftMs, signal }: RoomTimes,
 ): Promise<boolean> {
   if (relayBudget?.makeRoom === undefined || signal.aborted) return false;
   const controller = new AbortController();
   const stop = (): void => controller.abort(new Error('nobody waits for room any more'));
-  const timer = clock.setTimeout(stop, Math.min(roomMs, leftMs() * roomShare));
+  const timer = clock.setTimeout(stop, Math.min(mostMs, leftMs() * roomShare));
   signal.addEventListener('abort', stop, { once: true });
   try {
     // A budget that does not listen keeps nobody waiting.

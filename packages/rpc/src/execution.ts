@@ -15,7 +15,7 @@ import { isIterable } from './internal/results.ts';
 import type { Slots, SlotWaiter } from './internal/slots.ts';
 import { Source } from './internal/source.ts';
 import type { Lifecycle, LifecycleOwner } from './lifecycle.ts';
-import type { ExecutionEvent, ExecutionState } from './machines/execution.machine.ts';
+import { isKnownAfter, type ExecutionEvent, type ExecutionState } from './machines/execution.machine.ts';
 import type { RpcRuntime } from './runtime.ts';
 import type { RequestId } from './types.ts';
 
@@ -73,7 +73,10 @@ export class Execution
   #isWrapped = false;
   #isSettled = false;
   #end: PromiseWithResolvers<string> | undefined;
-  /** Resolves when somebody joins, or when it ends. */
+  /**
+   * There from when its clients are told that what follows does not get through to them, until somebody joins. Resolves then, or
+   * when it ends.
+   */
   #joining: PromiseWithResolvers<void> | undefined;
 
   /** @param from `first`: the request that begins it */
@@ -113,9 +116,10 @@ export class Execution
     return this.#claimed || !this.#life.isActive;
   }
 
-  /** Whether something was said. */
-  get hasOutput(): boolean {
-    return this.#saidAtMs !== undefined;
+  /** Whether its key must not be run again when it has ended so. Who was told nothing but that there is no room was refused. */
+  isKnownAfter(state: ExecutionState): boolean {
+    const isRefused = state === 'lost' && this.#joining !== undefined;
+    return isKnownAfter(isRefused ? 'cancelled' : state, this.#saidAtMs !== undefined);
   }
 
   /** Until when all that is signed of the answer can be proven, by the monotonic clock, in ms. */
@@ -139,6 +143,7 @@ export class Execution
     if (this.#life.state === 'running') follower.onStarted();
     this.#feeds.join(follower);
     this.#joining?.resolve();
+    this.#joining = undefined;
   }
 
   leave(follower: Follower, how: Departure): void {
@@ -302,7 +307,8 @@ export class Execution
     const leftMs = Math.min(config.rejoinTimeoutMs, this.#deadlineMs - clock.elapsed());
     const canRejoin = this.task.question !== undefined && this.#life.state === 'running';
     if (!canRejoin) this.#life.send(events.cancel);
-    else if (leftMs <= 0 || (this.hasOutput && !this.record.isWhole)) this.#life.send(events.lose);
+    else if (leftMs <= 0 || (this.#saidAtMs !== undefined && !this.record.isWhole))
+      this.#life.send(events.lose);
     else this.#life.send({ type: 'clients.lost', rejoinMs: leftMs });
   }
 
@@ -333,9 +339,7 @@ export class Execution
       requestDigest: question?.requestDigest,
       beginning: prefix && question && { text: prefix.text, digest: question.prefixDigest },
       inChunks: head.stream,
-      onBegin: () => {
-        this.#saidAtMs = clock.elapsed();
-      },
+      onBegin: () => void (this.#saidAtMs = clock.elapsed()),
       clock,
       segmentTokens: config.segmentTokens,
       segmentIntervalMs: config.segmentIntervalMs,
@@ -344,9 +348,8 @@ export class Execution
 
   /** Tells its clients that a relay would cut what follows, and waits for one who comes back by another way. */
   async #waitForRoom(error: Refusal): Promise<void> {
-    const { rejoinTimeoutMs } = this.#runtime.config;
     const isKept = this.record.isWhole && this.task.question !== undefined;
-    if (rejoinTimeoutMs === 0 || !isKept) throw error;
+    if (this.#runtime.config.rejoinTimeoutMs === 0 || !isKept) throw error;
     this.#joining = Promise.withResolvers();
     refuseRest(this.#feeds, error);
     // That they left alone does not end it.

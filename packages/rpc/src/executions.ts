@@ -12,7 +12,7 @@ import { lostMessage, lostText } from './internal/lastWords.ts';
 import { nameOf, Outcomes, isSameQuestion, type Outcome, type Question } from './internal/outcomes.ts';
 import { noRoom } from './internal/relayRoom.ts';
 import type { Slots } from './internal/slots.ts';
-import { isKnownAfter, type ExecutionState } from './machines/execution.machine.ts';
+import type { ExecutionState } from './machines/execution.machine.ts';
 import type { RpcRuntime } from './runtime.ts';
 import type { LlmRequestMessage } from './types.ts';
 
@@ -253,7 +253,7 @@ export class Executions {
     this.#running.delete(execution);
     if (question === undefined) return;
     this.#byName.delete(question.name);
-    const isKept = isKnownAfter(state, execution.hasOutput);
+    const isKept = execution.isKnownAfter(state);
     if (state === 'lost' && record.isWhole) record.add('error', lostMessage);
     const isTold = isKept && record.isWhole && ['answered', 'failed', 'lost'].includes(state);
     record.close();

@@ -1,5 +1,5 @@
 import { CodecError, decodeErrorFrame, type RequestHead } from '@lloom/codec';
-import { sendWithRoom, shortageOf } from './callRoom.ts';
+import { noteShortage, sendWithRoom, shortageOf, wantsRoom } from './callRoom.ts';
 import { timeLimits, type TimeLimits } from './config.ts';
 import { RpcError, type RequestStage } from './errors.ts';
 import { onlyChunk } from './internal/answerReaders.ts';
@@ -130,7 +130,7 @@ export class OutboundRequest<Result = unknown>
       this.#signal = signal;
       if (signal?.aborted === true) return this.cancel();
       const carrier = this.#runtime.carriers.find(this.peerId);
-      if (carrier === undefined || shortageOf(this.#runtime, this) !== undefined) void this.#connect();
+      if (carrier === undefined || wantsRoom(this.#runtime, this)) void this.#connect();
       else this.#send(carrier);
     } catch (error) {
       this.#failUnsent(error);
@@ -307,7 +307,7 @@ export class OutboundRequest<Result = unknown>
   }
 
   #refuse(message: Uint8Array): never {
-    throw saidError(decodeErrorFrame(message), this.#context());
+    throw noteShortage(this.#runtime, saidError(decodeErrorFrame(message), this.#context()));
   }
 
   /** Takes the end of the answer. A promise when there is something to prove first. */

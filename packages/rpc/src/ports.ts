@@ -67,7 +67,7 @@ export interface RelayBudget {
   bytesLeft(peerId: string, connectionId?: string): number | undefined;
   /**
    * Makes room for so many bytes to the peer: a direct connection, or another one through a relay. Asked before a request is
-   * refused that would not fit, and behind an answer that a relay would have cut. Resolves with whether there is room now; a
+   * refused that would not fit, or is sent where an answer would hardly fit, and behind an answer that a relay would have cut. Resolves with whether there is room now; a
    * rejection counts as `false`. The signal fires when nobody waits any more, after ten seconds at the latest.
    * @default room cannot be made
    */

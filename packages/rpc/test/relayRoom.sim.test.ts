@@ -1,6 +1,7 @@
 import { test } from '@lloom/simkit/vitest';
 import { describe, expect } from 'vitest';
 import type { RelayBudget, RpcError } from '../src/index.ts';
+import { ask, counted, createByHand } from './byHand.ts';
 import { question } from './nodes.ts';
 import { createPair, pause, readAll, ways, whole } from './simulation.ts';
 
@@ -67,6 +68,117 @@ describe.each(ways)('over $fidelity links by $carrier', (way) => {
       code: 'PARTIAL_ANSWER',
       data: { failure: 'RELAY_LIMIT', tokens: 20, signedTokens: 20 },
     });
+  });
+});
+
+describe('a connection that is nearly used up', () => {
+  const small = { prompt: 'Hello' };
+
+  for (const left of [0, 10_000, 20_000])
+    test(`is left for another one before a small request is sent, without a retry: ${left} bytes`, async ({
+      createNetwork,
+    }) => {
+      const relay = narrow(
+        () => Promise.resolve(true),
+        () => left,
+      );
+      const { network, asker, executor } = await createPair(createNetwork, {
+        asker: { relayBudget: relay.budget },
+        executor: { serve: () => whole('read') },
+      });
+      const message = await question(asker.identity, executor.identity, small);
+      const { response } = await network.run(asker.rpc.request(executor.peerId, message));
+      expect(response.payload.content).toBe('read');
+      expect(relay.asked.map(([bytes]) => bytes > left)).toEqual([true]);
+    });
+
+  test('is used all the same for what fits, when there is no other one within five seconds', async ({
+    createNetwork,
+  }) => {
+    const relay = narrow(
+      () => never,
+      () => 20_000,
+    );
+    const { network, asker, executor } = await createPair(createNetwork, {
+      asker: { relayBudget: relay.budget },
+      executor: { serve: () => whole('read') },
+    });
+    const message = await question(asker.identity, executor.identity, small);
+    const answer = asker.rpc.request(executor.peerId, message);
+    await network.runFor(4_900);
+    expect(relay.asked.map(([, signal]) => signal.aborted)).toEqual([false]);
+    const { response } = await network.run(answer);
+    expect(response.payload.content).toBe('read');
+    expect(relay.asked.map(([, signal]) => signal.aborted)).toEqual([true]);
+    await network.runFor(5_000);
+    asker.expectNothingLeft();
+  });
+
+  for (const [bytesLeft, asked, what] of [
+    [40_000, 1, 'is left'],
+    [100_000, 0, 'is kept when it is not'],
+  ] as const)
+    test(`${what} when the peer has refused an answer on it`, async ({ createNetwork }) => {
+      const relay = narrow(
+        () => Promise.resolve(true),
+        () => bytesLeft,
+      );
+      const answers = ['x'.repeat(200_000), 'read'];
+      const { network, asker, executor } = await createPair(createNetwork, {
+        asker: { relayBudget: relay.budget },
+        executor: { relayBudget: { bytesLeft: () => 20_000 }, serve: () => whole(answers.shift()!) },
+      });
+      const request = async () =>
+        asker.rpc.request(executor.peerId, await question(asker.identity, executor.identity, small));
+      expect(await network.run(request().catch((error: unknown) => error))).toMatchObject({
+        code: 'RELAY_LIMIT',
+      });
+      expect(relay.asked).toHaveLength(0);
+      const { response } = await network.run(request());
+      expect(response.payload.content).toBe('read');
+      expect(relay.asked).toHaveLength(asked);
+    });
+});
+
+describe('an answer that its client does not come back for', () => {
+  test('is run anew by a later request with its key, when nothing was said of it', async ({
+    createNetwork,
+  }) => {
+    let bytesLeft = 20_000;
+    const { calls, serve } = counted(() => whole('x'.repeat(30_000)));
+    const relayBudget = { bytesLeft: () => bytesLeft };
+    const { network, executor, asker, hand, connect } = await createByHand(createNetwork, {
+      serve,
+      relayBudget,
+    });
+    const first = hand.ask(await ask(asker.identity, executor.identity));
+    await network.runFor(6_000);
+    expect(hand.told(first)).toEqual(['RELAY_LIMIT']);
+    executor.expectNothingLeft();
+    bytesLeft = 100_000;
+    const back = await connect();
+    const again = back.ask(await ask(asker.identity, executor.identity));
+    await network.runFor(1_000);
+    expect(back.told(again).join('')).toContain('x'.repeat(30_000 - 16_384));
+    expect(calls.count).toBe(2);
+  });
+
+  test('is told as far as it was said, and as lost from there', async ({ createNetwork }) => {
+    let bytesLeft = 20_000;
+    const { calls, serve } = counted(async function* () {
+      yield 'first ';
+      yield 'x'.repeat(30_000);
+    });
+    const relayBudget = { bytesLeft: () => bytesLeft };
+    const { network, executor, asker, hand } = await createByHand(createNetwork, { serve, relayBudget });
+    const first = hand.ask(await ask(asker.identity, executor.identity));
+    await network.runFor(6_000);
+    expect(hand.told(first)).toEqual(['first ', 'RELAY_LIMIT']);
+    bytesLeft = 100_000;
+    const again = hand.ask(await ask(asker.identity, executor.identity));
+    await network.runFor(1_000);
+    expect(hand.told(again)).toEqual(['first ', 'REQUEST_LOST']);
+    expect(calls.count).toBe(1);
   });
 });
 

@@ -61,10 +61,7 @@ class Libp2pCircuits implements CircuitNetwork {
       throw fail(`the relay cannot be reached: ${errorText(error)}`, error);
     }
     try {
-      // libp2p takes no limited connection for one, and opens another; an unlimited one may be another relay's.
-      const config = { signal: call.signal, force: true, priority: dialPriority };
-      const { connectionManager } = this.#components;
-      return this.#wrap(await connectionManager.openConnection(await this.#target(way), config));
+      return this.#wrap(await this.#open(way, call));
     } catch (error) {
       throw fail(reasonOf(error), error);
     }
@@ -114,6 +111,22 @@ class Libp2pCircuits implements CircuitNetwork {
     if (dialer !== undefined) return dialer.dial(relay, isKnown ? [] : [hop], call);
     const { signal } = call;
     await connectionManager.openConnection(isKnown ? relayId : multiaddr(hop), { signal });
+  }
+
+  /**
+   * One more connection. Beside one that is there it is dialled by the transport itself: whoever joins the dial in libp2p's queue
+   * ends what comes of it as a duplicate, and one that is in the queue already would try dead addresses first.
+   */
+  async #open(way: CircuitWay, { signal }: DialCall): Promise<Connection> {
+    const { connectionGater, connectionManager, transportManager } = this.#components;
+    const [target, peer] = [await this.#target(way), toPeerId(way.peerId)];
+    const isDialing = connectionManager.getDialQueue().some(({ peerId }) => peerId?.equals(peer) === true);
+    if (isDialing || connectionManager.getConnections(peer).length > 0) {
+      if ((await connectionGater.denyDialPeer?.(peer)) === true) throw new Error('the gater denies the peer');
+      return transportManager.dial(target, { signal });
+    }
+    // An unlimited one to the peer may be another relay's.
+    return connectionManager.openConnection(target, { signal, force: true, priority: dialPriority });
   }
 
   /**
@@ -191,7 +204,7 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   [/RESOURCE_LIMIT_EXCEEDED|status 201/, 'the relay carries as many connections as it may'],
   [/CONNECTION_FAILED|status 203/, 'the relay cannot get through to the peer'],
   [/UnsupportedProtocolError/, 'the peer in between does not relay'],
-  [/DialDeniedError/, 'this node refuses the peer or the address'],
+  [/DialDeniedError|the gater denies/, 'this node refuses the peer or the address'],
   [/NoValidAddressesError/, 'no transport for relays is there'],
   [/TimeoutError|AbortError/, 'there was no answer in time'],
 ];

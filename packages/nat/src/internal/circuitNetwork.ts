@@ -33,7 +33,7 @@ export interface CircuitNetwork {
   /** Those to a peer that are open. Asked often: it is quick. */
   connectionsTo(peerId: string): readonly CircuitConnection[];
   /**
-   * Opens one more connection, unless a dial to the peer is under way: then what comes of that.
+   * Opens one more connection. Others that dial the peer meanwhile neither hold it up nor end it.
    *
    * @throws {NatError} `RELAY_DIAL_FAILED`
    */

@@ -16,13 +16,14 @@ import { reqRespProtocol, sessionProtocol } from '../internal/protocolIds.ts';
 import { bestOf } from './bestConnection.ts';
 import { Libp2pByteStream } from './byteStream.ts';
 import { Libp2pSessionLink } from './sessionLink.ts';
+import { dialShared } from './sharedDial.ts';
 import { SupersededLinks } from './supersededLinks.ts';
 
 /** What the node lends to the service. */
 export interface RpcComponents {
   readonly peerId: PeerId;
   readonly registrar: Pick<Registrar, 'handle' | 'unhandle'>;
-  readonly connectionManager: Pick<ConnectionManager, 'openConnection' | 'getConnections'>;
+  readonly connectionManager: Pick<ConnectionManager, 'openConnection' | 'getConnections' | 'getDialQueue'>;
   readonly peerStore: Pick<PeerStore, 'get'>;
   readonly events: Pick<TypedEventTarget<Libp2pEvents>, 'addEventListener' | 'removeEventListener'>;
   readonly logger: ComponentLogger;
@@ -142,8 +143,7 @@ export class Libp2pNetwork implements Network {
     try {
       const peer = toPeerId(peerId);
       return (
-        bestOf(connectionManager.getConnections(peer)) ??
-        (await connectionManager.openConnection(peer, { signal }))
+        bestOf(connectionManager.getConnections(peer)) ?? (await dialShared(connectionManager, peer, signal))
       );
     } catch (error) {
       if (AddressError.is(error)) throw error;

@@ -44,6 +44,8 @@ export interface Carrier {
   readonly connectionId?: string | undefined;
   /** What is left of the bytes that its connection still carries, behind all that was sent. @default that is not known */
   spareOf?(bytesLeft: number): number;
+  /** Set when the peer says that a relay would cut its answer: another connection is wanted then. @default it is not remembered */
+  isSpent?: boolean;
   /** Sends a request. May tell the receiver before it returns. */
   send(request: CarriedRequest, receiver: AnswerReceiver): SentRequest;
 }
