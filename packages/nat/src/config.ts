@@ -83,7 +83,7 @@ const relayClientChecks: Checks<Required<RelayClientConfig>> = {
 const connectionBytes = integer(kibibyte, 2 ** 40);
 const relayServerChecks: Checks<Required<RelayServerConfig>> = {
   maxReservations: integer(1, 10_000),
-  reservationTtlMs: integer(1_000, 24 * hourMs),
+  reservationTtlMs: integer(minuteMs, 24 * hourMs),
   maxConnectionBytes: (value) => (value === Infinity ? undefined : connectionBytes(value)),
   maxConnectionMs: integer(10_000, 24 * hourMs),
   onlyIfPublic: boolean,

@@ -2,9 +2,14 @@ import { RecentMap } from '@lloom/core';
 import { fromPromise, type ActorRefFrom } from 'xstate';
 import { createServiceActor } from './actors.ts';
 import { candidatesOf } from './internal/candidates.ts';
-import type { ReachabilityNetwork } from './internal/reachabilityNetwork.ts';
+import type { Moment } from './internal/ballot.ts';
+import type {
+  AddressServer,
+  ReachabilityAnswer,
+  ReachabilityNetwork,
+} from './internal/reachabilityNetwork.ts';
 import type { Shared } from './internal/shared.ts';
-import { Verdicts, type Trial } from './internal/verdicts.ts';
+import { Verdicts, type Turn } from './internal/verdicts.ts';
 import {
   reachabilityMachine,
   type AskOutcome,
@@ -12,8 +17,6 @@ import {
 } from './machines/reachability.machine.ts';
 import type { AutonatConfig, NatExplanation, NatStatus } from './types.ts';
 
-/** What was verified so long ago is not told any more, in ms. */
-const verifiedForMs = 600_000;
 /** Peers of which is known when they were asked last. */
 const maxAsked = 1_024;
 /** What changes within so long is looked at once, in ms. */
@@ -142,12 +145,13 @@ export class Probing {
       // What was found with other addresses says nothing of these; what both admit is verified again at once.
       const current = this.#status.kind === 'public' ? this.#status.address : undefined;
       const admitted = candidatesOf(this.#ports.network.view(), config.onlyGlobalIps);
-      if (current === undefined || !admitted.includes(current)) {
+      const isAdmitted = (address: string): boolean => admitted.some((each) => each.address === address);
+      if (current === undefined || !isAdmitted(current)) {
         this.#end();
         this.#begin(config);
         return;
       }
-      for (const address of verdicts.verified) if (!admitted.includes(address)) this.#withdraw(address);
+      for (const address of verdicts.verified) if (!isAdmitted(address)) this.#withdraw(address);
     }
     actor.send({ type: 'network.changed' });
   }
@@ -170,7 +174,10 @@ export class Probing {
       delete running.timer;
       const { servers } = this.#ports.network.view();
       const isNew = this.#takeCandidates(running);
-      const isHelp = running.result !== 'over' && servers.some((server) => !this.#askedAt.has(server));
+      const isHelp = servers.some(
+        (server) =>
+          !this.#askedAt.has(server.peerId) && (running.result !== 'over' || running.verdicts.wants(server)),
+      );
       if (isNew || isHelp) running.actor.send({ type: 'network.changed' });
     }, settleMs);
   }
@@ -179,83 +186,126 @@ export class Probing {
     return verdicts.setCandidates(candidatesOf(this.#ports.network.view(), config.onlyGlobalIps));
   }
 
-  /** Has one peer try one address. */
+  /** Has peers try one address. */
   async #ask(signal: AbortSignal): Promise<AskOutcome> {
     const running = this.#running;
-    if (running === undefined) return { result: 'idle', readyInMs: 0 };
-    const { network, clock } = this.#ports;
+    const { clock, network } = this.#ports;
+    const { servers } = network.view();
+    if (running === undefined || servers.length === 0) return this.#told(running, 'idle');
     const { verdicts } = running;
-    for (const address of verdicts.verifiedBefore(clock.elapsed() - verifiedForMs)) this.#withdraw(address);
+    for (const address of verdicts.expire(clock.elapsed())) this.#withdraw(address);
     this.#takeCandidates(running);
-    const { peerId, readyInMs } = this.#nextServer(running);
-    const addresses = verdicts.next();
-    running.result = 'idle';
-    if (addresses.length === 0 || readyInMs === undefined) return { result: 'idle', readyInMs: 0 };
-    running.result = 'more';
-    if (peerId === undefined) return { result: 'more', readyInMs };
-    // Noted at both ends: a question that fails at once is not repeated at once.
-    this.#askedAt.set(peerId, clock.elapsed());
-    const answer = await network.ask({ peerId, addresses, signal });
+    // Those who were to be asked may be gone.
+    if (!verdicts.isRoundOver && this.#settleRound(running))
+      return this.#told(running, this.#endRound(running));
+    const turn = verdicts.next(servers);
+    if (turn === undefined) return this.#told(running, 'idle');
+    const chosen = this.#choose(running, turn);
+    if (chosen.length === 0) return this.#told(running, 'more', turn.servers);
+    await this.#askAll(running, { ...turn, servers: chosen }, signal);
     if (signal.aborted) return { result: 'idle', readyInMs: 0 };
-    this.#askedAt.set(peerId, clock.elapsed());
-    running.result = this.#take(running, { peerId, addresses }, answer);
-    return { result: running.result, readyInMs: this.#nextServer(running).readyInMs ?? 0 };
+    if (verdicts.isRoundOver) return this.#told(running, this.#endRound(running));
+    const left = verdicts.next(servers);
+    const isNew = left?.servers.some(({ peerId }) => !left.ballot.wasAsked(peerId)) ?? true;
+    return this.#told(running, isNew ? 'more' : 'silent', left?.servers);
   }
 
-  #take(
+  #told(
+    running: Running | undefined,
+    result: AskOutcome['result'],
+    servers: readonly AddressServer[] = this.#ports.network.view().servers,
+  ): AskOutcome {
+    if (running !== undefined) running.result = result;
+    if (running === undefined || result === 'idle') return { result, readyInMs: 0 };
+    const waits = servers.map(({ peerId }) => this.#readyInMs(running, peerId));
+    return { result, readyInMs: Math.max(0, waits.length > 0 ? Math.min(...waits) : 0) };
+  }
+
+  /** Asks until enough was said of the address. Whoever is slow holds nobody up. */
+  async #askAll(running: Running, { address, ballot, servers }: Turn, signal: AbortSignal): Promise<void> {
+    const { clock, network } = this.#ports;
+    const { promise: isEnough, resolve } = Promise.withResolvers<void>();
+    const enough = new AbortController();
+    const within = AbortSignal.any([signal, enough.signal]);
+    const questions = servers.map(async (server) => {
+      const { peerId } = server;
+      this.#askedAt.set(peerId, clock.elapsed());
+      ballot.ask(peerId);
+      const { kind } = await network.ask({ peerId, address, signal: within });
+      if (within.aborted) return;
+      this.#hear(running, address, { server, kind });
+      if (!running.verdicts.isPending(address)) resolve();
+    });
+    await Promise.race([isEnough, Promise.all(questions)]);
+    enough.abort(new Error('enough was said'));
+  }
+
+  #hear(
     running: Running,
-    { peerId, addresses }: { readonly peerId: string; readonly addresses: readonly string[] },
-    answer: Awaited<ReturnType<ReachabilityNetwork['ask']>>,
-  ): AskOutcome['result'] {
-    const { clock } = this.#ports;
-    const { verdicts } = running;
-    const address = answer.kind === 'silent' ? undefined : addresses[answer.index];
-    if (answer.kind === 'silent' || address === undefined) return 'silent';
-    const trial: Trial = { by: peerId, now: clock.now(), elapsed: clock.elapsed() };
-    // It could not dial those, or would not.
-    verdicts.pass(addresses.slice(0, answer.index));
-    if (answer.kind === 'reachable') this.#reached(running, address, trial);
-    else verdicts.fail(address, trial);
-    if (!verdicts.isRoundOver) return 'more';
-    this.#endRound(running);
-    return 'over';
+    address: string,
+    word: { readonly server: AddressServer; readonly kind: ReachabilityAnswer['kind'] },
+  ): void {
+    const { actor, verdicts } = running;
+    const isDisputed = verdicts.hear(address, word, this.#now());
+    if (isDisputed) {
+      this.#withdraw(address);
+      const other = verdicts.verified.find((each) => verdicts.isGood(each));
+      if (this.#status.kind === 'public' && this.#status.address === address)
+        actor.send(
+          other === undefined ? { type: 'address.disputed' } : { type: 'address.changed', address: other },
+        );
+    }
+    this.#settleRound(running);
   }
 
-  /** The first address that is reached in a round decides it. */
-  #reached({ actor, verdicts }: Running, address: string, trial: Trial): void {
-    const isFirst = verdicts.reached.length === 0;
-    verdicts.reach(address, trial);
-    this.#ports.network.confirm(address);
-    const current = this.#status.kind === 'public' ? this.#status.address : address;
-    const told = verdicts.isGood(current) ? current : address;
-    if (isFirst) actor.send({ type: 'verdict.public', address: told });
+  /**
+   * Takes what was said as far as it makes verdicts. The first address that is reached in a round decides it.
+   * @returns whether the round is over
+   */
+  #settleRound({ actor, verdicts }: Running): boolean {
+    for (const address of verdicts.settle(this.#ports.network.view().servers, this.#now())) {
+      this.#ports.network.confirm(address);
+      if (verdicts.round.reached[0] !== address) continue;
+      const current = this.#status.kind === 'public' ? this.#status.address : address;
+      actor.send({ type: 'verdict.public', address: verdicts.isGood(current) ? current : address });
+    }
+    return verdicts.isRoundOver;
   }
 
-  #endRound({ actor, verdicts }: Running): void {
-    const { failed, reached } = verdicts;
+  #endRound({ actor, verdicts }: Running): AskOutcome['result'] {
+    const { failed, isDisputed, reached } = verdicts.round;
     const [first] = reached;
     if (first === undefined) {
-      // Whoever passes over an address says nothing of it.
-      if (failed.length > 0) actor.send({ type: 'verdict.private' });
-      return;
+      // Whoever passes over an address says nothing of it, and whoever gets through to any does not find the node private.
+      const isPrivate = failed.length > 0 && !isDisputed;
+      if (isPrivate) actor.send({ type: 'verdict.private' });
+      return isPrivate ? 'over' : 'silent';
     }
     for (const address of failed) if (verdicts.verified.includes(address)) this.#withdraw(address);
     const current = this.#status.kind === 'public' ? this.#status.address : first;
     if (!verdicts.isGood(current)) actor.send({ type: 'address.changed', address: first });
+    return 'over';
   }
 
-  /** Who is to be asked next: whoever was asked longest ago. Without a peer, how long until there is one. */
-  #nextServer({ config }: Running): { readonly peerId?: string; readonly readyInMs?: number } {
-    const { clock, network } = this.#ports;
-    const nowMs = clock.elapsed();
-    const { servers } = network.view();
-    const waits = servers.map((peerId) => ({
-      peerId,
-      readyInMs: (this.#askedAt.get(peerId) ?? Number.NEGATIVE_INFINITY) + config.throttleIntervalMs - nowMs,
-    }));
-    const [next] = waits.toSorted((a, b) => a.readyInMs - b.readyInMs);
-    if (next === undefined) return {};
-    return next.readyInMs > 0 ? { readyInMs: next.readyInMs } : { peerId: next.peerId, readyInMs: 0 };
+  /** Who is asked now: whoever was asked longest ago, and somebody of another network where two are wanted. */
+  #choose(running: Running, { count, servers }: Turn): AddressServer[] {
+    const [first, ...rest] = servers
+      .filter(({ peerId }) => this.#readyInMs(running, peerId) <= 0)
+      .toSorted((a, b) => this.#readyInMs(running, a.peerId) - this.#readyInMs(running, b.peerId));
+    if (first === undefined) return [];
+    const second = rest.find(({ network }) => network !== first.network) ?? rest[0];
+    return count > 1 && second !== undefined ? [first, second] : [first];
+  }
+
+  /** How long until a peer may be asked; below 0 when it has been so long already. */
+  #readyInMs({ config }: Running, peerId: string): number {
+    const askedAt = this.#askedAt.get(peerId) ?? Number.NEGATIVE_INFINITY;
+    return askedAt + config.throttleIntervalMs - this.#ports.clock.elapsed();
+  }
+
+  #now(): Moment {
+    const { clock } = this.#ports;
+    return { now: clock.now(), elapsed: clock.elapsed() };
   }
 
   #onStatus({ status, address }: ReachabilityEmitted): void {

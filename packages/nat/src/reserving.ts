@@ -2,6 +2,7 @@ import { orAbort } from '@lloom/core';
 import { fromPromise, type ActorRefFrom } from 'xstate';
 import { createServiceActor } from './actors.ts';
 import type { ResolvedNatConfig } from './config.ts';
+import { Announcement } from './internal/announcement.ts';
 import { partOf, RelayCandidates } from './internal/relayCandidates.ts';
 import type { RelayNetwork } from './internal/relayNetwork.ts';
 import { addressesOfEach, relaysOf } from './internal/relayTargets.ts';
@@ -29,8 +30,8 @@ interface Entry {
   relay: RelayCandidate;
   isConfigured: boolean;
   readonly actor: ActorRefFrom<typeof reservationMachine>;
+  readonly announcement: Announcement;
   isReserved: boolean;
-  addresses: readonly string[];
   expiresAt: number | undefined;
   retryAt: number | undefined;
 }
@@ -62,7 +63,7 @@ export class Reserving {
 
   /** Where others can dial this node through relays now. */
   get addresses(): string[] {
-    return [...this.#entries.values()].flatMap(({ addresses }) => [...addresses]);
+    return [...this.#entries.values()].flatMap(({ announcement }) => [...announcement.current]);
   }
 
   start(): void {
@@ -70,7 +71,7 @@ export class Reserving {
     this.#isStarted = true;
     this.#unlisten = this.#ports.network.listen({
       connected: (peerId) => this.#entries.get(peerId)?.actor.send({ type: 'relay.ready' }),
-      met: (relay) => this.#met(relay),
+      met: (relay, isAgain) => this.#met(relay, isAgain),
       gone: (peerId, reason) => this.#entries.get(peerId)?.actor.send({ type: 'relay.gone', reason }),
     });
     this.#apply();
@@ -113,14 +114,14 @@ export class Reserving {
   }
 
   explain(): Pick<NatExplanation, 'isRelayClient' | 'relays'> {
-    const relays = Array.from(this.#entries, ([relay, { actor, addresses, expiresAt, retryAt }]) => {
+    const relays = Array.from(this.#entries, ([relay, { actor, announcement, expiresAt, retryAt }]) => {
       const { value, context } = actor.getSnapshot();
       const state = (typeof value === 'string' ? value : 'reserved') as ReservationState;
       const { failures, lastFailure } = context;
       return {
         relay,
         state,
-        addresses,
+        addresses: announcement.current,
         failures,
         ...(expiresAt !== undefined && { expiresAt }),
         ...(lastFailure !== null && { lastFailure }),
@@ -195,10 +196,12 @@ export class Reserving {
     return [...this.#entries.values()].filter(({ isReserved }) => !isReserved).length;
   }
 
-  #met(relay: RelayCandidate): void {
+  #met(relay: RelayCandidate, isAgain: boolean): void {
     const entry = this.#entries.get(relay.peerId);
-    if (entry !== undefined) entry.actor.send({ type: 'relay.ready' });
-    else if (this.#search?.getSnapshot().value !== 'enough') this.#offer(relay, true);
+    // What is said first on a connection is no news beside the connection itself.
+    if (entry !== undefined && isAgain) entry.actor.send({ type: 'relay.ready' });
+    if (entry !== undefined) return;
+    if (this.#search?.getSnapshot().value !== 'enough') this.#offer(relay, true);
   }
 
   #offer(relay: RelayCandidate, isNear: boolean): void {
@@ -260,8 +263,11 @@ export class Reserving {
       relay,
       isConfigured,
       actor,
+      announcement: new Announcement({
+        clock: this.#ports.clock,
+        onChange: (addresses) => this.#announce(peerId, addresses),
+      }),
       isReserved: false,
-      addresses: [],
       expiresAt: undefined,
       retryAt: undefined,
     };
@@ -271,16 +277,12 @@ export class Reserving {
   }
 
   #hear(peerId: string, entry: Entry): void {
-    const { clock, hub, network } = this.#ports;
+    const { clock } = this.#ports;
     const { actor } = entry;
     actor.on('reservation.made', ({ leftMs, addresses }) => {
       const expiresAt = clock.now() + leftMs;
-      const isNews = !entry.isReserved || addresses.join() !== entry.addresses.join();
-      Object.assign(entry, { isReserved: true, addresses, expiresAt, retryAt: undefined });
-      if (isNews) {
-        network.announce(peerId, addresses);
-        hub.emit('relay:reserved', { relay: peerId, addresses, expiresAt });
-      }
+      Object.assign(entry, { isReserved: true, expiresAt, retryAt: undefined });
+      entry.announcement.offer(addresses);
       this.#fill();
     });
     actor.on('reservation.waiting', ({ delayMs, reason }) => {
@@ -300,13 +302,21 @@ export class Reserving {
     });
   }
 
-  #lose(relay: string, entry: Entry, reason: string): void {
-    if (!entry.isReserved) return;
+  #announce(relay: string, addresses: readonly string[]): void {
     const { hub, network } = this.#ports;
-    const { retryAt } = entry;
-    Object.assign(entry, { isReserved: false, addresses: [], expiresAt: undefined });
-    network.announce(relay, []);
-    hub.emit('relay:lost', { relay, reason, ...(retryAt !== undefined && { retryAt }) });
+    network.announce(relay, addresses);
+    const { expiresAt } = this.#entries.get(relay) ?? {};
+    if (addresses.length > 0 && expiresAt !== undefined)
+      hub.emit('relay:reserved', { relay, addresses, expiresAt });
+  }
+
+  #lose(relay: string, entry: Entry, reason: string): void {
+    const { announcement, retryAt } = entry;
+    const wasAnnounced = announcement.current.length > 0;
+    Object.assign(entry, { isReserved: false, expiresAt: undefined });
+    announcement.retract();
+    if (wasAnnounced)
+      this.#ports.hub.emit('relay:lost', { relay, reason, ...(retryAt !== undefined && { retryAt }) });
   }
 
   #end(peerId: string, reason: string): void {

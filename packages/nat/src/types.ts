@@ -68,7 +68,7 @@ export interface RelayServerConfig {
    */
   readonly maxReservations?: number;
   /**
-   * How long a place is kept without being renewed, in ms: from a second to a day.
+   * How long a place is kept without being renewed, in ms: from a minute to a day.
    * @default 3_600_000 - an hour, as relays of Go
    */
   readonly reservationTtlMs?: number;

@@ -1,10 +1,12 @@
-import { RecentMap } from '@lloom/core';
 import { fromPromise, type ActorRefFrom } from 'xstate';
 import { createServiceActor } from './actors.ts';
 import type { DirectNetwork, PeerLinks, PunchCall, PunchPlan } from './internal/directNetwork.ts';
-import { mappingOf, type Observation } from './internal/mapping.ts';
+import { OwnNat } from './internal/ownNat.ts';
 import type { Shared } from './internal/shared.ts';
-import { upgradeMachine, type Agreed, type Punched } from './machines/upgrade.machine.ts';
+import { leastPauseMs, UpgradePauses } from './internal/upgradePauses.ts';
+import { UpgradePlaces } from './internal/upgradePlaces.ts';
+import type { Agreed, Punched } from './internal/upgradeEvents.ts';
+import { upgradeMachine } from './machines/upgrade.machine.ts';
 import type { NatExplanation, NatMapping, StaysRelayedReason, UpgradeState } from './types.ts';
 
 /** What the way from relayed to direct takes. */
@@ -15,23 +17,14 @@ export interface UpgradingPorts extends Shared {
 
 /** Peers that are looked after; those beyond stay relayed. */
 const maxPeers = 1_000;
-/** Attempts that this node begins, at once. */
-const maxAttempts = 8;
-/** Those that peers begin come on top, up to so many of both. */
-const maxWorking = 16;
-/** Whoever asks for more punches than one attempt has, within this time, is refused: each sends packets to where the peer says. */
-const callWindowMs = 30_000;
-const maxCallsPerWindow = 3;
-/** A peer that comes back gets its next attempt no sooner after its last: each sends packets to where the peer says. */
-const leastPauseMs = 30_000;
 /** The addresses of a peer come within a round trip; one that says none is asked all the same. */
 const leadPatienceMs = 1_000;
 /** So long the other side has to act before this one does. */
 const followPatienceMs = 5_000;
-/** What was tried so shortly ago is not tried anew because somebody waits. */
-const freshMs = 5_000;
-/** How long the latest verdict on the own NAT counts. */
-const mappingAgeMs = 300_000;
+/** Those that are tried again because this node stands elsewhere begin within this time, not all at once. */
+const spreadMs = 5_000;
+/** A timer may fire so much before its time. */
+const timerSlackMs = 10;
 
 const working: ReadonlySet<UpgradeState> = new Set(['dialing', 'agreeing', 'punching']);
 
@@ -40,7 +33,10 @@ interface Entry {
   readonly actor: ActorRefFrom<typeof upgradeMachine>;
   readonly openedAtMs: number;
   /** Before, it does not begin. */
-  readonly notBeforeMs: number;
+  notBeforeMs: number;
+  isWorking: boolean;
+  /** Has it begin when it may. */
+  retry: unknown;
   call: PunchCall | undefined;
   plan: PunchPlan | undefined;
   failure:
@@ -55,12 +51,12 @@ export class Upgrading {
   readonly #entries = new Map<string, Entry>();
   /** Who would begin, in the order in which they asked. */
   readonly #queue = new Set<string>();
-  readonly #working = new Set<string>();
-  /** When it was tried with a peer last, and when its latest calls came, by the clock that never goes back. */
-  readonly #triedAtMs = new RecentMap<number>(maxPeers);
-  readonly #calledAtMs = new RecentMap<readonly number[]>(maxPeers);
-  #unserved: Promise<void> = Promise.resolve();
-  #mapping: { readonly value: NatMapping; readonly atMs: number } | undefined;
+  readonly #places = new UpgradePlaces();
+  readonly #pauses = new UpgradePauses();
+  #unserve: (() => Promise<void>) | undefined;
+  /** One after the other: peers can ask, and cannot any more. */
+  #serving: Promise<void> = Promise.resolve();
+  #nat = new OwnNat([]);
   #run: AbortController | undefined;
 
   constructor(ports: UpgradingPorts) {
@@ -72,37 +68,45 @@ export class Upgrading {
     const run = new AbortController();
     this.#run = run;
     const { isEnabled, network } = this.#ports;
+    this.#nat = new OwnNat(network.ownAddresses());
     const unwatch = network.watch((peerId) => this.#look(peerId));
     run.signal.addEventListener('abort', unwatch, { once: true });
     for (const peerId of network.relayedPeers()) this.#look(peerId);
     if (!isEnabled) return;
-    const unserve = await network.serve((call) => this.#called(call));
-    const end = (): void =>
-      void unserve().catch((error: unknown) => this.#ports.log('DCUtR could not end', error));
-    if (run.signal.aborted) end();
-    else run.signal.addEventListener('abort', end, { once: true });
+    await this.#serveNext(async () => {
+      if (!run.signal.aborted) this.#unserve = await network.serve((call) => this.#called(call));
+    });
   }
 
   async stop(): Promise<void> {
     this.#run?.abort();
     this.#run = undefined;
     for (const entry of this.#entries.values()) this.#forget(entry);
-    this.#mapping = undefined;
-    await this.#unserved;
+    this.#nat = new OwnNat([]);
+    await this.#serveNext(async () => {
+      const unserve = this.#unserve;
+      this.#unserve = undefined;
+      await unserve?.();
+    });
+  }
+
+  async #serveNext(change: () => Promise<void>): Promise<void> {
+    this.#serving = this.#serving
+      .then(change)
+      .catch((error: unknown) => this.#ports.log('DCUtR could not begin or end', error));
+    await this.#serving;
   }
 
   /**
    * Tries now, or shares the attempt that runs. Resolves with whether there is a direct connection; `false` as well when the
-   * signal fires first, or when an attempt has just failed.
+   * signal fires first, and at once during the rest after an attempt that came to nothing.
    */
   async upgrade(peerId: string, signal: AbortSignal): Promise<boolean> {
-    const { clock, isEnabled, network } = this.#ports;
+    const { isEnabled, network } = this.#ports;
     if (network.linksTo(peerId).direct !== undefined) return true;
     const entry = this.#entries.get(peerId);
     if (entry === undefined || !isEnabled || signal.aborted) return false;
-    if (clock.elapsed() < entry.notBeforeMs) return false;
-    const failedAtMs = entry.failure?.atMs ?? -Infinity;
-    if (stateOf(entry) === 'relayed' && clock.elapsed() - failedAtMs < freshMs) return false;
+    if (stateOf(entry) === 'relayed' || this.#isTooSoon(entry)) return false;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const giveUp = (): void => resolve(false);
     entry.waiters.add(resolve);
@@ -116,26 +120,52 @@ export class Upgrading {
     }
   }
 
-  /** It is known otherwise than before how this node can be reached: those that stayed relayed are tried again. */
+  /** Whether an attempt runs or may begin, and nothing speaks against it: none has failed, and the own NAT is not symmetric. */
+  isPromising(peerId: string): boolean {
+    const entry = this.#entries.get(peerId);
+    if (entry === undefined || !this.#ports.isEnabled || this.#isSymmetric) return false;
+    return entry.failure === undefined && !this.#isTooSoon(entry);
+  }
+
+  /**
+   * It is known otherwise than before how this node can be reached: those that stayed relayed are tried again soon when it stands
+   * elsewhere, or behind another NAT, than when it was told so last.
+   */
   reachabilityChanged(): void {
-    this.#mapping = undefined;
-    const { clock, network } = this.#ports;
-    if (this.#run !== undefined) for (const peerId of network.relayedPeers()) this.#look(peerId);
-    for (const { actor, failure } of this.#entries.values()) {
-      if (clock.elapsed() - (failure?.atMs ?? -Infinity) >= freshMs) actor.send({ type: 'upgrade.retry' });
-    }
+    if (this.#run === undefined) return;
+    const { network } = this.#ports;
+    for (const peerId of network.relayedPeers()) this.#look(peerId);
+    if (!this.#nat.hasMoved(network.ownAddresses())) return;
+    for (const entry of this.#entries.values()) this.#trySooner(entry);
+  }
+
+  /** No sooner than a peer may come back, and a rest never becomes longer by it. */
+  #trySooner(entry: Entry): void {
+    const { clock, random } = this.#ports;
+    const { failure } = entry;
+    if (failure?.retryAt === undefined || stateOf(entry) !== 'relayed') return;
+    const nowMs = clock.elapsed();
+    const inMs = Math.max(0, failure.atMs + leastPauseMs - nowMs) + random.float() * spreadMs;
+    if (nowMs + inMs >= entry.notBeforeMs) return;
+    entry.notBeforeMs = nowMs + inMs;
+    entry.failure = { ...failure, retryAt: Math.round(clock.now() + inMs) };
+    this.#retryIn(entry, inMs);
+  }
+
+  #retryIn(entry: Entry, ms: number): void {
+    const { clock } = this.#ports;
+    clock.clearTimeout(entry.retry);
+    entry.retry = clock.setTimeout(() => entry.actor.send({ type: 'upgrade.retry' }), ms);
   }
 
   /** Whether an attempt runs: it needs the connection through the relay. */
   isNeeded(peerId: string): boolean {
-    return this.#working.has(peerId);
+    return this.#places.has(peerId);
   }
 
   /** What this node's NAT does, by the latest attempt. */
   get mapping(): NatMapping {
-    const { clock } = this.#ports;
-    if (this.#mapping === undefined || clock.elapsed() - this.#mapping.atMs > mappingAgeMs) return 'unknown';
-    return this.#mapping.value;
+    return this.#nat.mappingAt(this.#ports.clock.elapsed());
   }
 
   explain(): Pick<NatExplanation, 'mapping' | 'upgrades'> {
@@ -173,13 +203,13 @@ export class Upgrading {
       },
     });
     const now = clock.elapsed();
-    const notBeforeMs = (this.#triedAtMs.get(peerId) ?? -Infinity) + leastPauseMs;
+    const { attempt, notBeforeMs } = this.#pauses.before(peerId);
     const patienceMs = Math.max(relayed.isInbound ? leadPatienceMs : followPatienceMs, notBeforeMs - now);
-    const input = { peerId, isEnabled, isLead: relayed.isInbound, patienceMs };
+    const input = { peerId, isEnabled, isLead: relayed.isInbound, patienceMs, attempt };
     const actor = createServiceActor(this.#ports, machine, { id: `upgrade:${peerId}`, input });
     const entry: Entry = {
-      ...{ peerId, actor, openedAtMs: now, notBeforeMs, waiters: new Set() },
-      ...{ call: undefined, plan: undefined, failure: undefined },
+      ...{ peerId, actor, openedAtMs: now, notBeforeMs, waiters: new Set(), isWorking: false },
+      ...{ call: undefined, plan: undefined, failure: undefined, retry: undefined },
     };
     this.#entries.set(peerId, entry);
     this.#follow(entry);
@@ -192,7 +222,7 @@ export class Upgrading {
     const { clock, hub } = this.#ports;
     actor.subscribe({ next: () => this.#moved(entry), error: () => this.#forget(entry) });
     actor.on('upgrade.wanted', () => {
-      if (clock.elapsed() < entry.notBeforeMs) return;
+      if (this.#isTooSoon(entry)) return this.#retryIn(entry, entry.notBeforeMs - clock.elapsed());
       this.#queue.add(peerId);
       this.#admitNext();
     });
@@ -200,12 +230,15 @@ export class Upgrading {
       const remoteAddress = this.#ports.network.linksTo(peerId).direct?.address ?? '';
       const tookMs = Math.round(clock.elapsed() - entry.openedAtMs);
       entry.failure = undefined;
-      this.#triedAtMs.delete(peerId);
+      entry.notBeforeMs = -Infinity;
+      this.#pauses.succeeded(peerId);
       settle(entry, true);
       hub.emit('connection:upgraded', { peerId, how, remoteAddress, tookMs });
     });
     actor.on('upgrade.failed', ({ reason, restMs }) => {
       const retry = restMs === null ? {} : { retryAt: Math.round(clock.now() + restMs) };
+      entry.notBeforeMs = clock.elapsed() + (restMs ?? 0);
+      this.#pauses.failed(peerId, entry.notBeforeMs);
       entry.failure = { reason, atMs: clock.elapsed(), ...retry };
       settle(entry, false);
       hub.emit('connection:stays-relayed', { peerId, reason, ...retry });
@@ -216,19 +249,21 @@ export class Upgrading {
     const { peerId } = entry;
     const state = stateOf(entry);
     if (state !== 'waiting') this.#queue.delete(peerId);
-    if (working.has(state)) {
-      this.#working.add(peerId);
-      return;
-    }
+    const wasWorking = entry.isWorking;
+    entry.isWorking = working.has(state);
+    if (entry.isWorking) return this.#ports.clock.clearTimeout(entry.retry);
     this.#release(entry);
-    if (this.#working.delete(peerId)) this.#admitNext();
+    // One that waits may have a place already, and be about to begin.
+    if (state === 'waiting' && !wasWorking) return;
+    if (this.#places.leave(peerId)) this.#admitNext();
   }
 
   #admitNext(): void {
     for (const peerId of this.#queue) {
-      if (this.#working.size >= maxAttempts) return;
+      if (!this.#places.canLead) return;
       this.#queue.delete(peerId);
-      this.#triedAtMs.set(peerId, this.#ports.clock.elapsed());
+      this.#places.lead(peerId);
+      this.#pauses.tried(peerId, this.#ports.clock.elapsed());
       this.#entries.get(peerId)?.actor.send({ type: 'upgrade.begin' });
     }
   }
@@ -239,20 +274,22 @@ export class Upgrading {
     const entry = this.#entries.get(call.peerId);
     if (entry === undefined) return call.refuse('there is no connection to be replaced');
     const now = this.#ports.clock.elapsed();
-    const recent = (this.#calledAtMs.get(call.peerId) ?? []).filter((atMs) => now - atMs < callWindowMs);
-    if (recent.length >= maxCallsPerWindow) return call.refuse('asked too often');
-    if (!this.#mayAnswer(entry)) return call.refuse('this node is about to ask itself, or busy');
-    this.#calledAtMs.set(call.peerId, [...recent, now]);
+    if (!this.#pauses.mayCall(call.peerId, now)) return call.refuse('asked too often');
+    if (!this.#mayAnswer(entry, call)) return call.refuse('this node is about to ask itself, or busy');
+    this.#places.follow(call.peerId, call.relay);
+    this.#pauses.called(call.peerId, now);
     entry.call?.refuse('asked anew');
     entry.call = call;
     entry.actor.send({ type: 'peer.leads' });
+    this.#admitNext();
   }
 
-  #mayAnswer(entry: Entry): boolean {
+  #mayAnswer(entry: Entry, { relay }: PunchCall): boolean {
     if (!entry.actor.getSnapshot().can({ type: 'peer.leads' })) return false;
-    if (!this.#working.has(entry.peerId)) return this.#working.size < maxWorking;
+    if (!this.#places.canFollow(entry.peerId, relay)) return false;
     // Both have asked at once: the smaller id gives way. A call that is answered already may be made anew.
-    const isLeading = entry.call === undefined && stateOf(entry) !== 'dialing';
+    const state = stateOf(entry);
+    const isLeading = entry.call === undefined && (state === 'agreeing' || state === 'punching');
     return !isLeading || this.#ports.network.selfPeerId < entry.peerId;
   }
 
@@ -266,7 +303,7 @@ export class Upgrading {
       throw signal.reason as Error;
     }
     entry.plan = plan;
-    this.#noteMapping(plan.seen);
+    this.#nat.note(plan.seen, this.#ports.clock.elapsed());
     if (plan.reason === undefined) return { reason: null };
     return { reason: this.#isSymmetric ? 'own NAT is symmetric' : plan.reason };
   }
@@ -280,18 +317,15 @@ export class Upgrading {
     }
     plan?.end();
     entry.call = undefined;
-    return {
-      reason: this.mapping === 'endpoint-dependent' ? 'own NAT is symmetric' : 'nothing came through',
-    };
+    return { reason: this.#isSymmetric ? 'own NAT is symmetric' : 'nothing came through' };
+  }
+
+  #isTooSoon({ notBeforeMs }: Entry): boolean {
+    return this.#ports.clock.elapsed() < notBeforeMs - timerSlackMs;
   }
 
   get #isSymmetric(): boolean {
     return this.mapping === 'endpoint-dependent';
-  }
-
-  #noteMapping(seen: readonly Observation[]): void {
-    const value = mappingOf(seen);
-    if (value !== 'unknown') this.#mapping = { value, atMs: this.#ports.clock.elapsed() };
   }
 
   /** Lets go what an attempt held. */
@@ -307,7 +341,8 @@ export class Upgrading {
     if (this.#entries.get(peerId) !== entry) return;
     this.#entries.delete(peerId);
     this.#queue.delete(peerId);
-    this.#working.delete(peerId);
+    this.#places.leave(peerId);
+    this.#ports.clock.clearTimeout(entry.retry);
     actor.send({ type: 'peer.gone' });
     actor.stop();
     this.#release(entry);
@@ -318,7 +353,7 @@ export class Upgrading {
 
 const stateOf = ({ actor }: Pick<Entry, 'actor'>): UpgradeState => {
   const { value } = actor.getSnapshot();
-  return value === 'ended' ? 'waiting' : value;
+  return value === 'ended' || value === 'expecting' ? 'waiting' : value;
 };
 
 function settle(entry: Entry, isDirect: boolean): void {

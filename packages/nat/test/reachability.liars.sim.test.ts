@@ -1,5 +1,6 @@
 import type { Libp2p } from '@libp2p/interface';
 import { test } from '@lloom/simkit/vitest';
+import { multiaddr } from '@multiformats/multiaddr';
 import { expect } from 'vitest';
 import type { TestNetwork, TestNetworkConfig } from '@lloom/simkit';
 import { proveDial, response, serveByHand, type Asked } from './autonatPeer.ts';
@@ -8,11 +9,18 @@ import { createSimNode, kindOf, probingOf, type ReachNode } from './reachable.ts
 type Create = (config: TestNetworkConfig<ReachNode>) => Promise<TestNetwork<ReachNode>>;
 
 /** A node `a` that asks, and a server `b` that answers by hand. */
-async function meet(createNetwork: Create, answer: (asked: Asked, b: Libp2p) => Promise<unknown>) {
+async function meet(
+  createNetwork: Create,
+  answer: (asked: Asked, b: Libp2p) => Promise<unknown>,
+  announce: string[] = [],
+) {
   const network = await createNetwork({
     nodes: ['a', 'b'],
     link: { delayMs: 5 },
-    createNode: (host) => createSimNode(host, { autonat: host.name === 'a' ? {} : false }),
+    createNode: (host) =>
+      host.name === 'a'
+        ? createSimNode(host, {}, { addresses: { listen: [host.address], announce } })
+        : createSimNode(host, { autonat: false }),
   });
   const [a, b] = [network.node('a'), network.node('b')];
   let asked = 0;
@@ -85,6 +93,29 @@ for (const [what, answer] of lies) {
     expect(a.getConnections()).toHaveLength(1);
     await network.run(() => probingOf(a).disable());
     expect(a.getConnections()[0]?.streams.map(({ protocol }) => protocol)).toEqual([]);
+  });
+}
+
+for (const [what, rest, withinMs] of [
+  ['refuses to try all addresses', { status: 101, dialStatus: 0 }, 11_000],
+  ['is always too busy to try all addresses', { status: 100, dialStatus: 0 }, 360_000],
+] as const) {
+  test(`a server that ${what} does not hold the verdict up for ever`, async ({ createNetwork }) => {
+    const { network, a } = await meet(
+      createNetwork,
+      async ({ request, say }) => {
+        const isDead = String(multiaddr(request.addresses[0])).includes('10.9.9.9');
+        await say(response(isDead ? { dialStatus: 100 } : rest));
+      },
+      ['/ip4/10.9.9.9/tcp/1'],
+    );
+    await network.runFor(5_000);
+    expect(kindOf(a)).toBe('unknown');
+    await network.runUntil(() => kindOf(a) === 'private', { timeoutMs: withinMs });
+    expect(probingOf(a).explain().candidates).toMatchObject([
+      { verdict: 'unreachable' },
+      { verdict: 'untested' },
+    ]);
   });
 }
 

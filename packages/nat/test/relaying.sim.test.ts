@@ -131,6 +131,17 @@ describe('a node that relays for others', () => {
     expect(a.getMultiaddrs().map(String)).toContain(`${throughRelay(r)}/p2p/${idOf(a)}`);
   });
 
+  test('gives a quarter of its places to those of one network', async ({ createNetwork }) => {
+    const config = { maxReservations: 16 };
+    const { network, r, a } = await make({ createNetwork, config, nodes: ['r', 'a', 'b', 'd', 'e', 'f'] });
+    expect(await network.run(() => errorOf(reserveAt(a, r)))).toMatchObject({
+      name: 'UnsupportedListenAddressesError',
+    });
+    network.crash('d');
+    await network.runFor(1_000);
+    await network.run(() => reserveAt(a, r));
+  });
+
   test('carries sixteen connections at a time that one peer has asked for', async ({ createNetwork }) => {
     const { network, r, a, b } = await make({ createNetwork, nodes: ['r', 'a', 'b', 'c'] });
     const opened: Connection[] = [];
@@ -142,6 +153,25 @@ describe('a node that relays for others', () => {
     await network.run(async () => opened[0]?.close());
     await network.runFor(100);
     await network.run(() => dialAgain(a, r, b));
+  });
+
+  test('carries fewer of them where it carries few, and as many for a whole network', async ({
+    createNetwork,
+  }) => {
+    const config = { maxReservations: 4 };
+    const { network, r, a, b } = await make({ createNetwork, config, nodes: ['r', 'a', 'b', 'c'] });
+    const takenBy = async (node: typeof a): Promise<number> => {
+      let taken = 0;
+      for (let count = 0; count < 4; count++) {
+        const dialled = dialAgain(node, r, b).then(
+          () => taken++,
+          () => undefined,
+        );
+        await network.run(dialled);
+      }
+      return taken;
+    };
+    expect([await takenBy(a), await takenBy(network.node('c'))]).toEqual([2, 2]);
   });
 
   test('gives no place to a peer that the gater refuses one, nor a connection', async ({ createNetwork }) => {

@@ -116,6 +116,22 @@ export function createRelay(options: Libp2pOptions, config: RelayConfig = {}): P
   });
 }
 
+/** A node that tells peers what changes, and whose parts are lent. */
+export function createPlain(
+  options: Libp2pOptions,
+): Promise<Libp2p<{ parts: { readonly lent: NatComponents } }>> {
+  return createLibp2p({
+    connectionManager: lenient,
+    ...options,
+    services: {
+      identify: identify(),
+      identifyPush: identifyPush(),
+      ping: ping(),
+      parts: (lent: NatComponents) => ({ lent }),
+    },
+  });
+}
+
 /** A node that takes what relays are asked, and answers as it likes. */
 export async function createOddRelay(
   options: Libp2pOptions,
@@ -124,7 +140,7 @@ export async function createOddRelay(
   const node = await createLibp2p({
     connectionManager: lenient,
     ...options,
-    services: { identify: identify(), ping: ping() },
+    services: { identify: identify(), identifyPush: identifyPush(), ping: ping() },
   });
   await node.handle(hopProtocol, (stream) => void answer(stream));
   return node;

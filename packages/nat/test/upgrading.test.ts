@@ -28,6 +28,7 @@ class FakeNetwork implements DirectNetwork {
   isServed = false;
   #changed: ((peerId: string) => void) | undefined;
   asked: (call: PunchCall) => void = () => undefined;
+  addresses: readonly string[] = ['/ip4/192.168.1.2/tcp/4001'];
 
   get isWatched(): boolean {
     return this.#changed !== undefined;
@@ -46,6 +47,10 @@ class FakeNetwork implements DirectNetwork {
     return this.links.get(peerId) ?? {};
   }
 
+  ownAddresses(): readonly string[] {
+    return this.addresses;
+  }
+
   watch(changed: (peerId: string) => void): () => void {
     this.#changed = changed;
     return () => (this.#changed = undefined);
@@ -55,6 +60,7 @@ class FakeNetwork implements DirectNetwork {
     this.asked = asked;
     this.isServed = true;
     return async () => {
+      await settled();
       this.isServed = false;
     };
   }
@@ -88,15 +94,32 @@ async function begin(isEnabled = true) {
   return { clock, network, told, upgrading };
 }
 
-function callFrom(peerId: string) {
+function callFrom(peerId: string, relay = 'relay-1') {
   const refusals: string[] = [];
-  return { peerId, refusals, refuse: (reason: string) => void refusals.push(reason) };
+  return { peerId, relay, refusals, refuse: (reason: string) => void refusals.push(reason) };
 }
 
 const passes = async (clock: TestClock, ms: number): Promise<void> => {
   clock.increment(ms);
   await settled();
 };
+
+/** Everything that is tried with one peer fails at once. */
+async function failFor(
+  ms: number,
+  { clock, network }: { readonly clock: TestClock; readonly network: FakeNetwork },
+): Promise<void> {
+  network.plan = { reason: 'peer has no address to punch' };
+  if (!network.links.has('peer-1')) network.change('peer-1', relayedIn);
+  for (let passed = 0; passed < ms; passed += 1_000) {
+    for (const { fail } of network.dials) fail(new Error('nobody there'));
+    await passes(clock, 1_000);
+  }
+  for (const { fail } of network.dials) fail(new Error('nobody there'));
+  await settled();
+}
+
+const retryAtOf = (upgrading: Upgrading): number => Number(upgrading.explain().upgrades[0]?.retryAt);
 
 describe('upgrading', () => {
   it('dials eight peers at once, and the next when one has failed', async () => {
@@ -133,19 +156,25 @@ describe('upgrading', () => {
     await upgrading.stop();
   });
 
-  it('has callers share an attempt, and says no at once when one has just failed', async () => {
+  it('has callers share an attempt, and says no at once as long as it rests after one that failed', async () => {
     const { clock, network, told, upgrading } = await begin();
     network.change('peer-1', relayedIn);
+    expect(['peer-1', 'peer-2'].map((peerId) => upgrading.isPromising(peerId))).toEqual([true, false]);
     const waiters = [1, 2].map(() => upgrading.upgrade('peer-1', AbortSignal.timeout(60_000)));
     network.plan = { reason: 'peer has no address to punch' };
     network.dials[0]?.fail(new Error('nobody there'));
     expect(await Promise.all(waiters)).toEqual([false, false]);
     expect(network.dials).toHaveLength(1);
     expect(told).toEqual(['peer-1 peer has no address to punch']);
-    expect(await upgrading.upgrade('peer-1', AbortSignal.timeout(60_000))).toBe(false);
-    await passes(clock, 5_000);
-    const third = upgrading.upgrade('peer-1', AbortSignal.timeout(60_000));
+    for (let second = 0; second < 25; second += 5) {
+      expect(await upgrading.upgrade('peer-1', AbortSignal.timeout(60_000))).toBe(false);
+      await passes(clock, 5_000);
+    }
+    expect(network.dials).toHaveLength(1);
+    await passes(clock, 8_000);
     expect(network.dials).toHaveLength(2);
+    const third = upgrading.upgrade('peer-1', AbortSignal.timeout(60_000));
+    expect(upgrading.isPromising('peer-1')).toBe(false);
     network.change('peer-1', direct);
     expect(await third).toBe(true);
     expect(await upgrading.upgrade('peer-2', AbortSignal.timeout(60_000))).toBe(false);
@@ -221,24 +250,104 @@ describe('upgrading', () => {
     expect(network.agreed).toHaveLength(1);
     expect(network.ended).toBeGreaterThan(0);
     expect(upgrading.mapping).toBe('endpoint-dependent');
+    network.change('peer-2', relayedIn);
+    expect(upgrading.isPromising('peer-2')).toBe(false);
+    network.change('peer-2', {});
     network.seen = [];
     await passes(clock, 300_001);
     expect(upgrading.mapping).toBe('unknown');
     await upgrading.stop();
   });
 
-  it('tries those that stayed relayed again when it is reached otherwise than before', async () => {
+  it('tries those that stayed relayed again soon when it stands elsewhere, and not because its status is another one', async () => {
     const { clock, network, upgrading } = await begin();
-    network.plan = { reason: 'peer has no address to punch' };
+    await failFor(300_000, { clock, network });
+    const count = network.dials.length;
+    upgrading.reachabilityChanged();
+    await passes(clock, 40_000);
+    expect(network.dials).toHaveLength(count);
+    network.addresses = ['/ip4/192.168.43.7/tcp/4001'];
+    const rest = retryAtOf(upgrading);
+    upgrading.reachabilityChanged();
+    expect(network.dials).toHaveLength(count);
+    expect(retryAtOf(upgrading)).toBeLessThan(rest);
+    await passes(clock, 5_000);
+    expect(network.dials).toHaveLength(count + 1);
+    await upgrading.stop();
+  });
+
+  it('tries them no sooner than half a minute after they failed, however often it moves', async () => {
+    const { clock, network, upgrading } = await begin();
+    await failFor(300_000, { clock, network });
+    const count = network.dials.length;
+    for (let second = 0; second < 60; second++) {
+      network.addresses = [`/ip4/192.168.43.7/tcp/${second + 1}`];
+      upgrading.reachabilityChanged();
+      await failFor(1_000, { clock, network });
+    }
+    expect(network.dials.length - count).toBeLessThanOrEqual(3);
+    await upgrading.stop();
+  });
+
+  it('rests as long when the peer comes back by another connection', async () => {
+    const { clock, network, upgrading } = await begin();
+    await failFor(300_000, { clock, network });
+    const count = network.dials.length;
+    const rest = retryAtOf(upgrading) - clock.now();
+    expect(rest).toBeGreaterThan(60_000);
+    network.change('peer-1', {});
     network.change('peer-1', relayedIn);
-    network.dials[0]?.fail(new Error('nobody there'));
-    await settled();
-    upgrading.reachabilityChanged();
+    await passes(clock, rest - 1_000);
+    expect(await upgrading.upgrade('peer-1', AbortSignal.timeout(60_000))).toBe(false);
+    expect(network.dials).toHaveLength(count);
+    await passes(clock, 1_000);
+    expect(network.dials).toHaveLength(count + 1);
+    await upgrading.stop();
+  });
+
+  it('goes on when its rest is over with a peer that has asked in the meantime, in vain', async () => {
+    const { clock, network, upgrading } = await begin();
+    network.change('peer-1', { relayed: { isInbound: false, isIdentified: true } });
+    await failFor(9_000, { clock, network });
     expect(network.dials).toHaveLength(1);
+    network.plan = {};
+    network.asked(callFrom('peer-1'));
+    await settled();
+    expect(upgrading.explain().upgrades).toMatchObject([{ state: 'waiting' }]);
     await passes(clock, 6_000);
-    upgrading.reachabilityChanged();
+    expect(network.dials).toHaveLength(1);
+    await passes(clock, 28_000);
     expect(network.dials).toHaveLength(2);
     await upgrading.stop();
+  });
+
+  it('begins as many attempts as ever while peers hold all places of those that ask', async () => {
+    const { network, upgrading } = await begin();
+    const called = (peer: number): PeerLinks => ({ relayed: { isInbound: false, isIdentified: peer < 0 } });
+    for (let peer = 0; peer < 24; peer++) network.change(`peer-${peer}`, called(peer));
+    const calls = Array.from({ length: 24 }, (_, peer) =>
+      callFrom(`peer-${peer}`, `relay-${peer < 12 ? 1 : 2}`),
+    );
+    for (const call of calls) network.asked(call);
+    await settled();
+    const answered = calls.filter(({ refusals }) => refusals.length === 0);
+    expect(answered.map(({ relay }) => relay)).toEqual([
+      ...Array.from({ length: 8 }, () => 'relay-1'),
+      ...Array.from({ length: 8 }, () => 'relay-2'),
+    ]);
+    for (let peer = 30; peer < 40; peer++) network.change(`peer-${peer}`, relayedIn);
+    expect(network.dials).toHaveLength(8);
+    await upgrading.stop();
+  });
+
+  it('is served again at once after it was stopped, and has ended when it says so', async () => {
+    const { network, upgrading } = await begin();
+    const stopped = upgrading.stop();
+    const started = upgrading.start();
+    await Promise.all([stopped, started]);
+    expect(network.isServed).toBe(true);
+    await upgrading.stop();
+    expect(network.isServed).toBe(false);
   });
 
   it('may be started and stopped in any order', async () => {

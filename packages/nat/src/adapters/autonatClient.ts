@@ -21,6 +21,7 @@ import { withinTime, withSignal } from '../internal/timeLimit.ts';
 import type { NatComponents } from '../ports.ts';
 import { errorOf, finish, framesOf, streamLimits } from './autonatStreams.ts';
 import { isDirect } from './endpoints.ts';
+import { isPunched } from './punched.ts';
 
 /** How long one question may take: as long as servers take at most, in ms. */
 const askMs = 30_000;
@@ -42,7 +43,7 @@ interface Expected {
 export class AutonatClient {
   readonly #components: ClientComponents;
   readonly #ports: { readonly clock: Clock; readonly random: Random };
-  /** Questions under way, by nonce: one at a time. */
+  /** Questions under way, by nonce: two at a time. */
   readonly #expected = new Map<bigint, Expected>();
   #isListening = false;
   #stopping = new AbortController();
@@ -70,8 +71,8 @@ export class AutonatClient {
     await this.#components.registrar.unhandle(dialBackProtocol);
   }
 
-  /** Has a peer try addresses. Never rejects. */
-  async ask({ peerId, addresses, signal }: ReachabilityQuestion): Promise<ReachabilityAnswer> {
+  /** Has a peer try an address. Never rejects. */
+  async ask({ peerId, address, signal }: ReachabilityQuestion): Promise<ReachabilityAnswer> {
     const nonce = this.#ports.random.bytes(8).reduce((value, byte) => (value << 8n) | BigInt(byte), 0n);
     const connections = this.#components.connectionManager.getConnections();
     const expected: Expected = { known: new Set(connections.map(({ id }) => id)), hasArrived: false };
@@ -81,11 +82,10 @@ export class AutonatClient {
         .getConnections(toPeerId(peerId))
         .find((each) => each.status === 'open' && isDirect(each));
       if (connection === undefined) return silent('there is no direct connection');
-      const bytes = addresses.map((address) => multiaddr(address).bytes);
-      const request: AutonatMessage = { kind: 'dialRequest', addresses: bytes, nonce };
+      const request: AutonatMessage = { kind: 'dialRequest', addresses: [multiaddr(address).bytes], nonce };
       const limit = { clock: this.#ports.clock, ms: askMs, signal };
       const response = await withinTime(limit, (within) => this.#exchange(connection, request, within));
-      return verdictOf(response, { count: addresses.length, hasArrived: expected.hasArrived });
+      return verdictOf(response, expected.hasArrived);
     } catch (error) {
       return silent(errorText(error));
     } finally {
@@ -106,7 +106,7 @@ export class AutonatClient {
       await frames.write(encodeMessage(request), { signal });
       let message = decodeMessage((await frames.read({ signal })).subarray());
       if (message.kind === 'dialDataRequest') {
-        await pay(frames, message, { count: request.addresses.length, signal });
+        await pay(frames, message, signal);
         message = decodeMessage((await frames.read({ signal })).subarray());
       }
       if (message.kind !== 'dialResponse') throw new Error(`the peer said ${message.kind}`);
@@ -131,7 +131,7 @@ export class AutonatClient {
       await withinTime(limit, async (signal) => {
         const expected = this.#expected.get(decodeDialBack((await frames.read({ signal })).subarray()));
         const { direction, id } = connection;
-        const isDialled = direction === 'inbound' && isDirect(connection);
+        const isDialled = direction === 'inbound' && isDirect(connection) && !isPunched(connection);
         if (expected === undefined || !isDialled || expected.known.has(id))
           throw new Error('nobody was asked for that');
         expected.hasArrived = true;
@@ -148,9 +148,9 @@ export class AutonatClient {
 async function pay(
   frames: LengthPrefixedStream,
   { byteCount, index }: Extract<AutonatMessage, { readonly kind: 'dialDataRequest' }>,
-  { count, signal }: { readonly count: number; readonly signal: AbortSignal },
+  signal: AbortSignal,
 ): Promise<void> {
-  if (index >= count) throw new Error(`the peer names address ${index} of ${count}`);
+  if (index > 0) throw new Error(`the peer names address ${index} of one`);
   if (byteCount > dialDataBytes.most) throw new Error(`the peer asks for ${byteCount} bytes`);
   const piece = encodeMessage({ kind: 'dialDataResponse', byteCount: dialDataPieceBytes });
   for (let sent = 0; sent < byteCount; sent += dialDataPieceBytes) await frames.write(piece, { signal });
@@ -159,12 +159,13 @@ async function pay(
 /** What an answer says that can be believed. */
 function verdictOf(
   { status, index, dialStatus: dial }: DialResponse,
-  { count, hasArrived }: { readonly count: number; readonly hasArrived: boolean },
+  hasArrived: boolean,
 ): ReachabilityAnswer {
+  if (status === responseStatus.refused) return { kind: 'refused' };
   if (status !== responseStatus.ok) return silent(`the peer answered ${status}`);
-  if (index >= count) return silent(`the peer names address ${index} of ${count}`);
-  if (dial === dialStatus.ok && hasArrived) return { kind: 'reachable', index };
-  if (dial === dialStatus.dialError && !hasArrived) return { kind: 'unreachable', index };
+  if (index > 0) return silent(`the peer names address ${index} of one`);
+  if (dial === dialStatus.ok && hasArrived) return { kind: 'reachable' };
+  if (dial === dialStatus.dialError && !hasArrived) return { kind: 'unreachable' };
   return silent(`the peer says ${dial}, its dial has ${hasArrived ? '' : 'not '}arrived`);
 }
 

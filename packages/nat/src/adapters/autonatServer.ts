@@ -22,8 +22,11 @@ import type { NatComponents } from '../ports.ts';
 import { errorOf, finish, framesOf, streamLimits } from './autonatStreams.ts';
 import { endpointOf, isDirect, seenIpOf } from './endpoints.ts';
 
-/** How long each step may take, in ms; together less than the client waits. */
-const limitsMs = { request: 5_000, dialData: 12_000, dial: 5_000, dialBack: 5_000, close: 1_000 } as const;
+/**
+ * How long each step may take, in ms; together less than the client waits. Whoever has not answered a dial after 3 s drops
+ * what comes: by then the system has sent the first packet twice.
+ */
+const limitsMs = { request: 5_000, dialData: 12_000, dial: 3_000, dialBack: 5_000, close: 1_000 } as const;
 /** Pieces of dial data that are read: each carries something. */
 const maxPieces = 4_096;
 /** What a dial fails with that never left this machine: it has no way there. */

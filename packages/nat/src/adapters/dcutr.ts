@@ -55,12 +55,22 @@ const closeLimitMs = 1_000;
 export class IncomingCall implements PunchCall {
   readonly peerId: string;
   readonly relayed: Connection;
+  readonly relay: string;
   readonly stream: DcutrStream;
+  /** Where the peer is to be dialled, as it came. */
+  said: HolePunch['addresses'] = [];
 
   constructor(stream: Stream, relayed: Connection) {
     this.stream = new DcutrStream(stream);
     this.relayed = relayed;
     this.peerId = relayed.remotePeer.toString();
+    const way = relayed.remoteAddr.getComponents();
+    this.relay = way[way.findIndex(({ name }) => name === 'p2p-circuit') - 1]?.value ?? '';
+  }
+
+  /** Waits for what the peer says first. @throws when it says something else, or the signal fires */
+  async hear(signal: AbortSignal): Promise<void> {
+    this.said = await this.stream.read('connect', signal);
   }
 
   refuse(reason: string): void {

@@ -2,18 +2,22 @@ import type { Connection, IdentifyResult, Transport } from '@libp2p/interface';
 import { errorText, safe, systemClock, toPeerId, withPeerId, type Clock } from '@lloom/core';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { Circuit } from '@multiformats/multiaddr-matcher';
+import { DialBudget } from '../internal/dialBudget.ts';
 import type { DirectNetwork, PeerLinks, PunchCall, PunchPlan, PunchWish } from '../internal/directNetwork.ts';
+import { withinTime } from '../internal/timeLimit.ts';
 import type { NatComponents, NatPorts } from '../ports.ts';
 import type { NatMapping } from '../types.ts';
 import { DcutrStream, dcutrProtocol, IncomingCall } from './dcutr.ts';
 import { pause, punch } from './punch.ts';
-import { addressOf, endpointOf, isPunchable, readTargets } from './punchAddresses.ts';
+import { addressOf, hostOf, isLoopback, isPunchable, ownHosts, readTargets } from './punchAddresses.ts';
 import { isLocalRelay, PunchPorts, type PunchPort } from './punchPort.ts';
 
 /** Of the addresses that a peer has said, so many are dialled. */
 const maxDialed = 8;
 /** One at a time is enough; one more may begin before the last has quite ended. */
 const streamLimits = { maxInboundStreams: 2, maxOutboundStreams: 2 };
+/** How long a peer has for each message, in ms: it may have its port observed before it answers, for 1.5 s. */
+const messageLimitMs = 3_000;
 /** How long both dial, in ms. A lost packet is sent again after 1 s and 3 s. */
 const punchLimitMs = 4_000;
 
@@ -37,6 +41,7 @@ class Libp2pDirect implements DirectNetwork {
   readonly #components: NatComponents;
   readonly #clock: Clock;
   readonly #ports: PunchPorts;
+  readonly #budget = new DialBudget();
   readonly #identified = new WeakSet<Connection>();
   /** Ends what outlives an attempt. */
   #run = new AbortController();
@@ -67,12 +72,19 @@ class Libp2pDirect implements DirectNetwork {
     };
   }
 
+  ownAddresses(): readonly string[] {
+    const announced = this.#components.addressManager.getAddresses();
+    const direct = announced.filter((address) => !Circuit.matches(address)).map(String);
+    return Array.from(new Set([...direct, ...ownHosts(true)])).toSorted();
+  }
+
   watch(changed: (peerId: string) => void): () => void {
     const { events } = this.#components;
     const log = (error: unknown): void => this.#log('a change was not heard', error);
     const moved = safe(({ detail }: CustomEvent<Connection>) => changed(detail.remotePeer.toString()), log);
     const identified = safe(({ detail }: CustomEvent<IdentifyResult>) => {
       this.#identified.add(detail.connection);
+      this.#ports.hear(detail);
       changed(detail.peerId.toString());
     }, log);
     events.addEventListener('connection:open', moved);
@@ -107,7 +119,7 @@ class Libp2pDirect implements DirectNetwork {
           (error) => this.#log('a call was not forgotten', error),
         );
         stream.addEventListener('close', forget, { once: true });
-        asked(call);
+        void this.#hear(call, asked);
       },
       config,
     );
@@ -118,6 +130,25 @@ class Libp2pDirect implements DirectNetwork {
     };
   }
 
+  /** A call counts once the peer has said where it is: whoever says nothing takes no place but that of its stream. */
+  async #hear(call: IncomingCall, asked: (call: PunchCall) => void): Promise<void> {
+    try {
+      await this.#message(this.#run.signal, (within) => call.hear(within));
+      asked(call);
+    } catch (error) {
+      call.refuse(errorText(error));
+    }
+  }
+
+  /** What takes one message of the peer. @throws when it does not come in time */
+  #message<T>(signal: AbortSignal, work: (within: AbortSignal) => Promise<T>): Promise<T> {
+    return withinTime({ clock: this.#clock, ms: messageLimitMs, signal }, work);
+  }
+
+  #read(stream: DcutrStream, type: 'connect' | 'sync', signal: AbortSignal): Promise<readonly Uint8Array[]> {
+    return this.#message(signal, (within) => stream.read(type, within));
+  }
+
   async dial(peerId: string, signal: AbortSignal): Promise<void> {
     const { connectionManager, peerStore, transportManager } = this.#components;
     const remotePeer = toPeerId(peerId);
@@ -126,12 +157,10 @@ class Libp2pDirect implements DirectNetwork {
     const targets = addresses
       .map(({ multiaddr: address }) => address)
       .filter((address) => !Circuit.matches(address))
-      .filter(
-        (address) =>
-          isPunchable(endpointOf(address)?.host ?? '', isLocal) || endpointOf(address) === undefined,
-      )
+      .filter((address) => hostOf(address) === undefined || isPunchable(hostOf(address) ?? '', isLocal))
       .filter((address) => transportManager.dialTransportForMultiaddr(address) !== undefined)
       .slice(0, maxDialed)
+      .filter((address) => this.#mayDial(address))
       .map((address) => withPeerId(address, remotePeer));
     if (targets.length === 0) throw new Error('the peer has said no address that could be dialled');
     // Without force the connection through the relay would do.
@@ -139,6 +168,11 @@ class Libp2pDirect implements DirectNetwork {
       connectionManager.openConnection(targets, { force: true, signal: until }),
     );
     if (!connection.direct) throw new Error('the connection goes through a relay as well');
+  }
+
+  #mayDial(address: Multiaddr): boolean {
+    const host = hostOf(address);
+    return host === undefined || isLoopback(host) || this.#budget.take(host, this.#clock.elapsed());
   }
 
   /** The signal that the work is given does not fire when there is a direct connection: it would be ended with the others. */
@@ -173,14 +207,21 @@ class Libp2pDirect implements DirectNetwork {
     const port = await this.#ports.open(transport, { relayed, mapping, isUrgent: false }, signal);
     let stream: DcutrStream | undefined;
     try {
-      if (port.addresses.length === 0) return this.#useless(port, 'no address to punch');
       const began = this.#clock.elapsed();
-      const opened = await relayed.newStream(dcutrProtocol, { signal, runOnLimitedConnection: true });
+      const opened = await this.#message(signal, (within) =>
+        relayed.newStream(dcutrProtocol, { signal: within, runOnLimitedConnection: true }),
+      );
       stream = new DcutrStream(opened);
       if (opened.status !== 'open') throw new Error('the peer has ended the stream');
       const sent = this.#clock.elapsed();
       await stream.send('connect', port.addresses, signal);
-      const targets = readTargets(await stream.read('connect', signal), isLocalRelay(relayed));
+      // The peer is to know why nothing comes of it.
+      if (port.addresses.length === 0) {
+        stream.close();
+        return this.#useless(port, 'no address to punch');
+      }
+      const said = await this.#read(stream, 'connect', signal);
+      const targets = readTargets(said, isLocalRelay(relayed));
       // The peer may have its port observed before it answers; opening the stream takes one round trip as well.
       const rttMs = Math.min(sent - began, this.#clock.elapsed() - sent);
       if (targets.length === 0) {
@@ -199,17 +240,20 @@ class Libp2pDirect implements DirectNetwork {
 
   async #answer(call: IncomingCall, { transport, mapping }: Means, signal: AbortSignal): Promise<PunchPlan> {
     const { peerId, relayed, stream } = call;
+    const targets = readTargets(call.said, isLocalRelay(relayed));
     let port: PunchPort | undefined;
     try {
-      const targets = readTargets(await stream.read('connect', signal), isLocalRelay(relayed));
+      if (targets.length === 0) {
+        stream.close();
+        return { ...nothing, seen: [], reason: 'peer has no address to punch' };
+      }
       port = await this.#ports.open(transport, { relayed, mapping, isUrgent: true }, signal);
       await stream.send('connect', port.addresses, signal);
-      if (port.addresses.length === 0 || targets.length === 0) {
+      if (port.addresses.length === 0) {
         stream.close();
-        const isOwnLack = port.addresses.length === 0;
-        return this.#useless(port, isOwnLack ? 'no address to punch' : 'peer has no address to punch');
+        return this.#useless(port, 'no address to punch');
       }
-      await stream.read('sync', signal);
+      await this.#read(stream, 'sync', signal);
       const atMs = this.#clock.elapsed();
       return this.#plan({ peerId, port, stream, targets: targets.map(addressOf), isClient: true, atMs });
     } catch (error) {
@@ -236,7 +280,7 @@ class Libp2pDirect implements DirectNetwork {
     await pause(this.#clock, Math.max(0, atMs - this.#clock.elapsed()), signal);
     const { localPort } = port;
     const { connectionGater, upgrader } = this.#components;
-    const means = { connectionGater, upgrader, transport, clock: this.#clock };
+    const means = { connectionGater, upgrader, transport, clock: this.#clock, budget: this.#budget };
     const wanted = { peerId: toPeerId(peerId), targets, localPort, isClient };
     // The peer chooses which of several stays.
     await this.#untilDirect(peerId, signal, (until) =>

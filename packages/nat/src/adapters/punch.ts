@@ -10,6 +10,9 @@ import type {
 } from '@libp2p/interface';
 import { withPeerId, type Clock } from '@lloom/core';
 import type { Multiaddr } from '@multiformats/multiaddr';
+import type { DialBudget } from '../internal/dialBudget.ts';
+import { hostOf, isLoopback } from './punchAddresses.ts';
+import { markPunched } from './punched.ts';
 
 /** One side of a punch. */
 export interface Punch {
@@ -26,11 +29,14 @@ export interface PunchPorts {
   readonly upgrader: Upgrader;
   readonly connectionGater: ConnectionGater;
   readonly clock: Clock;
+  readonly budget: DialBudget;
 }
 
-/** A NAT that answers instead of dropping ends a dial at once: then it is dialled again, so often and after so many ms. */
-const refusedDials = 12;
-const refusedPauseMs = 150;
+/**
+ * A NAT that answers instead of dropping ends a dial at once: then its first address is dialled again, after so many ms. The peer is
+ * to dial at the same time, and hardly ever a second later.
+ */
+const refusedPausesMs: readonly number[] = [100, 250, 500];
 
 /** A port that nobody uses, for dials that leave from it. */
 export async function findPort(): Promise<number> {
@@ -48,7 +54,7 @@ export async function findPort(): Promise<number> {
 /**
  * Dials all of a peer's addresses from one port, past libp2p's queue, which would choose the port and would not dial a peer twice.
  * Resolves with the first connection, which then belongs to the node. The side that speaks first gives the others up; the other
- * one lets them be, for it cannot know which the peer has kept.
+ * one lets them be, for it cannot know which the peer has kept. No host gets more than its budget of dials.
  *
  * @throws when none opened before `signal` fired
  */
@@ -57,11 +63,13 @@ export async function punch(ports: PunchPorts, wanted: Punch, signal: AbortSigna
   const until = AbortSignal.any([signal, won.signal]);
   const { connectionGater: gater } = ports;
   if ((await gater.denyDialPeer?.(wanted.peerId)) === true) throw new Error('the gater denies the peer');
-  const dials = wanted.targets.map(async (bare) => {
+  const hosts = wanted.targets.map(hostOf);
+  const dials = wanted.targets.map(async (bare, index) => {
     const target = withPeerId(bare, wanted.peerId);
     if ((await gater.denyDialMultiaddr?.(target)) === true)
       throw new Error(`the gater denies ${target.toString()}`);
-    const connection = await dial(ports, { ...wanted, target }, until);
+    const pauses = hosts.indexOf(hosts[index]) === index ? refusedPausesMs : [];
+    const connection = await dial(ports, { ...wanted, target, pauses }, until);
     if (won.signal.aborted) await connection.close().catch(() => undefined);
     return connection;
   });
@@ -71,37 +79,50 @@ export async function punch(ports: PunchPorts, wanted: Punch, signal: AbortSigna
 }
 
 /**
- * The upgrader, for a side that has dialled and yet answers. It knows `initiator: false`, but yamux asks the socket which side
+ * The upgrader, which marks what comes of a punch before the peer can use it. For a side that has dialled and yet answers, it knows `initiator: false`, but yamux asks the socket which side
  * has dialled, and both have: each would take itself for the client, and end the connection at the first frame.
  */
-function answering(upgrader: Upgrader): Upgrader {
+function marking(upgrader: Upgrader, isClient: boolean): Upgrader {
   return new Proxy(upgrader, {
     get(target, name) {
       if (name !== 'upgradeOutbound') return Reflect.get(target, name, target) as unknown;
       return (maConn: MultiaddrConnection, config: UpgraderOptions) => {
-        maConn.direction = 'inbound';
+        markPunched(maConn);
+        if (!isClient) maConn.direction = 'inbound';
         return target.upgradeOutbound(maConn, config);
       };
     },
   });
 }
 
+interface Target {
+  readonly target: Multiaddr;
+  /** How long is waited after each refusal, in ms. */
+  readonly pauses: readonly number[];
+}
+
 /** One address, until there is a connection or an answer that does not change. */
 async function dial(
-  { clock, transport, upgrader }: PunchPorts,
-  { target, isClient, localPort }: Punch & { readonly target: Multiaddr },
+  { budget, clock, transport, upgrader }: PunchPorts,
+  { target, pauses, isClient, localPort }: Punch & Target,
   signal: AbortSignal,
 ): Promise<Connection> {
-  const config = isClient
-    ? { upgrader, localPort }
-    : { upgrader: answering(upgrader), localPort, initiator: false };
-  for (let left = refusedDials; ; left--) {
+  const config = {
+    upgrader: marking(upgrader, isClient),
+    localPort,
+    ...(!isClient && { initiator: false }),
+  };
+  const host = hostOf(target) ?? '';
+  for (let refusals = 0; ; refusals++) {
+    if (!isLoopback(host) && !budget.take(host, clock.elapsed()))
+      throw new Error(`${host} has got enough dials for now`);
     try {
       return await dialFor(signal, (own) => transport.dial(target, { ...config, signal: own }));
     } catch (error) {
-      if (left === 0 || signal.aborted || !isRefusal(error)) throw error;
+      const isAgain = refusals < pauses.length && !signal.aborted && isRefusal(error);
+      if (!isAgain) throw error;
     }
-    await pause(clock, refusedPauseMs, signal);
+    await pause(clock, pauses[refusals] ?? 0, signal);
   }
 }
 

@@ -46,11 +46,15 @@ describe('what is dialled of what a peer says', () => {
     expect(texts(addresses, true)).toHaveLength(2);
   });
 
-  it('is of two machines at most, and eight addresses', () => {
+  it('is of two machines at most for each version of IP, and two ports of each', () => {
     const many = Array.from({ length: 16 }, (_, index) => `/ip4/10.7.0.${index}/tcp/1`);
-    const ports = Array.from({ length: 16 }, (_, index) => `/ip4/10.7.0.1/tcp/${index + 1}`);
+    const ports = ['/ip4/10.7.0.1', '/ip6/2001:db8::1', '/ip4/10.7.0.2', '/ip6/2001:db8::2'].flatMap((host) =>
+      [1, 2, 3, 4].map((port) => `${host}/tcp/${port}`),
+    );
     expect(texts(said(...many))).toEqual(['10.7.0.0 1', '10.7.0.1 1']);
-    expect(texts(said(...ports))).toHaveLength(8);
+    expect(texts(said(...ports))).toEqual(
+      ['10.7.0.1', '2001:db8::1', '10.7.0.2', '2001:db8::2'].flatMap((host) => [`${host} 1`, `${host} 2`]),
+    );
   });
 
   it('is no address without a host and a port', () => {

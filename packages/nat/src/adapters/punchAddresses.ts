@@ -10,6 +10,8 @@ export const maxTargets = 8;
  * would have this node send packets to others.
  */
 const maxHosts = 2;
+/** How many ports of each: the outside of the port that is punched from, or that port itself, and the one that is listened on. */
+const maxPortsPerHost = 2;
 
 const p2pCode = 421;
 
@@ -23,11 +25,20 @@ export function endpointOf(address: Multiaddr): Endpoint | undefined {
   return port > 0 ? { host: host.value, port } : undefined;
 }
 
+/** The IP address that an address begins with. */
+export function hostOf(address: Multiaddr): string | undefined {
+  const [host] = address.getComponents();
+  return host?.name === 'ip4' || host?.name === 'ip6' ? host.value : undefined;
+}
+
 /** The address of plain TCP. */
 export const addressOf = ({ host, port }: Endpoint): Multiaddr =>
   multiaddr(`/${isIpv6(host) ? 'ip6' : 'ip4'}/${host}/tcp/${port}`);
 
 const isIpv6 = (host: string): boolean => host.includes(':');
+
+/** Whether no NAT is before a host, although a firewall may be. */
+export const isGlobalIpv6 = (host: string): boolean => /^[23]/.test(host) && isIpv6(host);
 
 /** Whether an address leads back into the machine that dials it. */
 export const isLoopback = (host: string): boolean => host.startsWith('127.') || host === '::1';
@@ -43,13 +54,14 @@ function isOneMachine(host: string): boolean {
 export const isPunchable = (host: string, isLocal: boolean): boolean =>
   isOneMachine(host) && (isLocal || !isLoopback(host));
 
-/** What to dial of the addresses that a peer has said: few, of few machines, and each once. */
+/** What to dial of the addresses that a peer has said: few, of few machines and ports, and each once. */
 export function readTargets(said: readonly Uint8Array[], isLocal: boolean): Endpoint[] {
   const targets: Endpoint[] = [];
   for (const bytes of said) {
     const target = read(bytes);
     if (target === undefined || !isPunchable(target.host, isLocal)) continue;
     if (targets.some(({ host, port }) => host === target.host && port === target.port)) continue;
+    if (targets.filter(({ host }) => host === target.host).length === maxPortsPerHost) continue;
     const hosts = new Set(
       targets.map(({ host }) => host).filter((host) => isIpv6(host) === isIpv6(target.host)),
     );

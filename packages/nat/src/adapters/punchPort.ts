@@ -1,11 +1,20 @@
 import type { Connection, IdentifyResult, Transport } from '@libp2p/interface';
 import { errorText, orAbort, safe, type Clock } from '@lloom/core';
 import type { Multiaddr } from '@multiformats/multiaddr';
-import type { Endpoint, Observation } from '../internal/mapping.ts';
+import { believedHosts, type Endpoint, type Observation } from '../internal/mapping.ts';
 import type { NatComponents } from '../ports.ts';
 import type { NatMapping } from '../types.ts';
 import { dialFor, findPort, pause } from './punch.ts';
-import { addressOf, endpointOf, isLoopback, isPunchable, maxTargets, ownHosts } from './punchAddresses.ts';
+import {
+  addressOf,
+  endpointOf,
+  hostOf,
+  isGlobalIpv6,
+  isLoopback,
+  isPunchable,
+  maxTargets,
+  ownHosts,
+} from './punchAddresses.ts';
 
 /** Two that see the same, or not, tell what kind of NAT it is. */
 const maxObservers = 2;
@@ -45,10 +54,18 @@ export class PunchPorts {
   readonly #clock: Clock;
   /** Peers that observe now, by id. One connection at a time: peers bound how many they take. */
   readonly #busy = new Set<string>();
+  /** Where each connection's peer sees this node. */
+  readonly #seen = new WeakMap<Connection, string>();
 
   constructor(components: NatComponents, clock: Clock) {
     this.#components = components;
     this.#clock = clock;
+  }
+
+  /** Hears what a peer sees of this node, which makes others that say the same believed. */
+  hear({ connection, observedAddr }: Pick<IdentifyResult, 'connection' | 'observedAddr'>): void {
+    const host = observedAddr && hostOf(observedAddr);
+    if (host !== undefined) this.#seen.set(connection, host);
   }
 
   async open(transport: Transport, wish: PortWish, signal: AbortSignal): Promise<PunchPort> {
@@ -132,24 +149,41 @@ export class PunchPorts {
     }
   }
 
-  #addresses(
-    localPort: number,
-    seen: readonly Observation[],
-    { isUrgent, mapping, relayed }: PortWish,
-  ): Multiaddr[] {
+  #addresses(localPort: number, seen: readonly Observation[], { mapping, relayed }: PortWish): Multiaddr[] {
     const isLocal = isLocalRelay(relayed);
     const isSymmetric =
       mapping === 'endpoint-dependent' || new Set(seen.map(({ seen: { port } }) => port)).size > 1;
-    const outside = isSymmetric ? [] : seen.map(({ seen: endpoint }) => endpoint);
-    // A peer that leads would punch in vain; one that follows takes no part unless it is told something.
-    const hosts = isSymmetric && isUrgent ? [] : ownHosts(isLocal);
-    const inside = hosts.map((host): Endpoint => ({ host, port: localPort }));
+    const believed = this.#believed(seen);
+    const outside = seen
+      .filter((one) => !isSymmetric && (one.isOwn || believed.has(one.seen.host)))
+      .map(({ seen: endpoint }) => endpoint);
+    const inside = ownHosts(isLocal).map((host): Endpoint => ({ host, port: localPort }));
     const listening = this.#components.addressManager
       .getAddresses()
       .flatMap((address) => endpointOf(address) ?? []);
-    const usable = [...outside, ...inside, ...listening].filter(({ host }) => isPunchable(host, isLocal));
+    // What lies behind such a NAT would be punched in vain, and the peer could not tell why.
+    const own = [...inside, ...listening].filter(
+      ({ host }) => !isSymmetric || (isGlobalIpv6(host) && !isLocal),
+    );
+    const usable = [...outside, ...own].filter(({ host }) => isPunchable(host, isLocal));
     const byText = new Map(usable.map(addressOf).map((address) => [address.toString(), address]));
     return Array.from(byText.values()).slice(0, maxTargets);
+  }
+
+  /** The outside of this node, by what its observers see now, and have seen. */
+  #believed(seen: readonly Observation[]): ReadonlySet<string> {
+    const voices = this.#components.connectionManager
+      .getConnections()
+      .filter(isObserver)
+      .flatMap((connection) => {
+        const observer = connection.remotePeer.toString();
+        const now = seen.find((one) => one.observer === observer)?.seen.host;
+        const host = now ?? this.#seen.get(connection);
+        const from = hostOf(connection.remoteAddr);
+        return host === undefined || from === undefined ? [] : { from, seen: host };
+      });
+    const own = new Set(ownHosts(true));
+    return believedHosts(voices.filter((voice) => !own.has(voice.seen)));
   }
 }
 

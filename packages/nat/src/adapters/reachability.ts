@@ -1,8 +1,10 @@
 import type { Connection, IdentifyResult, Libp2pEvents } from '@libp2p/interface';
 import { RecentMap, safe, systemClock, systemRandom } from '@lloom/core';
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
+import { networkOfIp } from '../internal/admission.ts';
 import { dialRequestProtocol } from '../internal/autonatMessages.ts';
 import type {
+  AddressServer,
   Endpoint,
   ReachabilityAnswer,
   ReachabilityNetwork,
@@ -83,12 +85,14 @@ class Reachability implements ReachabilityNetwork {
       const [by, seen] = [seenIpOf(connection.remoteAddr), this.#seen.get(connection)];
       return by === undefined || seen === undefined ? [] : [{ ...seen, by: by.ip }];
     });
-    const peers = new Set(direct.map(({ remotePeer }) => remotePeer.toString()));
+    const servers = new Map(
+      direct.flatMap((connection) => serverOf(connection) ?? []).map((each) => [each.peerId, each]),
+    );
     return {
       listening: endpointsOf(transportManager.getAddrs()),
       announced: endpointsOf(addressManager.getAnnounceAddrs()),
       sightings,
-      servers: [...peers].filter((peerId) => this.#speaks.get(peerId) === true),
+      servers: [...servers.values()].filter(({ peerId }) => this.#speaks.get(peerId) === true),
     };
   }
 
@@ -140,6 +144,13 @@ class Reachability implements ReachabilityNetwork {
     events.addEventListener(type, wrapped);
     return () => events.removeEventListener(type, wrapped);
   }
+}
+
+function serverOf({ remoteAddr, remotePeer }: Connection): AddressServer | undefined {
+  const seen = seenIpOf(remoteAddr);
+  if (seen === undefined) return undefined;
+  const network = seen.scope === 'loopback' ? seen.scope : networkOfIp(seen.ip);
+  return { ...seen, peerId: remotePeer.toString(), network };
 }
 
 function endpointsOf(addresses: readonly Multiaddr[]): Endpoint[] {

@@ -70,6 +70,19 @@ describe('addresses through a relay', () => {
     expect(found(dialled)).toEqual([]);
   });
 
+  it('are of two hosts at most beside the one that was reached, whose own come first', () => {
+    const strangers = Array.from({ length: 6 }, (_, n) => `/ip4/45.0.1.${n}/tcp/1`);
+    const own = ['/ip4/45.0.0.1/tcp/443', '/ip4/45.0.0.1/udp/4001/quic-v1'];
+    const wanted = [publicBase, ...own, strangers[0]!, strangers[1]!].map(through);
+    expect(found({ named: [...strangers, ...own] })).toEqual(wanted);
+    const dialled = { direction: 'inbound', reached: '/ip4/45.0.0.1/tcp/50123' } as const;
+    expect(found({ ...dialled, named: [...strangers, ...own] })).toEqual(wanted.slice(1));
+    expect(found({ ...dialled, known: strangers })).toEqual(wanted.slice(3));
+    // A name, and the other family.
+    const others = ['/dns4/relay.test/tcp/2', '/ip6/2a00::1/tcp/1', '/dns4/relay.test/tcp/3'];
+    expect(found({ named: others })).toEqual([publicBase, ...others].map(through));
+  });
+
   it('are as many as wanted at most', () => {
     const named = Array.from({ length: 20 }, (_, n) => `/ip4/45.0.0.2/tcp/${n + 1}`);
     expect(found({ named }, 3)).toHaveLength(3);

@@ -5,6 +5,7 @@ import { errorText, systemClock, toPeerId, type Clock } from '@lloom/core';
 import { Circuit } from '@multiformats/multiaddr-matcher';
 import { decode as decodeMultihash } from 'multiformats/hashes/digest';
 
+import { networkOfIp } from '../internal/admission.ts';
 import { CircuitCounts } from '../internal/circuitCounts.ts';
 import type { RelayHost } from '../internal/relayHost.ts';
 import {
@@ -19,9 +20,11 @@ import {
   type RelayStatus,
 } from '../internal/relayMessages.ts';
 import { RelayPlaces } from '../internal/relayPlaces.ts';
+import { circuitShares, placesPerNetwork, type Taker } from '../internal/shares.ts';
 import { withSignal } from '../internal/timeLimit.ts';
 import type { NatComponents, NatPorts } from '../ports.ts';
 import type { RelayServerConfig } from '../types.ts';
+import { seenIpOf } from './endpoints.ts';
 import { joinStreams } from './joinStreams.ts';
 
 const hopProtocol = '/libp2p/circuit/relay/0.2.0/hop';
@@ -31,9 +34,7 @@ const placeTag = 'circuit-relay-source';
 
 /** For all that is said before bytes pass: as libp2p. */
 const hopLimitMs = 30_000;
-/** One peer speaks with so many others through this node at a time: each connection costs this node two streams. */
-const maxCircuitsPerPeer = 16;
-/** Of each that has a place, on average, */
+/** Connections for each place, on average: each costs this node two streams, */
 const maxCircuitsPerPlace = 4;
 /** and in all. */
 const maxCircuits = 4_096;
@@ -155,7 +156,8 @@ class Libp2pRelayHost implements RelayHost {
     const { maxReservations, reservationTtlMs } = config;
     const now = this.#clock.elapsed();
     const isNew = !this.#places.has(peerId, now);
-    if (!this.#places.take(peerId, { endsAt: now + reservationTtlMs, now, most: maxReservations })) {
+    const bounds = { most: maxReservations, perNetwork: placesPerNetwork(maxReservations) };
+    if (!this.#places.take(takerOf(connection), { endsAt: now + reservationTtlMs, now, ...bounds })) {
       return refuse(request, relayStatus.reservationRefused);
     }
     try {
@@ -176,7 +178,6 @@ class Libp2pRelayHost implements RelayHost {
   }
 
   async #connect(request: Request, multihash: Uint8Array): Promise<void> {
-    const source = request.connection.remotePeer;
     let target: PeerId;
     try {
       target = peerIdFromMultihash(decodeMultihash(multihash));
@@ -187,7 +188,7 @@ class Libp2pRelayHost implements RelayHost {
       return refuse(request, relayStatus.noReservation);
     }
     const total = Math.min(maxCircuitsPerPlace * request.config.maxReservations, maxCircuits);
-    const release = this.#circuits.take(source.toString(), { total, perPeer: maxCircuitsPerPeer });
+    const release = this.#circuits.take(takerOf(request.connection), { total, ...circuitShares(total) });
     if (release === undefined) return refuse(request, relayStatus.resourceLimitExceeded);
     let isJoined = false;
     try {
@@ -277,6 +278,13 @@ function limitOf(config: Required<RelayServerConfig>): { readonly limit?: Circui
   const { maxConnectionBytes: bytes, maxConnectionMs } = config;
   if (bytes === Infinity) return {};
   return { limit: { bytes, seconds: Math.min(Math.floor(maxConnectionMs / 1_000), maxSeconds) } };
+}
+
+/** Who asks, and from where, as the connection says it. */
+function takerOf({ remoteAddr, remotePeer }: Connection): Taker {
+  const seen = seenIpOf(remoteAddr);
+  const isElsewhere = seen !== undefined && seen.scope !== 'loopback';
+  return { peerId: remotePeer.toString(), network: isElsewhere ? networkOfIp(seen.ip) : undefined };
 }
 
 const frame = (message: HopAnswer): Uint8Array => encodeHopAnswer(message);

@@ -92,7 +92,7 @@ class Libp2pRelays implements RelayNetwork {
   }
 
   listen(listener: RelayListener): () => void {
-    const { events, logger } = this.#components;
+    const { connectionManager, events, logger } = this.#components;
     const log = logger.forComponent('lloom:nat:relays');
     const guarded = <E>(handle: (detail: E) => void) =>
       safe(
@@ -107,11 +107,14 @@ class Libp2pRelays implements RelayNetwork {
       if (isDirect(connection) && this.#direct(relay, connection) === undefined)
         listener.gone(relay, 'the connection is closed');
     });
+    const known = new WeakSet<Connection>(connectionManager.getConnections());
     const identified = guarded(({ connection, peerId, protocols }: IdentifyResult) => {
       const relay = peerId.toString();
+      const isAgain = known.has(connection);
+      known.add(connection);
       if (!isDirect(connection)) return;
       if (protocols.includes(hopProtocol))
-        listener.met({ peerId: relay, addresses: dialledOf([connection]) });
+        listener.met({ peerId: relay, addresses: dialledOf([connection]) }, isAgain);
       else listener.gone(relay, 'it does not relay any more');
     });
     events.addEventListener('connection:open', opened);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { candidatesOf } from './candidates.ts';
+import { candidatesOf as candidates } from './candidates.ts';
 import type { Endpoint, IpScope, ReachabilityView, Sighting } from './reachabilityNetwork.ts';
 
 const scopeOf = (ip: string): IpScope => {
@@ -12,6 +12,8 @@ const endpoint = (ip: string, port = 4_001): Endpoint => ({
   address: `/ip${seen(ip).family}/${ip}/tcp/${port}`,
 });
 const sighting = (by: string, ip: string): Sighting => ({ ...seen(ip), by });
+const candidatesOf = (view: ReachabilityView, onlyGlobalIps: boolean): string[] =>
+  candidates(view, onlyGlobalIps).map(({ address }) => address);
 const viewOf = (view: Partial<ReachabilityView>): ReachabilityView => ({
   listening: [endpoint('127.0.0.1'), endpoint('10.0.0.7')],
   announced: [],
@@ -21,14 +23,13 @@ const viewOf = (view: Partial<ReachabilityView>): ReachabilityView => ({
 });
 
 describe('what may be the addresses of a node', () => {
-  it('are what it announces, its ports where it is seen, and where it listens, this machine last', () => {
+  it('are what it announces, its ports where it is seen, and where it listens, beyond this machine', () => {
     const announced = [endpoint('9.9.9.9', 443)];
     const view = viewOf({ announced, sightings: [sighting('1.1.1.1', '5.5.5.5')] });
     expect(candidatesOf(view, false)).toEqual([
       '/ip4/9.9.9.9/tcp/443',
       '/ip4/5.5.5.5/tcp/4001',
       '/ip4/10.0.0.7/tcp/4001',
-      '/ip4/127.0.0.1/tcp/4001',
     ]);
     expect(candidatesOf(view, true)).toEqual(['/ip4/9.9.9.9/tcp/443', '/ip4/5.5.5.5/tcp/4001']);
   });
@@ -44,6 +45,32 @@ describe('what may be the addresses of a node', () => {
     expect(at(one, again)).toEqual(['/ip4/6.6.6.6/tcp/4001']);
     expect(at(one, third)).toEqual([]);
     expect(at(one, other, third)).toEqual(['/ip4/5.5.5.5/tcp/4001']);
+  });
+
+  it('are on this machine alone where there are no others', () => {
+    const loopback = [endpoint('127.0.0.1'), endpoint('::1')];
+    const view = viewOf({ listening: loopback, sightings: [sighting('127.0.0.1', '127.0.0.1')] });
+    expect(candidatesOf(view, false)).toEqual(['/ip4/127.0.0.1/tcp/4001', '/ip6/::1/tcp/4001']);
+    expect(candidatesOf(view, true)).toEqual([]);
+  });
+
+  it('are not what peers on the same machine see, once somebody else has said it', () => {
+    const sightings = [sighting('127.0.0.1', '127.0.0.1'), sighting('1.1.1.1', '5.5.5.5')];
+    expect(candidatesOf(viewOf({ sightings }), true)).toEqual(['/ip4/5.5.5.5/tcp/4001']);
+  });
+
+  it('are not where two of many see it, and are where half as many do as elsewhere', () => {
+    const at = (...ips: string[]) =>
+      candidatesOf(viewOf({ sightings: ips.map((ip, by) => sighting(`1.1.1.${by}`, ip)) }), true);
+    const [one, other] = ['5.5.5.5', '6.6.6.6'] as const;
+    expect(at(one, one, one, one, one, other, other)).toEqual([`/ip4/${one}/tcp/4001`]);
+    expect(at(one, one, one, one, other, other)).toEqual([`/ip4/${one}/tcp/4001`, `/ip4/${other}/tcp/4001`]);
+  });
+
+  it("are its own where it listens or announces, and others' word elsewhere", () => {
+    const announced = [endpoint('9.9.9.9', 443)];
+    const view = viewOf({ announced, sightings: [sighting('1.1.1.1', '5.5.5.5')] });
+    expect(candidates(view, false).map(({ isOwn }) => isOwn)).toEqual([true, false, true]);
   });
 
   it('are of the family in which it is seen', () => {

@@ -1,6 +1,16 @@
-/** How many connections this node carries, in all and for each peer that asked for them. */
+import { Tally, type Taker } from './shares.ts';
+
+/** How many connections there may be at a time. */
+export interface CircuitBounds {
+  readonly total: number;
+  readonly perPeer: number;
+  readonly perNetwork: number;
+}
+
+/** How many connections this node carries: in all, for each peer that asked for them, and for each IP network. */
 export class CircuitCounts {
-  readonly #byPeer = new Map<string, number>();
+  readonly #byPeer = new Tally();
+  readonly #byNetwork = new Tally();
   #total = 0;
 
   get total(): number {
@@ -8,23 +18,22 @@ export class CircuitCounts {
   }
 
   /** Counts one more, until the result is called; `undefined` when it would be too many. */
-  take(peerId: string, most: { readonly total: number; readonly perPeer: number }): (() => void) | undefined {
-    const own = this.#byPeer.get(peerId) ?? 0;
-    if (this.#total >= most.total || own >= most.perPeer) return undefined;
-    this.#byPeer.set(peerId, own + 1);
-    this.#total += 1;
+  take(taker: Taker, most: CircuitBounds): (() => void) | undefined {
+    const { network, peerId } = taker;
+    if (this.#total >= most.total || this.#byPeer.of(peerId) >= most.perPeer) return undefined;
+    if (this.#byNetwork.of(network) >= most.perNetwork) return undefined;
+    this.#count(taker, 1);
     let isHeld = true;
     return () => {
       if (!isHeld) return;
       isHeld = false;
-      this.#release(peerId);
+      this.#count(taker, -1);
     };
   }
 
-  #release(peerId: string): void {
-    const left = (this.#byPeer.get(peerId) ?? 1) - 1;
-    if (left === 0) this.#byPeer.delete(peerId);
-    else this.#byPeer.set(peerId, left);
-    this.#total -= 1;
+  #count({ network, peerId }: Taker, change: 1 | -1): void {
+    this.#total += change;
+    this.#byPeer.add(peerId, change);
+    this.#byNetwork.add(network, change);
   }
 }

@@ -14,9 +14,11 @@ export interface PeerLinks {
   };
 }
 
-/** A peer that asks, through a relay, for both to dial at once. Answered by `agree`, or refused. */
+/** A peer that has said, through a relay, where it is to be dialled at once. Answered by `agree`, or refused. */
 export interface PunchCall {
   readonly peerId: string;
+  /** The relay's peer id. */
+  readonly relay: string;
   /** Ends it. May be called any number of times, also when it has ended. */
   refuse(reason: string): void;
 }
@@ -51,9 +53,11 @@ export interface DirectNetwork {
   /** The peers with connections through relays. */
   relayedPeers(): readonly string[];
   linksTo(peerId: string): PeerLinks;
+  /** Where this node stands, without relays, always in the same order. */
+  ownAddresses(): readonly string[];
   /** Tells of each peer whose connections or addresses have changed, until the returned function is called. */
   watch(changed: (peerId: string) => void): () => void;
-  /** Has peers ask, until the returned function is called. */
+  /** Has peers ask, those that have said where they are, until the returned function is called. */
   serve(asked: (call: PunchCall) => void): Promise<() => Promise<void>>;
   /**
    * Dials the addresses that the peer has said. Resolves when there is a direct connection.

@@ -1,4 +1,5 @@
 import type { NatMapping } from '../types.ts';
+import { networkOfIp } from './admission.ts';
 
 /** Where an address stands: the outside of a NAT, or a machine. */
 export interface Endpoint {
@@ -29,3 +30,26 @@ export function mappingOf(observations: readonly Observation[]): NatMapping {
 }
 
 const isSame = (a: Endpoint, b: Endpoint | undefined): boolean => a.host === b?.host && a.port === b.port;
+
+/** Under which IP address somebody sees this node. */
+export interface Voice {
+  /** The IP address of who says it. */
+  readonly from: string;
+  readonly seen: string;
+}
+
+/**
+ * The IP addresses that are this node's own outside: those that observers in two networks see, or the only one that is said at all,
+ * for each version of IP. Peers are told to dial there: a liar would name whom it wants to be dialled.
+ */
+export function believedHosts(voices: readonly Voice[]): ReadonlySet<string> {
+  const said = new Map(voices.map(({ from, seen }) => [`${networkOfIp(from)} ${versionOf(seen)}`, seen]));
+  const hosts = Array.from(said.values());
+  const isBelieved = (host: string): boolean => {
+    const rivals = hosts.filter((each) => versionOf(each) === versionOf(host));
+    return rivals.length === 1 || rivals.filter((each) => each === host).length > 1;
+  };
+  return new Set(hosts.filter(isBelieved));
+}
+
+const versionOf = (host: string): 4 | 6 => (host.includes(':') ? 6 : 4);

@@ -20,6 +20,13 @@ export interface Sighting extends SeenIp {
   readonly by: string;
 }
 
+/** A peer that tries addresses for others. */
+export interface AddressServer extends SeenIp {
+  readonly peerId: string;
+  /** Its network: whoever has one address of it can have more of them. */
+  readonly network: string;
+}
+
 /** What is known of this node's addresses, and of those who can be asked about them. */
 export interface ReachabilityView {
   /** Where it listens; on all interfaces is one for each. */
@@ -29,23 +36,24 @@ export interface ReachabilityView {
   /** One for each direct connection whose peer has said it. */
   readonly sightings: readonly Sighting[];
   /** Peers with a direct connection that try addresses for others. */
-  readonly servers: readonly string[];
+  readonly servers: readonly AddressServer[];
 }
 
-/** Which peer is asked to try which addresses. */
+/** Which peer is asked to try which address: only one, so that the peer has no choice. */
 export interface ReachabilityQuestion {
   readonly peerId: string;
-  /** The peer tries the first that it can and may dial, and none else. */
-  readonly addresses: readonly string[];
+  readonly address: string;
   readonly signal: AbortSignal;
 }
 
 /** What a peer found. */
 export type ReachabilityAnswer =
-  /** It got through to the address with this index, and that was proven. */
-  | { readonly kind: 'reachable'; readonly index: number }
+  /** It got through to this node, and that was proven. That it did at the address is its word. */
+  | { readonly kind: 'reachable' }
   /** It did not get through. Nobody can prove that. */
-  | { readonly kind: 'unreachable'; readonly index: number }
+  | { readonly kind: 'unreachable' }
+  /** It cannot, or may not, dial the address. */
+  | { readonly kind: 'refused' }
   /** It says nothing that counts. */
   | { readonly kind: 'silent'; readonly reason: string };
 

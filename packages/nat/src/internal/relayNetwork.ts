@@ -25,8 +25,8 @@ export interface PlaceRequest {
 export interface RelayListener {
   /** There is a new connection to a peer, one without a relay in between. It may relay or not. */
   connected(peerId: string): void;
-  /** A peer says that it relays, over such a connection. */
-  met(relay: RelayCandidate): void;
+  /** A peer says that it relays, over such a connection. `isAgain`: it had spoken of itself on that connection before. */
+  met(relay: RelayCandidate, isAgain: boolean): void;
   /** There is no such connection to a peer any more, or it says that it does not relay. */
   gone(peerId: string, reason: string): void;
 }

@@ -34,6 +34,7 @@ const send =
 const reached = (address = '/a'): ReachabilityEvent => ({ type: 'verdict.public', address });
 const missed: ReachabilityEvent = { type: 'verdict.private' };
 const moved = (address: string): ReachabilityEvent => ({ type: 'address.changed', address });
+const disputed: ReachabilityEvent = { type: 'address.disputed' };
 const changed: ReachabilityEvent = { type: 'network.changed' };
 const wait =
   (ms: number): Act =>
@@ -87,11 +88,14 @@ const table: readonly (readonly [what: string, row: Row])[] = [
     'public: two to the contrary, one for it, two again',
     {
       given: isSurelyPublic,
-      act: send(missed, missed, reached(), missed),
+      act: send(missed, missed, reached(), missed, missed),
       next: 'public 1 /a',
       tells: 1,
     },
   ],
+  ['public: disputed', { given: isSurelyPublic, act: send(disputed), next: 'unknown 0', tells: 2 }],
+  ['private: disputed', { given: isPrivate, act: send(disputed), next: 'private 1', tells: 1 }],
+  ['unknown: disputed', { given: nothing, act: send(disputed), next: 'unknown 0', tells: 0 }],
   ['public: time', { given: isPublic, act: wait(10 * minuteMs), next: 'unknown 0', tells: 2 }],
   [
     'public: time, and to the contrary',

@@ -12,6 +12,8 @@ export interface ReachabilityInput {
 interface ReachabilityContext extends ReachabilityInput {
   /** How often the status was confirmed, as far as it was not contradicted. */
   readonly confidence: number;
+  /** The same before it was contradicted. */
+  readonly surest: number;
   /** Where the node was reached; empty unless it was. */
   readonly address: string;
   /** Questions in a row that nobody answered. */
@@ -26,7 +28,7 @@ export interface AskOutcome {
   /**
    * - `over`: every address had its turn
    * - `more`: some are still to be tried
-   * - `silent`: who was asked said nothing that counts
+   * - `silent`: who was asked said nothing that counts, or nothing that makes a verdict
    * - `idle`: there is nobody to ask, or nothing to ask for
    */
   readonly result: 'over' | 'more' | 'silent' | 'idle';
@@ -36,12 +38,14 @@ export interface AskOutcome {
 
 /** What happens while a node finds out whether it can be reached. */
 export type ReachabilityEvent =
-  /** Somebody got through to an address. */
+  /** An address was reached. */
   | { readonly type: 'verdict.public'; readonly address: string }
   /** Every address was tried, and nobody got through to any. */
   | { readonly type: 'verdict.private' }
   /** The node is reached at another address than was told. */
   | { readonly type: 'address.changed'; readonly address: string }
+  /** Whose address it is that was told is not sure any more. */
+  | { readonly type: 'address.disputed' }
   /** There is something new to ask for, or somebody new to ask. */
   | { readonly type: 'network.changed' }
   | { readonly type: 'probing.configure'; readonly config: Omit<ReachabilityInput, 'seed'> };
@@ -83,17 +87,18 @@ export const reachabilityMachine = setup({
     isOtherAddress: ({ context }, { address }: { readonly address: string }) => context.address !== address,
   },
   actions: {
-    begin: assign({ confidence: 1 }),
-    strengthen: assign(({ context }) => ({
-      confidence: Math.min(context.confidence + 1, context.confidenceThreshold),
-    })),
+    begin: assign({ confidence: 1, surest: 1 }),
+    strengthen: assign(({ context }) => surer(context, context.confidence)),
+    // What was proven again is as sure as before anybody contradicted.
+    restore: assign(({ context }) => surer(context, context.surest)),
     weaken: assign(({ context }) => ({ confidence: context.confidence - 1 })),
-    forget: assign({ confidence: 0, address: '' }),
+    forget: assign({ confidence: 0, surest: 0, address: '' }),
     noteAddress: assign((_, { address }: { readonly address: string }) => ({ address })),
     forgetAddress: assign({ address: '' }),
     configure: assign(({ context }, { config }: { readonly config: Omit<ReachabilityInput, 'seed'> }) => ({
       ...config,
       confidence: Math.min(context.confidence, config.confidenceThreshold),
+      surest: Math.min(context.surest, config.confidenceThreshold),
     })),
     hurry: assign({ isHurried: true }),
     begunAsking: assign({ isHurried: false }),
@@ -107,6 +112,7 @@ export const reachabilityMachine = setup({
   context: ({ input }) => ({
     ...input,
     confidence: 0,
+    surest: 0,
     address: '',
     silences: 0,
     isHurried: false,
@@ -137,9 +143,9 @@ export const reachabilityMachine = setup({
                 guard: { type: 'isOtherAddress', params: ({ event }) => event },
                 target: 'public',
                 reenter: true,
-                actions: ['strengthen', { type: 'noteAddress', params: ({ event }) => event }, 'tellPublic'],
+                actions: ['restore', { type: 'noteAddress', params: ({ event }) => event }, 'tellPublic'],
               },
-              { target: 'public', reenter: true, actions: 'strengthen' },
+              { target: 'public', reenter: true, actions: 'restore' },
             ],
             'verdict.private': [
               { guard: 'isLast', target: 'private', actions: ['begin', 'forgetAddress', 'tellPrivate'] },
@@ -149,6 +155,7 @@ export const reachabilityMachine = setup({
               guard: { type: 'isOtherAddress', params: ({ event }) => event },
               actions: [{ type: 'noteAddress', params: ({ event }) => event }, 'tellPublic'],
             },
+            'address.disputed': { target: 'unknown', actions: ['forget', 'tellUnknown'] },
           },
           after: { expiryMs: { target: 'unknown', actions: ['forget', 'tellUnknown'] } },
           description: 'Somebody got through. Begins anew with each who does.',
@@ -205,6 +212,12 @@ const told = (status: ReachabilityEmitted['status'], address = ''): Reachability
   status,
   address,
 });
+
+/** One more than there was, as far as it goes. */
+function surer({ confidenceThreshold }: ReachabilityContext, before: number) {
+  const confidence = Math.min(before + 1, confidenceThreshold);
+  return { confidence, surest: confidence };
+}
 
 /** The pause before the next question. */
 function plan(context: ReachabilityContext, { result, readyInMs }: AskOutcome) {

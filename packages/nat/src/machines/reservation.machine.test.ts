@@ -1,6 +1,6 @@
 import { recordFile } from '@lloom/inspector/vitest';
 import { describe, expect, it } from 'vitest';
-import { createActor } from 'xstate';
+import { createActor, fromPromise } from 'xstate';
 import { Controlled, createClock, settled } from '../../test/machines.ts';
 import type { PlaceAnswer } from '../internal/relayNetwork.ts';
 import {
@@ -68,6 +68,8 @@ function stateOf({ actor }: Harness): string {
 }
 
 const reserved = all(connected, answered(place()));
+/** Timers of a state begin with it. */
+const lasted = all(reserved, wait(10_000), wait(20_000));
 /** Before that a place of an hour is renewed. */
 const renewalMs = 11 * 60_000;
 const renewal = wait(renewalMs);
@@ -77,9 +79,10 @@ const given = {
   connecting: () => settled(),
   reserving: connected,
   'reserved.fresh': reserved,
-  'reserved.steady': all(reserved, wait(10_000)),
-  'reserved.renewing': all(reserved, wait(10_000), renewal),
-  'reserved.pausing': all(reserved, wait(10_000), renewal, unanswered),
+  'reserved.young': all(reserved, wait(10_000)),
+  'reserved.steady': lasted,
+  'reserved.renewing': all(lasted, renewal),
+  'reserved.pausing': all(lasted, renewal, unanswered),
   waiting: (at: Harness) => at.connect.reject(),
 } satisfies Record<string, Act>;
 
@@ -107,12 +110,16 @@ const table = [
   row('reserving', 'time', wait(10_000)).to('waiting'),
   row('reserving', 'ready', ready).to('reserving'),
   row('reserving', 'gone', gone).to('reserving'),
-  row('reserved.fresh', 'time', wait(10_000)).to('reserved.steady'),
+  row('reserved.fresh', 'time', wait(10_000)).to('reserved.young'),
   row('reserved.fresh', 'ready', ready).to('reserved.fresh'),
   row('reserved.fresh', 'gone', gone).to('waiting'),
   row('reserved.fresh', 'named', named).to('reserved.fresh'),
+  row('reserved.fresh', 'ready, time', all(ready, wait(10_000))).to('reserved.pausing'),
+  row('reserved.young', 'time', wait(20_000)).to('reserved.steady'),
+  row('reserved.young', 'ready', ready).to('reserved.pausing'),
+  row('reserved.young', 'gone', gone).to('waiting'),
   row('reserved.steady', 'time', renewal).to('reserved.renewing'),
-  row('reserved.steady', 'ready', ready).to('reserved.renewing'),
+  row('reserved.steady', 'ready', ready).to('reserved.pausing'),
   row('reserved.steady', 'gone', gone).to('waiting'),
   row('reserved.renewing', 'a place', answered(place())).to('reserved.fresh'),
   row('reserved.renewing', 'refused', answered(full)).to('waiting'),
@@ -120,10 +127,12 @@ const table = [
   row('reserved.renewing', 'time', wait(10_000)).to('reserved.pausing'),
   row('reserved.renewing', 'gone', gone).to('waiting'),
   row('reserved.pausing', 'a pause', pause).to('reserved.renewing'),
-  row('reserved.pausing', 'ready', ready).to('reserved.renewing'),
+  row('reserved.pausing', 'ready', ready).to('reserved.pausing'),
+  row('reserved.pausing', 'ready, a pause', all(ready, pause)).to('reserved.renewing'),
   row('reserved.pausing', 'gone', gone).to('waiting'),
   row('waiting', 'a pause', pause).to('connecting'),
-  row('waiting', 'ready', ready).to('reserving'),
+  row('waiting', 'ready', ready).to('waiting'),
+  row('waiting', 'ready, a pause', all(ready, pause)).to('connecting'),
   row('waiting', 'gone', gone).to('waiting'),
 ];
 
@@ -137,18 +146,53 @@ describe('a reservation', () => {
     at.actor.stop();
   });
 
-  it('renews a place that lasts a few seconds only in time', async () => {
+  it('renews a place that lasts a minute only in time, and not before half a minute', async () => {
     const at = begin();
-    await all(connected, answered(place(8_000)))(at);
-    await wait(4_500)(at);
+    await all(connected, answered(place(60_000)), wait(10_000), wait(20_000))(at);
+    expect(stateOf(at)).toBe('reserved.steady');
+    await wait(20_000)(at);
     expect(stateOf(at)).toBe('reserved.renewing');
     at.actor.stop();
+  });
+
+  it('asks a relay within a second that makes itself heard while there is a place, a while after that was given', async () => {
+    const soon: Act = async (at) => {
+      expect(at.actor.getSnapshot().context.delayMs).toBeLessThanOrEqual(1_000);
+      await pause(at);
+      expect(stateOf(at)).toBe('reserved.renewing');
+      await answered(place())(at);
+    };
+    for (const reach of [all(reserved, ready, wait(10_000)), all(lasted, ready)]) {
+      const at = begin();
+      await all(reach, soon)(at);
+      // Heard again: not within half a minute.
+      await all(ready, wait(10_000), ready)(at);
+      expect(stateOf(at)).toBe('reserved.young');
+      await all(wait(20_000), soon)(at);
+      at.actor.stop();
+    }
+  });
+
+  it('asks a relay that makes itself heard after each failure once before its time, and then after a whole pause', async () => {
+    for (const act of [(at: Harness) => at.connect.reject(), all(connected, answered(full))]) {
+      const at = begin();
+      const hurried: boolean[] = [];
+      for (let failures = 0; failures < 8; failures++) {
+        await act(at);
+        const { delayMs } = at.actor.getSnapshot().context;
+        await all(ready, ready)(at);
+        hurried.push(at.actor.getSnapshot().context.delayMs !== delayMs);
+        await pause(at);
+      }
+      expect(hurried).toEqual([true, false, true, false, true, false, true, false]);
+      at.actor.stop();
+    }
   });
 
   it('loses a place that could not be renewed when its time is over, and asks again', async () => {
     const at = begin();
     await given['reserved.renewing'](at);
-    await wait(hourMs - 10_000 - renewalMs)(at);
+    await wait(hourMs - 30_000 - renewalMs)(at);
     expect(stateOf(at)).toBe('waiting');
     expect(at.told.at(-1)).toMatchObject({ type: 'reservation.waiting', reason: 'it ran out' });
     at.actor.stop();
@@ -166,13 +210,20 @@ describe('a reservation', () => {
   });
 
   it('asks again within a second when a place that lasted is lost, and later when it did not last', async () => {
-    const [lasted, flickered] = [begin(), begin()];
-    await all(given['reserved.steady'], gone)(lasted);
+    const [calm, flickered] = [begin(), begin()];
+    await all(given['reserved.steady'], gone)(calm);
     await all(given['reserved.fresh'], gone)(flickered);
-    expect(lasted.actor.getSnapshot().context).toMatchObject({ failures: 0 });
-    expect(lasted.actor.getSnapshot().context.delayMs).toBeLessThanOrEqual(1_000);
-    expect(flickered.actor.getSnapshot().context).toMatchObject({ failures: 1 });
-    for (const { actor } of [lasted, flickered]) actor.stop();
+    expect(calm.actor.getSnapshot().context).toMatchObject({ failures: 0 });
+    expect(calm.actor.getSnapshot().context.delayMs).toBeLessThanOrEqual(1_000);
+    // Each place that does not last makes the pause longer.
+    const pauses: number[] = [];
+    for (const reach of [given['reserved.fresh'], given['reserved.young'], given['reserved.young']]) {
+      pauses.push(flickered.actor.getSnapshot().context.delayMs);
+      await all(pause, reach, gone)(flickered);
+    }
+    expect(flickered.actor.getSnapshot().context).toMatchObject({ failures: 4 });
+    expect(flickered.actor.getSnapshot().context.delayMs).toBeGreaterThan(2 * pauses[0]!);
+    for (const { actor } of [calm, flickered]) actor.stop();
   });
 
   it('pauses longer the longer a relay fails, a quarter of a minute at most', async () => {
@@ -205,7 +256,8 @@ describe('a reservation', () => {
   });
 
   it.each([
-    ['a second', 500, 1_000],
+    ['a second', 500, 60_000],
+    ['a minute and more', 61_000, 61_000],
     ['no time at all', -5_000, 60_000],
     ['nonsense', Number.NaN, 60_000],
     ['a year', 365 * 24 * hourMs, 24 * hourMs],
@@ -214,6 +266,7 @@ describe('a reservation', () => {
     await all(connected, answered(place(leftMs)))(at);
     expect(at.told).toEqual([{ type: 'reservation.made', leftMs: taken, addresses }]);
     expect(at.actor.getSnapshot().context.renewMs).toBeLessThan(taken);
+    expect(at.actor.getSnapshot().context.renewMs).toBeGreaterThan(40_000);
     at.actor.stop();
   });
 
@@ -271,16 +324,18 @@ describe('a reservation', () => {
   });
 
   it('needs its effects from the service', async () => {
-    const actor = createActor(reservationMachine, {
-      input: { isConfigured: true, seed: 5 },
-      clock: createClock(),
+    const withConnect = reservationMachine.provide({
+      actors: { connect: fromPromise(async () => undefined) },
     });
-    actor.start();
-    await settled();
-    expect(actor.getSnapshot().context.lastFailure).toBe('Provide connect');
-    actor.send({ type: 'relay.ready' });
-    await settled();
-    expect(actor.getSnapshot().context.lastFailure).toBe('Provide reserve');
-    actor.stop();
+    for (const [machine, missing] of [
+      [reservationMachine, 'connect'],
+      [withConnect, 'reserve'],
+    ] as const) {
+      const actor = createActor(machine, { input: { isConfigured: true, seed: 5 }, clock: createClock() });
+      actor.start();
+      await settled();
+      expect(actor.getSnapshot().context.lastFailure).toBe(`Provide ${missing}`);
+      actor.stop();
+    }
   });
 });

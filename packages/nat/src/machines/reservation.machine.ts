@@ -1,6 +1,6 @@
-import { draw, errorText } from '@lloom/core';
+import { errorText } from '@lloom/core';
 import { assign, emit, fromPromise, setup } from 'xstate';
-import { leftOf, pauseAfter, renewAfter } from '../internal/placeTimes.ts';
+import { leftOf, planRetry, planReturn, timesOf, type Haste } from '../internal/placeTimes.ts';
 import type { PlaceAnswer } from '../internal/relayNetwork.ts';
 
 /** What keeping a place at one relay starts with. */
@@ -18,6 +18,11 @@ interface ReservationContext extends ReservationInput {
   /** Whether the relay said no, and did not just fail. */
   readonly isRefused: boolean;
   readonly hadPlace: boolean;
+  /** Whether the place has lasted a while. A relay that ends what it gave just now is not asked again at once. */
+  readonly isSteady: boolean;
+  /** Whether the relay may have forgotten the place that it has given. */
+  readonly isDoubted: boolean;
+  readonly haste: Haste;
   /** How long the place is kept, and when it is renewed, both from when it was given, in ms. */
   readonly leftMs: number;
   readonly renewMs: number;
@@ -27,7 +32,7 @@ interface ReservationContext extends ReservationInput {
 
 /** What happens to the relay. */
 export type ReservationEvent =
-  /** There is a new connection, or the relay says that it relays. */
+  /** There is a new connection, or the relay says once more that it relays. It may have forgotten places meanwhile. */
   | { readonly type: 'relay.ready' }
   /** The connection is closed, or the relay does not relay any more. */
   | { readonly type: 'relay.gone'; readonly reason: string }
@@ -45,26 +50,33 @@ export type ReservationEmitted =
   | { readonly type: 'reservation.waiting'; readonly delayMs: number; readonly reason: string };
 
 type Place = Extract<PlaceAnswer, { kind: 'place' }>;
+type Refusal = Extract<PlaceAnswer, { kind: 'refused' }>;
+type Answered = { readonly event: { readonly output: PlaceAnswer } };
+type Failure = { readonly reason: string; readonly isRefused?: boolean };
 
 /** How long each step may take, in ms. */
 const stepMs = 10_000;
+/** A place that was given so short a time ago, in ms, is not renewed. */
+const freshMs = 10_000;
 /** A place that has lasted so long, in ms, is worth asking for again at once. */
-const steadyMs = 10_000;
+const steadyMs = 30_000;
 /** A relay that was found is given up after so many failures in a row, and the first one when it never gave a place. */
 const maxFailures = 3;
 
+/** When nothing has failed lately. */
+const calm = { failures: 0, lastFailure: null, isRefused: false, haste: 'free' } as const;
+
 /** Parts of the transitions after an answer, or none. */
-const answerOf = ({ event }: { event: { output: PlaceAnswer } }) => ({ answer: event.output });
+const answerOf = ({ event }: Answered) => ({ answer: event.output });
 const isPlace = { type: 'isPlace', params: answerOf } as const;
 const taken = [
   { type: 'notePlace', params: answerOf },
   { type: 'tellMade', params: answerOf },
 ] as const;
-const refused = { type: 'noteRefusal', params: answerOf } as const;
-const broken = {
-  type: 'noteFailure',
-  params: ({ event }: { event: { error: unknown } }) => ({ reason: errorText(event.error) }),
-} as const;
+const failed = <E>(params: (at: E) => Failure) => ({ type: 'noteFailure', params }) as const;
+const refused = failed(({ event }: Answered) => ({ ...(event.output as Refusal), isRefused: true }));
+const broken = failed(({ event }: { event: { error: unknown } }) => ({ reason: errorText(event.error) }));
+const soon = { guard: 'isHeeded', reenter: true, actions: 'planReturn' } as const;
 const because = (reason: string) => ({ type: 'noteFailure', params: { reason } }) as const;
 
 /**
@@ -84,48 +96,46 @@ export const reservationMachine = setup({
   },
   delays: {
     stepMs,
-    steadyMs,
+    freshMs,
+    youngMs: steadyMs - freshMs,
     leftMs: ({ context }) => context.leftMs,
-    renewMs: ({ context }) => context.renewMs,
     restMs: ({ context }) => context.renewMs - steadyMs,
     delayMs: ({ context }) => context.delayMs,
   },
   guards: {
     isPlace: (_, { answer }: { answer: PlaceAnswer }) => answer.kind === 'place',
+    isHeeded: ({ context }) => context.haste === 'free',
+    isDoubted: ({ context }) => context.isDoubted && context.haste === 'free',
     isHopeless: ({ context: { isConfigured, isRefused, hadPlace, failures } }) =>
       !isConfigured && failures > 0 && (isRefused || !hadPlace || failures >= maxFailures),
   },
   actions: {
     noteName: assign((_, { isConfigured }: { isConfigured: boolean }) => ({ isConfigured })),
-    noteReason: assign((_, { reason }: { reason: string }) => ({ lastFailure: reason, isRefused: false })),
-    noteFailure: assign(({ context }, { reason }: { reason: string }) => ({
-      failures: context.failures + 1,
+    noteLoss: assign(({ context }, { reason }: { reason: string }) => ({
+      failures: context.failures + (context.isSteady ? 0 : 1),
       lastFailure: reason,
       isRefused: false,
     })),
-    noteRefusal: assign(({ context }, { answer }: { answer: PlaceAnswer }) => ({
+    noteFailure: assign(({ context }, { reason, isRefused = false }: Failure) => ({
       failures: context.failures + 1,
-      lastFailure: answer.kind === 'refused' ? answer.reason : null,
-      isRefused: true,
+      lastFailure: reason,
+      isRefused,
     })),
-    forgetFailures: assign({ failures: 0, lastFailure: null, isRefused: false }),
-    notePlace: assign(({ context }, { answer }: { answer: PlaceAnswer }) => {
-      const { chance, seed } = draw(context.seed);
-      const leftMs = leftOf(answer as Place);
-      const renewMs = renewAfter(leftMs, chance);
-      return { seed, leftMs, renewMs, hadPlace: true };
-    }),
+    forgetFailures: assign({ ...calm, isSteady: true }),
+    noteDoubt: assign({ isDoubted: true }),
+    notePlace: assign(({ context }, { answer }: { answer: PlaceAnswer }) => ({
+      ...timesOf(answer as Place, context),
+      hadPlace: true,
+      isSteady: false,
+      isDoubted: false,
+    })),
     tellMade: emit((_, { answer }: { answer: PlaceAnswer }) => ({
       type: 'reservation.made' as const,
       leftMs: leftOf(answer as Place),
       addresses: (answer as Place).addresses,
     })),
-    planRetry: assign(({ context }) => {
-      const first = draw(context.seed);
-      const second = draw(first.seed);
-      const delayMs = pauseAfter(context, [first.chance, second.chance]);
-      return { seed: second.seed, delayMs };
-    }),
+    planRetry: assign(({ context }) => planRetry(context)),
+    planReturn: assign(({ context }) => planReturn(context)),
     tellWaiting: emit(({ context }) => ({
       type: 'reservation.waiting' as const,
       delayMs: context.delayMs,
@@ -137,10 +147,10 @@ export const reservationMachine = setup({
   context: ({ input: { isConfigured, seed } }) => ({
     isConfigured,
     seed,
-    failures: 0,
-    lastFailure: null,
-    isRefused: false,
+    ...calm,
     hadPlace: false,
+    isSteady: false,
+    isDoubted: false,
     leftMs: 0,
     renewMs: 0,
     delayMs: 0,
@@ -172,24 +182,20 @@ export const reservationMachine = setup({
     reserved: {
       after: { leftMs: { target: 'failing', actions: because('it ran out') } },
       on: {
-        'relay.gone': { target: 'failing', actions: { type: 'noteReason', params: ({ event }) => event } },
+        'relay.ready': { actions: 'noteDoubt' },
+        'relay.gone': { target: 'failing', actions: { type: 'noteLoss', params: ({ event }) => event } },
       },
       initial: 'fresh',
       states: {
-        fresh: {
-          after: { steadyMs: 'steady', renewMs: 'renewing' },
-          on: {
-            'relay.gone': {
-              target: '#reservation.failing',
-              actions: { type: 'noteFailure', params: ({ event }) => event },
-            },
-          },
-          description: 'Given just now: a relay that ends it again is not asked again at once.',
+        fresh: { after: { freshMs: 'young' }, description: 'Given just now.' },
+        young: {
+          always: { guard: 'isDoubted', target: 'pausing', actions: 'planReturn' },
+          after: { youngMs: 'steady' },
         },
         steady: {
           entry: 'forgetFailures',
+          always: { guard: 'isDoubted', target: 'pausing', actions: 'planReturn' },
           after: { restMs: 'renewing' },
-          on: { 'relay.ready': 'renewing' },
         },
         renewing: {
           invoke: {
@@ -199,23 +205,27 @@ export const reservationMachine = setup({
               { guard: isPlace, target: '#reservation.reserved', reenter: true, actions: taken },
               { target: '#reservation.failing', actions: refused },
             ],
-            onError: { target: 'pausing', actions: broken },
+            onError: { target: 'pausing', actions: [broken, 'planRetry'] },
           },
-          after: { stepMs: { target: 'pausing', actions: because('no answer in time') } },
+          after: { stepMs: { target: 'pausing', actions: [because('no answer in time'), 'planRetry'] } },
         },
         pausing: {
-          entry: 'planRetry',
           after: { delayMs: 'renewing' },
-          on: { 'relay.ready': 'renewing' },
+          on: { 'relay.ready': { ...soon, target: 'pausing' } },
           description: 'The place lasts for a while yet.',
         },
       },
     },
-    failing: { always: [{ guard: 'isHopeless', target: 'ended' }, 'waiting'] },
+    failing: {
+      always: [
+        { guard: 'isHopeless', target: 'ended' },
+        { target: 'waiting', actions: 'planRetry' },
+      ],
+    },
     waiting: {
-      entry: ['planRetry', 'tellWaiting'],
+      entry: 'tellWaiting',
       after: { delayMs: 'connecting' },
-      on: { 'relay.ready': 'reserving' },
+      on: { 'relay.ready': { ...soon, target: 'waiting' } },
     },
     ended: { type: 'final', description: 'It was given up: there may be better ones.' },
   },

@@ -1,13 +1,8 @@
 import { recordFile } from '@lloom/inspector/vitest';
 import { describe, expect, it } from 'vitest';
 import { createActor, fromPromise, SimulatedClock } from 'xstate';
-import {
-  upgradeMachine,
-  type Agreed,
-  type Punched,
-  type UpgradeEmitted,
-  type UpgradeEvent,
-} from './upgrade.machine.ts';
+import type { Agreed, Punched, UpgradeEmitted, UpgradeEvent } from '../internal/upgradeEvents.ts';
+import { upgradeMachine } from './upgrade.machine.ts';
 
 const machines = recordFile();
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -42,7 +37,7 @@ function createWay({ isLead = true, isEnabled = true } = {}) {
     actors: { dial: dial.logic, agree: agree.logic, punch: punch.logic },
   });
   const patienceMs = isLead ? 1_000 : 5_000;
-  const input = { peerId: 'peer-1', isEnabled, isLead, patienceMs, seed: 7 };
+  const input = { peerId: 'peer-1', isEnabled, isLead, patienceMs, attempt: 0, seed: 7 };
   const actor = createActor(machine, { clock, input, inspect: machines.inspect });
   const told: UpgradeEmitted[] = [];
   actor.on('*', (event) => told.push(event));
@@ -99,11 +94,26 @@ const situations = {
   'following, dialing': { config: { isLead: false }, arrive: begin },
   'following, agreeing': { config: { isLead: false }, arrive: toAgreeing },
   'following, punching': { config: { isLead: false }, arrive: toPunching },
+  'following, expecting': {
+    config: { isLead: false },
+    arrive: async (way) => {
+      begin(way);
+      await way.dial.fail();
+    },
+  },
+  'following, answered and dialing': {
+    config: { isLead: false },
+    arrive: async (way) => {
+      await toAgreeing(way);
+      await way.agree.end({ reason: 'peer has no address to punch' });
+    },
+  },
   'following, relayed': {
     config: { isLead: false },
     arrive: async (way) => {
       begin(way);
       await way.dial.fail();
+      way.clock.increment(3_000);
     },
   },
   disabled: { config: { isEnabled: false }, arrive: () => undefined },
@@ -195,6 +205,21 @@ const table: Record<keyof typeof situations, Readonly<Record<string, string>>> =
   },
   'following, waiting': { ...always, 'upgrade.begin': 'dialing', 'peer.leads': 'agreeing' },
   'following, dialing': {
+    ...afterDial('expecting'),
+    'the time of agreeing passes': 'expecting',
+    'the rest passes': 'expecting',
+  },
+  'following, expecting': {
+    ...always,
+    'peer.identified': 'waiting',
+    'peer.leads': 'agreeing',
+    'the time of a dial passes': 'relayed',
+    'the patience of a follower passes': 'relayed',
+    'the time of a punch passes': 'relayed',
+    'the time of agreeing passes': 'relayed',
+    'the rest passes': 'relayed',
+  },
+  'following, answered and dialing': {
     ...afterDial('relayed'),
     'the time of agreeing passes': 'relayed',
     'the rest passes': 'relayed',

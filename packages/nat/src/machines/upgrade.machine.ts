@@ -1,6 +1,9 @@
 import { draw, retryDelay, type RetryPolicy } from '@lloom/core';
 import { assign, emit, fromPromise, setup } from 'xstate';
+import type { Agreed, Punched, UpgradeEmitted, UpgradeEvent } from '../internal/upgradeEvents.ts';
 import type { StaysRelayedReason, UpgradeWay } from '../types.ts';
+
+export type { Agreed, Punched, UpgradeEmitted, UpgradeEvent };
 
 /** What the way of one peer starts with. */
 export interface UpgradeInput {
@@ -10,6 +13,8 @@ export interface UpgradeInput {
   readonly isLead: boolean;
   /** How long it waits before it begins, unless it is told to sooner. */
   readonly patienceMs: number;
+  /** Attempts in a row that came to nothing, with the connections before this one. */
+  readonly attempt: number;
   /** Where the series of jitters begins. */
   readonly seed: number;
 }
@@ -17,51 +22,16 @@ export interface UpgradeInput {
 interface UpgradeContext extends UpgradeInput {
   /** Punches of this attempt. */
   readonly rounds: number;
-  /** Attempts in a row that came to nothing. */
-  readonly attempt: number;
   readonly restMs: number;
   /** Why it would stay as it is, as far as this attempt has shown. */
-  readonly reason: StaysRelayedReason;
-}
-
-/** What happens to a peer that can be reached through a relay. */
-export type UpgradeEvent =
-  /** There is room for one more attempt. */
-  | { readonly type: 'upgrade.begin' }
-  /** Somebody waits for it, or the NAT is another one. */
-  | { readonly type: 'upgrade.retry' }
-  /** The peer has said its addresses. */
-  | { readonly type: 'peer.identified'; readonly isLead: boolean }
-  /** The peer asks to dial at once. */
-  | { readonly type: 'peer.leads' }
-  /** There is a connection without a relay. */
-  | { readonly type: 'peer.direct'; readonly isInbound: boolean }
-  /** There is none any more; the one through the relay goes on. */
-  | { readonly type: 'peer.relayed' }
-  /** No connection through a relay is left. */
-  | { readonly type: 'peer.gone' };
-
-/** What a peer's way tells the service. */
-export type UpgradeEmitted =
-  /** It would begin. */
-  | { readonly type: 'upgrade.wanted' }
-  | { readonly type: 'upgrade.done'; readonly how: UpgradeWay }
-  | { readonly type: 'upgrade.failed'; readonly reason: StaysRelayedReason; readonly restMs: number | null };
-
-/** What agreeing came to. */
-export interface Agreed {
-  /** Why there is nothing to punch; null when there is. */
-  readonly reason: StaysRelayedReason | null;
-}
-
-/** What a punch came to that opened no connection. */
-export interface Punched {
   readonly reason: StaysRelayedReason;
 }
 
 const dialLimitMs = 3_000;
 const agreeLimitMs = 10_000;
 const punchLimitMs = 6_000;
+/** So long a peer that leads may still be on its way when this node's own dial came to nothing. */
+const expectMs = 3_000;
 /** DCUtR: who leads tries up to three times. */
 const maxRounds = 3;
 const backOff: RetryPolicy = { retryDelayMs: 30_000, maxRetryDelayMs: 600_000 };
@@ -75,7 +45,11 @@ const output = <T>({ event }: { readonly event: { readonly output: T } }): T => 
 const itself = <T>({ event }: { readonly event: T }): T => event;
 const note = { type: 'noteReason', params: output } as const;
 
-const untilDialed = [{ guard: 'isLead', target: 'agreeing' }, { target: 'relayed' }] as const;
+const untilDialed = [
+  { guard: 'isLead', target: 'agreeing' },
+  { guard: 'isAnswered', target: 'relayed' },
+  { target: 'expecting' },
+] as const;
 const untilAgreed = [{ guard: 'isLead', target: 'relayed' }, { target: 'waiting' }] as const;
 const untilPunched = [
   { guard: 'hasRounds', target: 'agreeing' },
@@ -106,11 +80,13 @@ export const upgradeMachine = setup({
     dialLimitMs,
     agreeLimitMs,
     punchLimitMs,
+    expectMs,
   },
   guards: {
     isEnabled: ({ context }) => context.isEnabled,
     isDisabled: ({ context }) => !context.isEnabled,
     isLead: ({ context }) => context.isLead,
+    isAnswered: ({ context }) => context.reason !== 'peer does not take part',
     isCalled: (_, { isLead }: { readonly isLead: boolean }) => isLead,
     isUseless: (_, { reason }: Agreed) => reason !== null,
     isFollowedInVain: ({ context }, { reason }: Agreed) => !context.isLead && reason !== null,
@@ -141,7 +117,6 @@ export const upgradeMachine = setup({
   context: ({ input }) => ({
     ...input,
     rounds: 0,
-    attempt: 0,
     restMs: 0,
     reason: 'peer does not take part',
   }),
@@ -177,6 +152,18 @@ export const upgradeMachine = setup({
       after: { dialLimitMs: untilDialed },
       on: { 'peer.leads': 'agreeing' },
       description: 'Addresses that everybody can reach come first: no NAT of the peer is in the way then.',
+    },
+    expecting: {
+      after: { expectMs: 'relayed' },
+      on: {
+        'peer.identified': {
+          guard: { type: 'isCalled', params: itself },
+          target: 'waiting',
+          actions: ['lead', 'want'],
+        },
+        'peer.leads': 'agreeing',
+      },
+      description: 'The peer leads, and may be about to act.',
     },
     agreeing: {
       entry: 'countRound',
