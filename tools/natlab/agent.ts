@@ -88,6 +88,8 @@ export interface Questions {
   };
   /** Connections to a peer, or to all. */
   readonly links: { readonly asked: string | null; readonly told: readonly Link[] };
+  /** Waits until there is a connection to a peer without a relay. */
+  readonly direct: { readonly asked: string; readonly told: readonly Link[] };
   /** Dials a peer; how long that took, in ms. */
   readonly dial: {
     readonly asked: { readonly peerId: string; readonly address: string };
@@ -220,6 +222,11 @@ const answers: Answers = {
   start,
   reach,
   status: (kind) => until(() => (node.natStatus().kind === kind ? reach() : undefined), `status ${kind}`),
+  direct: (peerId) =>
+    until(
+      () => (links(peerId).some(({ isDirect }) => isDirect) ? links(peerId) : undefined),
+      `direct connection to ${peerId}`,
+    ),
   relayed: (relay) =>
     until(
       () => (node.relayAddresses().some((at) => at.includes(relay ?? '')) ? reach() : undefined),

@@ -100,7 +100,12 @@ function wayTo(node: LloomBehaviour, peerId: string): Way {
   const ways = new Set<Way>();
   for (const { remotePeer, streams, direct } of node.libp2p.getConnections()) {
     if (remotePeer.toString() !== peerId) continue;
-    if (streams.some(({ protocol }) => protocol.startsWith(sessionProtocol)))
+    // Those that the peer opens are for its own requests.
+    if (
+      streams.some(
+        ({ direction, protocol }) => direction === 'outbound' && protocol.startsWith(sessionProtocol),
+      )
+    )
       ways.add(direct ? 'direct' : 'relayed');
   }
   return ways.size > 1 ? 'both' : ([...ways][0] ?? 'none');

@@ -16,7 +16,8 @@ import type {
 export interface Nat extends EventSource<NatEvents> {
   /**
    * Asks peers from now on whether they can reach this node, and answers those who ask. Called again, it changes the
-   * configuration and keeps what is known, as far as the new one admits it. Before the node starts it is kept for then.
+   * configuration and keeps what is known, as far as the new one admits it. Before the node starts, and after it has stopped, this
+   * and the other calls that enable something resolve at once: it is kept for the next start.
    *
    * @throws {ConfigError} `INVALID_CONFIG`; nothing was changed then
    * @example
@@ -50,10 +51,12 @@ export interface Nat extends EventSource<NatEvents> {
   /**
    * Opens a connection to a peer through a relay. One through this relay that is there already and still carries something is
    * given instead, and `undefined` when there is one without a relay. Takes at most 10 s.
+   * The user's word counts as for `dialPeer`: a peer that was disconnected a moment ago is dialled all the same.
    *
    * @param relayAddr the relay's address with its peer id, with or without `/p2p-circuit/p2p/<peer id>` behind it
+   * @throws {ConfigError} for a signal that is none
    * @throws {AddressError} for an address or peer id that cannot be used
-   * @throws {NatError} `INVALID_RELAY_ADDRESS`, `RELAY_DIAL_FAILED`, `RELAY_DISABLED`, `CANCELLED`, `STOPPED`
+   * @throws {NatError} `INVALID_RELAY_ADDRESS`, `RELAY_DIAL_FAILED`, `PEER_REFUSED`, `RELAY_DISABLED`, `CANCELLED`, `STOPPED`
    */
   dialPeerThroughRelay(
     peer: PeerId | string,
@@ -72,8 +75,8 @@ export interface Nat extends EventSource<NatEvents> {
   disableRelayServer(): Promise<void>;
   /**
    * How many bytes a connection to a peer still carries, both ways together: of several connections, the one that carries most.
-   * `undefined` when as many as one likes, or when there is no connection. 0 from 5 s before a relay would end the last one for
-   * its age. Asked often: it is quick.
+   * `undefined` when no limit is known: as many as one likes, and also no connection, or none of that name. 0 from 5 s before a
+   * relay would end the last one for its age. Asked often: it is quick.
    *
    * For data in chunks of 2 KiB and more: what those cost beside their bytes is taken off. Count 40 bytes more for each smaller
    * chunk that is sent by itself, and 400 for each stream that is opened. Streams share what is left: what was promised to
@@ -85,7 +88,7 @@ export interface Nat extends EventSource<NatEvents> {
   /**
    * Makes room for so many bytes where a relay would let too few through: a direct connection, or else another one through the
    * same relay when that would let them through. Resolves with whether there is room now. Several callers share one attempt,
-   * which takes at most 20 s. The connection that was replaced is closed when nothing runs on it any more.
+   * which takes at most 10 s. The connection that was replaced is closed when nothing runs on it any more.
    *
    * @throws {NatError} `CANCELLED`
    */

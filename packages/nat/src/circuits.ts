@@ -13,8 +13,6 @@ import type { CallConfig, RelayedConnection } from './types.ts';
 const dialLimitMs = 10_000;
 /** Of a search for a way without one, while somebody waits for room. */
 const upgradeLimitMs = 10_000;
-/** The same beside another connection through the relay: an executor keeps an answer for 5 s. */
-const upgradePatienceMs = 3_000;
 /** How often is looked whether a connection that is not needed any more is idle. */
 const lookMs = 1_000;
 /** Connections through relays to one peer: `maxConnectionsPerPeer` of the peers package, which leaves out what is beyond. */
@@ -85,7 +83,7 @@ export class Circuits {
    * is one without a relay.
    *
    * @throws {AddressError} for an address that cannot be read
-   * @throws {NatError} `INVALID_RELAY_ADDRESS`, `RELAY_DIAL_FAILED`, `CANCELLED`, `STOPPED`
+   * @throws {NatError} `INVALID_RELAY_ADDRESS`, `RELAY_DIAL_FAILED`, `PEER_REFUSED`, `CANCELLED`, `STOPPED`
    */
   async dial(
     peerId: string,
@@ -161,10 +159,9 @@ export class Circuits {
   #makeWays(peerId: string, need: Need): Promise<void>[] {
     const { signal } = need;
     const canRenew = this.#renewals.has(peerId) || this.#renewable(peerId, need.bytes) !== undefined;
-    if (!canRenew) return [this.#upgrade(peerId, { ms: upgradeLimitMs, signal })];
+    if (!canRenew) return [this.#upgrade(peerId, signal)];
     const ways = [this.#renew(peerId, need)];
-    if (this.#ports.upgrading.isPromising(peerId))
-      ways.push(this.#upgrade(peerId, { ms: upgradePatienceMs, signal }));
+    if (this.#ports.upgrading.isPromising(peerId)) ways.push(this.#upgrade(peerId, signal));
     return ways;
   }
 
@@ -177,13 +174,11 @@ export class Circuits {
     while (open.size > 0 && !this.#hasRoom(peerId, bytes)) await Promise.race(open);
   }
 
-  async #upgrade(
-    peerId: string,
-    { ms, signal }: { readonly ms: number; readonly signal: AbortSignal },
-  ): Promise<void> {
+  async #upgrade(peerId: string, signal: AbortSignal): Promise<void> {
     const { clock, upgrading } = this.#ports;
+    const limit = { clock, ms: upgradeLimitMs, signal };
     try {
-      await withinTime({ clock, ms, signal }, (own) => upgrading.upgrade(peerId, own));
+      await withinTime(limit, (own) => upgrading.upgrade(peerId, own));
     } catch (error) {
       if (!signal.aborted) this.#ports.log(`no way to ${peerId} without a relay was found`, error);
     }

@@ -1,6 +1,7 @@
 import {
   boolean,
   ConfigError,
+  errorText,
   integer,
   listOf,
   resolveConfig,
@@ -9,7 +10,7 @@ import {
   type Checks,
   type ConfigProblem,
 } from '@lloom/core';
-import type { AutonatConfig, RelayClientConfig, RelayServerConfig } from './types.ts';
+import type { AutonatConfig, CallConfig, RelayClientConfig, RelayServerConfig } from './types.ts';
 
 /** How a node finds out whether it can be reached, and what it does about it. Every field is optional for users. */
 export interface NatConfig {
@@ -89,17 +90,50 @@ const relayServerChecks: Checks<Required<RelayServerConfig>> = {
   onlyIfPublic: boolean,
 };
 
+/** The fields of an object, each read once. @throws {ConfigError} when one cannot be read */
+function read<C extends object>(path: string, input: C): C {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input;
+  try {
+    return { ...input };
+  } catch (cause) {
+    throw new ConfigError([{ path, got: errorText(cause, 80), wanted: 'an object that can be read' }]);
+  }
+}
+
+const aSignal: Check = (value) => {
+  const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
+  return typeof aborted === 'boolean' && typeof addEventListener === 'function'
+    ? undefined
+    : 'an AbortSignal';
+};
+
+/** @throws {ConfigError} listing every problem */
+export const resolveCallConfig = (act: string, config: CallConfig = {}): CallConfig =>
+  resolveConfig<CallConfig>(
+    `nat.${act}`,
+    { checks: { signal: aSignal }, defaults: {} },
+    read(`nat.${act}`, config),
+  );
+
 /** @throws {ConfigError} listing every problem */
 export const resolveAutonatConfig = (config: AutonatConfig = {}): Required<AutonatConfig> =>
-  resolveConfig('autonat', { checks: autonatChecks, defaults: autonatDefaults }, config);
+  resolveConfig('autonat', { checks: autonatChecks, defaults: autonatDefaults }, read('autonat', config));
 
 /** @throws {ConfigError} listing every problem */
 export const resolveRelayClientConfig = (config: RelayClientConfig = {}): Required<RelayClientConfig> =>
-  resolveConfig('relayClient', { checks: relayClientChecks, defaults: relayClientDefaults }, config);
+  resolveConfig(
+    'relayClient',
+    { checks: relayClientChecks, defaults: relayClientDefaults },
+    read('relayClient', config),
+  );
 
 /** @throws {ConfigError} listing every problem */
 export const resolveRelayServerConfig = (config: RelayServerConfig = {}): Required<RelayServerConfig> =>
-  resolveConfig('relayServer', { checks: relayServerChecks, defaults: relayServerDefaults }, config);
+  resolveConfig(
+    'relayServer',
+    { checks: relayServerChecks, defaults: relayServerDefaults },
+    read('relayServer', config),
+  );
 
 const anything: Check = () => undefined;
 const checks: Checks<Required<NatConfig>> = {
@@ -132,7 +166,9 @@ export function resolveNatConfig(input: NatConfig = {}): ResolvedNatConfig {
       return undefined;
     }
   };
-  const flat = collect(() => resolveConfig<Required<NatConfig>>('nat', { checks, defaults }, input));
+  const flat = collect(() =>
+    resolveConfig<Required<NatConfig>>('nat', { checks, defaults }, read('nat', input)),
+  );
   const autonat = collect(() => resolveAutonatConfig(flat?.autonat));
   const relayClient = collect(() => resolveRelayClientConfig(flat?.relayClient));
   if (flat === undefined || autonat === undefined || relayClient === undefined)

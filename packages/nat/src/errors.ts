@@ -7,6 +7,8 @@ export interface NatErrorData {
   INVALID_RELAY_ADDRESS: { readonly got: string; readonly wanted: string };
   /** The peer could not be reached through that relay. */
   RELAY_DIAL_FAILED: { readonly peerId: string; readonly relay: string; readonly reason: string };
+  /** The peer, or the relay, is one that this node does not dial: it is banned, or its address is not allowed. */
+  PEER_REFUSED: { readonly peerId: string; readonly reason: string };
   /** Relays are switched off. */
   RELAY_DISABLED: { readonly act: string };
   /** Only a public node was to relay, and this one is not known to be. */
@@ -30,6 +32,11 @@ const table: CodeTable<NatErrorData> = {
     message: ({ peerId, relay, reason }) => `Cannot reach ${peerId} through relay ${relay}: ${reason}`,
     retryable: true,
     hint: 'The peer must keep a place at this relay (enableRelayClient), and both must be connected to it; try another of its addresses.',
+  },
+  PEER_REFUSED: {
+    message: ({ peerId, reason }) => `Cannot dial ${peerId}: this node refuses it: ${reason}`,
+    retryable: false,
+    hint: 'A ban, the address policy or a gater of this node says so, and no relay: call unbanPeer, or allow the address.',
   },
   RELAY_DISABLED: {
     message: ({ act }) => `Cannot do ${act}: relays are switched off`,

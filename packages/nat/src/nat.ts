@@ -5,6 +5,7 @@ import type { Nat } from './api.ts';
 import { Circuits } from './circuits.ts';
 import {
   resolveAutonatConfig,
+  resolveCallConfig,
   resolveNatConfig,
   resolveRelayClientConfig,
   resolveRelayServerConfig,
@@ -176,12 +177,13 @@ class NatService implements Nat, Startable {
   async dialPeerThroughRelay(
     peer: PeerId | string,
     relayAddr: Multiaddr | string,
-    config: CallConfig = {},
+    config?: CallConfig,
   ): Promise<RelayedConnection | undefined> {
     const act = 'dialPeerThroughRelay';
+    const call = resolveCallConfig(act, config);
     this.#mustRelay(act);
     if (!this.#isStarted) throw new NatError('STOPPED', { act });
-    return this.#ports.parts.circuits.dial(toPeerId(peer).toString(), relayAddr, config);
+    return this.#ports.parts.circuits.dial(toPeerId(peer).toString(), relayAddr, call);
   }
 
   async enableRelayServer(config?: RelayServerConfig): Promise<void> {
@@ -201,8 +203,9 @@ class NatService implements Nat, Startable {
     return this.#ports.parts.circuits.bytesLeft(textOf(peer), connectionId);
   }
 
-  makeRoom(peer: PeerId | string, bytes: number, config: CallConfig = {}): Promise<boolean> {
-    return this.#ports.parts.circuits.makeRoom(textOf(peer), bytes, config);
+  async makeRoom(peer: PeerId | string, bytes: number, config?: CallConfig): Promise<boolean> {
+    const call = resolveCallConfig('makeRoom', config);
+    return this.#ports.parts.circuits.makeRoom(textOf(peer), bytes, call);
   }
 
   isNeeded(peer: PeerId | string): boolean {

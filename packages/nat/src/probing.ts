@@ -36,6 +36,8 @@ interface Running {
   config: Required<AutonatConfig>;
   /** What came of the last question. */
   result: AskOutcome['result'];
+  /** Puts the question under way to others too, as far as they are wanted. */
+  askMore?: () => void;
   timer?: unknown;
 }
 
@@ -178,6 +180,7 @@ export class Probing {
         (server) =>
           !this.#askedAt.has(server.peerId) && (running.result !== 'over' || running.verdicts.wants(server)),
       );
+      running.askMore?.();
       if (isNew || isHelp) running.actor.send({ type: 'network.changed' });
     }, settleMs);
   }
@@ -200,9 +203,8 @@ export class Probing {
       return this.#told(running, this.#endRound(running));
     const turn = verdicts.next(servers);
     if (turn === undefined) return this.#told(running, 'idle');
-    const chosen = this.#choose(running, turn);
-    if (chosen.length === 0) return this.#told(running, 'more', turn.servers);
-    await this.#askAll(running, { ...turn, servers: chosen }, signal);
+    if (this.#choose(running, turn).length === 0) return this.#told(running, 'more', turn.servers);
+    await this.#askAll(running, turn, signal);
     if (signal.aborted) return { result: 'idle', readyInMs: 0 };
     if (verdicts.isRoundOver) return this.#told(running, this.#endRound(running));
     const left = verdicts.next(servers);
@@ -221,23 +223,37 @@ export class Probing {
     return { result, readyInMs: Math.max(0, waits.length > 0 ? Math.min(...waits) : 0) };
   }
 
-  /** Asks until enough was said of the address. Whoever is slow holds nobody up. */
-  async #askAll(running: Running, { address, ballot, servers }: Turn, signal: AbortSignal): Promise<void> {
+  /** Asks until enough was said of the address. Whoever is slow holds nobody up, and whoever comes meanwhile is asked as well. */
+  async #askAll(running: Running, { address, ballot, count }: Turn, signal: AbortSignal): Promise<void> {
     const { clock, network } = this.#ports;
-    const { promise: isEnough, resolve } = Promise.withResolvers<void>();
+    const { promise: isDone, resolve, reject } = Promise.withResolvers<void>();
     const enough = new AbortController();
     const within = AbortSignal.any([signal, enough.signal]);
-    const questions = servers.map(async (server) => {
+    let [asked, open] = [0, 0];
+    const askOne = async (server: AddressServer): Promise<void> => {
       const { peerId } = server;
+      open++;
       this.#askedAt.set(peerId, clock.elapsed());
       ballot.ask(peerId);
       const { kind } = await network.ask({ peerId, address, signal: within });
-      if (within.aborted) return;
-      this.#hear(running, address, { server, kind });
-      if (!running.verdicts.isPending(address)) resolve();
-    });
-    await Promise.race([isEnough, Promise.all(questions)]);
-    enough.abort(new Error('enough was said'));
+      open--;
+      if (!within.aborted) this.#hear(running, address, { server, kind });
+      if (open === 0 || !running.verdicts.isPending(address)) resolve();
+    };
+    running.askMore = () => {
+      const servers = ballot.left(network.view().servers);
+      for (const server of this.#choose(running, { count: count - asked, servers })) {
+        asked++;
+        askOne(server).catch(reject);
+      }
+    };
+    running.askMore();
+    try {
+      await isDone;
+    } finally {
+      delete running.askMore;
+      enough.abort(new Error('enough was said'));
+    }
   }
 
   #hear(
@@ -288,11 +304,11 @@ export class Probing {
   }
 
   /** Who is asked now: whoever was asked longest ago, and somebody of another network where two are wanted. */
-  #choose(running: Running, { count, servers }: Turn): AddressServer[] {
+  #choose(running: Running, { count, servers }: Pick<Turn, 'count' | 'servers'>): AddressServer[] {
     const [first, ...rest] = servers
       .filter(({ peerId }) => this.#readyInMs(running, peerId) <= 0)
       .toSorted((a, b) => this.#readyInMs(running, a.peerId) - this.#readyInMs(running, b.peerId));
-    if (first === undefined) return [];
+    if (first === undefined || count < 1) return [];
     const second = rest.find(({ network }) => network !== first.network) ?? rest[0];
     return count > 1 && second !== undefined ? [first, second] : [first];
   }

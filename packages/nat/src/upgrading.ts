@@ -123,7 +123,7 @@ export class Upgrading {
   /** Whether an attempt runs or may begin, and nothing speaks against it: none has failed, and the own NAT is not symmetric. */
   isPromising(peerId: string): boolean {
     const entry = this.#entries.get(peerId);
-    if (entry === undefined || !this.#ports.isEnabled || this.#isSymmetric) return false;
+    if (entry === undefined || !this.#ports.isEnabled || isSymmetric(this.mapping)) return false;
     return entry.failure === undefined && !this.#isTooSoon(entry);
   }
 
@@ -305,7 +305,7 @@ export class Upgrading {
     entry.plan = plan;
     this.#nat.note(plan.seen, this.#ports.clock.elapsed());
     if (plan.reason === undefined) return { reason: null };
-    return { reason: this.#isSymmetric ? 'own NAT is symmetric' : plan.reason };
+    return { reason: isSymmetric(this.mapping) ? 'own NAT is symmetric' : plan.reason };
   }
 
   async #punch(entry: Entry, signal: AbortSignal): Promise<Punched> {
@@ -317,15 +317,11 @@ export class Upgrading {
     }
     plan?.end();
     entry.call = undefined;
-    return { reason: this.#isSymmetric ? 'own NAT is symmetric' : 'nothing came through' };
+    return { reason: isSymmetric(this.mapping) ? 'own NAT is symmetric' : 'nothing came through' };
   }
 
   #isTooSoon({ notBeforeMs }: Entry): boolean {
     return this.#ports.clock.elapsed() < notBeforeMs - timerSlackMs;
-  }
-
-  get #isSymmetric(): boolean {
-    return this.mapping === 'endpoint-dependent';
   }
 
   /** Lets go what an attempt held. */
@@ -350,6 +346,8 @@ export class Upgrading {
     if (this.#run !== undefined) this.#admitNext();
   }
 }
+
+const isSymmetric = (mapping: NatMapping): boolean => mapping === 'endpoint-dependent';
 
 const stateOf = ({ actor }: Pick<Entry, 'actor'>): UpgradeState => {
   const { value } = actor.getSnapshot();

@@ -40,7 +40,7 @@ describe('a punch', () => {
     await client.start();
     const answer = await client.ask({
       peerId: server.peerId.toString(),
-      addresses: ['/ip4/203.0.113.7/tcp/4001'],
+      address: '/ip4/203.0.113.7/tcp/4001',
       signal: AbortSignal.timeout(10_000),
     });
     await client.stop();

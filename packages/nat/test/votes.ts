@@ -107,7 +107,7 @@ export class Votes {
       ask: async ({ peerId, address }) => {
         this.asked.push(peerId);
         const kind = this.peers.get(peerId)?.says(address) ?? 'silent';
-        await new Promise<void>((resolve) => this.clock.setTimeout(resolve, delaysMs[kind]));
+        await new Promise<void>((resolve) => this.clock.setTimeout(() => resolve(), delaysMs[kind]));
         return kind === 'silent' ? { kind, reason: 'a test' } : { kind };
       },
       confirm: (address) => this.announced.add(address),

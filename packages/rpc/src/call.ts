@@ -77,7 +77,7 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
   /** @param end told how it went on and how it ended, once */
   constructor(runtime: RpcRuntime, asked: Asked & { readonly plan: CallPlan<Result> }, end: CallEnd) {
     const { requestId, peerId, call, plan } = asked;
-    const { clock, config } = runtime;
+    const { clock, config, peers } = runtime;
     this.requestId = requestId;
     this.outcome = this.#settled.promise;
     this.startedAt = clock.now();
@@ -92,8 +92,9 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     this.#limits = timeLimits(config, call);
     const { signal } = this.#controller;
     this.#strategy = strategy;
-    const makeRoom = roomMaker(runtime, { leftMs: () => this.#leftMs, signal });
-    this.#moves = new CallMoves({ peers: runtime.peers, plan, peerId, strategy, signal, makeRoom });
+    const makeRoom = roomMaker(runtime, { leftMs: () => this.#leftMs, signal, body: plan.first?.body });
+    const mayComeBack = call.retry === undefined;
+    this.#moves = new CallMoves({ peers, plan, peerId, strategy, signal, makeRoom, mayComeBack });
     const { timeoutMs } = this.#limits;
     this.#life = runtime.retries.start({ requestId, peerId, method: plan.method, timeoutMs, strategy }, this);
   }
@@ -216,7 +217,7 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     const { last } = this.#answer;
     const executor = this.#runtime.verifier?.addressOf(peerId) ?? zeroAddress;
     const stretch = last?.peerId === peerId ? last : new Stretch(peerId, executor, this.#answer.prefix);
-    return { answer: this.#answer, stretch, proof: reader.proof };
+    return { answer: this.#answer, stretch, reader };
   }
 
   extra(): string | undefined {

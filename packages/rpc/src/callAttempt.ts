@@ -1,4 +1,4 @@
-import type { AnswerProof } from './internal/answerProof.ts';
+import type { StreamReader } from './internal/answerReaders.ts';
 import type { StitchedAnswer, Stretch } from './internal/stitchedAnswer.ts';
 import { RpcError } from './errors.ts';
 import { answersDifferently } from './internal/facts.ts';
@@ -9,7 +9,7 @@ import type { Answer, AnswerChunk } from './types.ts';
 export interface Contribution {
   readonly answer: StitchedAnswer;
   readonly stretch: Stretch;
-  readonly proof: AnswerProof;
+  readonly reader: StreamReader;
 }
 
 /** One time that a request is made of one peer. */
@@ -55,8 +55,10 @@ export class Attempt<Result = unknown> {
 
   /** Notes in the answer what is proven by now. */
   settle(): void {
-    const { stretch, proof } = this.#contribution ?? {};
-    if (proof !== undefined) stretch?.prove(proof.proven);
+    const { stretch, reader } = this.#contribution ?? {};
+    if (stretch === undefined || reader === undefined) return;
+    stretch.prove(reader.proof.proven);
+    stretch.saidBytes = Math.max(stretch.saidBytes, reader.saidBytes);
   }
 
   /** What is wrong with a proven answer: it is not what was shown of it. */

@@ -29,9 +29,10 @@ interface Given {
   readonly strategy?: RetryStrategy;
   readonly plan?: object;
   readonly makeRoom?: (peerId: string, bytes: number) => Promise<boolean>;
+  readonly mayComeBack?: boolean;
 }
 
-function movesOf({ alternatives, config = {}, strategy = {}, plan = {}, makeRoom }: Given = {}) {
+function movesOf({ alternatives, config = {}, strategy = {}, plan = {}, makeRoom, mayComeBack }: Given = {}) {
   const clock = new VirtualClock();
   const random = seededRandom('moves');
   const peers = new CallPeers(resolveRpcConfig(config), {
@@ -56,6 +57,7 @@ function movesOf({ alternatives, config = {}, strategy = {}, plan = {}, makeRoom
     strategy: resolveRetry({ maxAttempts: 100, ...strategy }),
     signal: controller.signal,
     makeRoom,
+    ...(mayComeBack !== undefined && { mayComeBack }),
   });
   /** Asks whoever is to be asked, lets it fail, and says who is next. */
   const fails = async (error: RpcError): Promise<[object | undefined, string | undefined]> => {
@@ -70,6 +72,7 @@ function movesOf({ alternatives, config = {}, strategy = {}, plan = {}, makeRoom
     const stretch =
       last?.peerId === peerId ? last : new Stretch(peerId, `0x${peerId}` as EvmAddress, answer.prefix);
     stretch.text += text;
+    stretch.saidBytes += text.length;
     stretch.tokens++;
     answer.add(stretch);
   };
@@ -331,16 +334,33 @@ describe('a request whose answer a relay would have cut', () => {
     return { asked, makeRoom };
   }
 
-  test('is asked again of the same peer at once, when there is room, for ever more of it', async () => {
-    const { asked, makeRoom } = room(true, true);
+  test('is asked again of the same peer at once, when there is room for what it has said and some more', async () => {
+    const { asked, makeRoom } = room(true, true, true);
     const { fails, shows } = movesOf({ makeRoom, alternatives: listed('b') });
-    shows('a', 'x'.repeat(1_000));
-    expect(await fails(cut)).toEqual([{ isElsewhere: true, leastDelayMs: 0 }, 'a']);
-    expect(await fails(cut)).toEqual([{ isElsewhere: true, leastDelayMs: 0 }, 'a']);
+    for (const count of [40_000, 30_000, 0]) {
+      if (count > 0) shows('a', 'x'.repeat(count));
+      expect(await fails(cut)).toEqual([{ isElsewhere: true, leastDelayMs: 0 }, 'a']);
+    }
     expect(asked).toEqual([
-      ['a', 2_000 + 65_536],
-      ['a', 2_000 + 2 * 65_536],
+      ['a', 40_000 + 16_384],
+      ['a', 70_000 + 16_384],
+      ['a', 70_000 + 4 * 16_384],
     ]);
+  });
+
+  test('is asked again once beyond its attempts when nobody retries, and for no retry of others', async () => {
+    const { asked, makeRoom } = room(true, true);
+    const once = { strategy: { maxAttempts: 1 }, config: { retryRatio: 0, retryBurst: 0 } };
+    const { fails, moves } = movesOf({ ...once, makeRoom, mayComeBack: true });
+    expect((await fails(cut))[1]).toBe('a');
+    expect(await fails(failed('REQUEST_LOST'))).toEqual([undefined, undefined]);
+    expect(moves.worst).toBe(cut);
+    expect(asked).toHaveLength(1);
+    const again = movesOf({ ...once, ...room(true, true), mayComeBack: true });
+    expect((await again.fails(cut))[1]).toBe('a');
+    expect(await again.fails(cut)).toEqual([undefined, undefined]);
+    const other = movesOf({ ...once, makeRoom, mayComeBack: true });
+    expect(await other.fails(busy)).toEqual([undefined, undefined]);
   });
 
   test('goes elsewhere when there is none, or ends', async () => {

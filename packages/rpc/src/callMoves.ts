@@ -17,10 +17,12 @@ export interface MovesConfig {
   readonly signal: AbortSignal;
   /** Has room made to a peer whose answer a relay would have cut. Never rejects. @default there is none to be made */
   readonly makeRoom?: ((peerId: string, bytes: number) => Promise<boolean>) | undefined;
+  /** Whether a peer whose answer a relay would have cut is asked once more when there is room, beyond all attempts. @default false */
+  readonly mayComeBack?: boolean;
 }
 
 /** What is wanted beside what a peer has to say again, when a relay would have cut its answer, in bytes. */
-const moreRoomBytes = 64 * 1024;
+const moreRoomBytes = 16 * 1024;
 
 /** How a call goes on after a failure. */
 export interface Move {
@@ -46,10 +48,15 @@ export class CallMoves {
   #room: { readonly peerId: string; readonly isMade: Promise<boolean> } | undefined;
   #worst: RpcError | undefined;
   #failures = 0;
+  #mayComeBack: boolean;
+  /** How much had been said when room was made last, and how often it was no more than the time before. */
+  #saidBytes: number | undefined;
+  #inVain = 0;
 
   constructor(config: MovesConfig) {
     this.#config = config;
     this.#target = config.peerId;
+    this.#mayComeBack = config.mayComeBack === true;
   }
 
   /** Who is asked now, or was asked last. */
@@ -74,6 +81,8 @@ export class CallMoves {
     // The nonce of what cannot be signed again here was used up: that says nothing of why it failed.
     const isOwnReplay = RpcError.is(error, 'SIGNATURE_REFUSED') && error.data.reason === 'REPLAYED';
     if (this.#worst !== undefined && isOwnReplay) return;
+    // What came too late for the rest was cut before.
+    if (RpcError.is(error, 'REQUEST_LOST') && this.#isCut(this.#worst, peerId)) return;
     if (this.#worst === undefined || kindOf(error).mayHaveRun || !kindOf(this.#worst).mayHaveRun)
       this.#worst = error;
   }
@@ -84,7 +93,11 @@ export class CallMoves {
     const { strategy, plan, peers } = this.#config;
     const { again, mayHaveRun } = kindOf(error);
     const isSpent = ++this.#failures >= strategy.maxAttempts;
-    if (again === 'never' || isSpent || (mayHaveRun && !plan.isRepeatable)) return undefined;
+    const isRoomWanted = this.#wantsRoom(error, peerId, answer);
+    // What the peer has kept costs nothing once more.
+    const isFree = isSpent && isRoomWanted && this.#mayComeBack;
+    if (isSpent && !isFree) return undefined;
+    if (again === 'never' || (mayHaveRun && !plan.isRepeatable)) return undefined;
     const hasText = answer.last !== undefined;
     const mayMove = hasText
       ? strategy.failover === 'resume' && plan.canContinue && error.code !== 'SIGNATURE_INVALID'
@@ -92,9 +105,9 @@ export class CallMoves {
     const other = mayMove ? peers.find(this.#query()) : undefined;
     const here = this.#repeatable(answer, mayMove);
     const canSearch = mayMove && other === undefined && peers.hasAlternatives;
-    const isRoomWanted = this.#wantsRoom(error, peerId, answer);
     const isNobody = other === undefined && here === undefined && !canSearch && !isRoomWanted;
-    if (isNobody || !peers.budget.take()) return undefined;
+    if (isNobody || !(isFree || peers.budget.take())) return undefined;
+    if (isFree) this.#mayComeBack = false;
     this.#room = isRoomWanted ? { peerId, isMade: this.#makeRoom(peerId, answer) } : undefined;
     this.#target = other;
     this.#fallback = here;
@@ -174,14 +187,19 @@ export class CallMoves {
   /** Whether the peer would go on with what a relay would have cut: it has kept what it said. */
   #wantsRoom(error: RpcError, peerId: string, { last }: StitchedAnswer): boolean {
     const { makeRoom, plan } = this.#config;
-    const isCut = RpcError.is(error, 'RELAY_LIMIT') && error.data.by === 'the peer';
     const canGiveIt = last === undefined || last.peerId === peerId;
-    return isCut && canGiveIt && plan.isRepeatable && makeRoom !== undefined;
+    return this.#isCut(error, peerId) && canGiveIt && plan.isRepeatable && makeRoom !== undefined;
+  }
+
+  #isCut(error: RpcError | undefined, peerId: string): boolean {
+    return RpcError.is(error, 'RELAY_LIMIT') && error.data.by === 'the peer' && error.data.peerId === peerId;
   }
 
   #makeRoom(peerId: string, { last }: StitchedAnswer): Promise<boolean> {
-    // Around a short text stands as much again.
-    const bytes = 2 * (last?.text.length ?? 0) + moreRoomBytes * this.#failures;
+    const { saidBytes = 0 } = last ?? {};
+    this.#inVain = this.#saidBytes !== undefined && saidBytes <= this.#saidBytes ? this.#inVain + 1 : 0;
+    this.#saidBytes = saidBytes;
+    const bytes = saidBytes + moreRoomBytes * 4 ** this.#inVain;
     return this.#config.makeRoom?.(peerId, bytes) ?? Promise.resolve(false);
   }
 

@@ -1,6 +1,7 @@
 import { orAbort } from '@lloom/core';
 import { RpcError } from './errors.ts';
 import type { Carrier } from './internal/exchange.ts';
+import { roomMs } from './internal/relayRoom.ts';
 import type { RpcRuntime } from './runtime.ts';
 import type { RequestId } from './types.ts';
 
@@ -10,8 +11,6 @@ const maxHeadBytes = 8 * 1024;
 const answerBytes = 16 * 1024;
 /** A connection that carries less is left behind when the peer has refused something on it, in bytes. */
 const spentBytes = 64 * 1024;
-/** How long room is waited for, in ms: another connection through a relay, or a direct one that both sides agree on. */
-const roomMs = 10_000;
 /** The same for a request that can be sent without. */
 const wishMs = 5_000;
 /** Of the time that a request has left, what it may wait for room: the rest is for its answer. */
@@ -42,6 +41,11 @@ interface Want {
 /** What a request fails with that a relay would cut, and of which nothing was sent; `undefined`: it gets through. */
 export function shortageOf(runtime: RpcRuntime, request: RoomRequest): RpcError | undefined {
   return wantOf(runtime, request, 0)?.shortage;
+}
+
+/** Whether a relay may cut an answer of that peer, and more room may be made then. */
+export function mayOutgrow({ relayBudget }: RpcRuntime, peerId: string): boolean {
+  return relayBudget?.makeRoom !== undefined && relayBudget.bytesLeft(peerId) !== undefined;
 }
 
 /** Whether room is to be made before a request is sent. Pings are answered by a few bytes. */
@@ -107,20 +111,30 @@ function wantOf(
   return { bytes: least + underWay, shortage };
 }
 
-/** Remembers what a peer has said of the way to it, as long as that is the same. Gives the error back. */
-export function noteShortage({ carriers }: RpcRuntime, error: RpcError): RpcError {
-  const carrier = RpcError.is(error, 'RELAY_LIMIT') ? carriers.find(error.data.peerId) : undefined;
-  if (carrier !== undefined) carrier.isSpent = true;
+/** Remembers what a peer has said of the way to it. Gives the error back. */
+export function noteShortage(carrier: Carrier | undefined, error: RpcError): RpcError {
+  if (carrier !== undefined && RpcError.is(error, 'RELAY_LIMIT')) carrier.isSpent = true;
   return error;
 }
 
-/** What makes room to peers for one request. Never rejects. `undefined`: nobody can. */
+/**
+ * What makes room to peers for a request that is made again, and for so many bytes of its answer. Never rejects. `undefined`:
+ * nobody can.
+ */
 export function roomMaker(
   runtime: RpcRuntime,
-  times: RoomTimes,
+  { body, ...times }: RoomTimes & { readonly body: Uint8Array | undefined },
 ): ((peerId: string, bytes: number) => Promise<boolean>) | undefined {
-  if (runtime.relayBudget?.makeRoom === undefined) return undefined;
-  return (peerId, bytes) => makeRoom(runtime, { peerId, bytes, mostMs: roomMs }, times);
+  const { relayBudget, carriers } = runtime;
+  if (relayBudget?.makeRoom === undefined) return undefined;
+  const requestBytes = (body?.length ?? 0) + maxHeadBytes;
+  return (peerId, answer) => {
+    const carrier = carriers.find(peerId);
+    // The same way would be refused once more, however much it seems to carry.
+    const known = carrier?.isSpent === true ? relayBudget.bytesLeft(peerId, carrier.connectionId) : undefined;
+    const bytes = Math.max(requestBytes + answer, known === undefined ? 0 : known + answerBytes);
+    return makeRoom(runtime, { peerId, bytes, mostMs: roomMs }, times);
+  };
 }
 
 async function makeRoom(

@@ -4,6 +4,7 @@ import type { PeerId } from '@libp2p/interface';
 import { Call } from './call.ts';
 import { planCustom, planStreamed, planUnary, planUnsigned, type CallPlan } from './callPlan.ts';
 import { resolveCall, resolveMetadata } from './config.ts';
+import { mayOutgrow } from './callRoom.ts';
 import { RpcError } from './errors.ts';
 import type { RpcEvents } from './events.ts';
 import { peerText } from './internal/given.ts';
@@ -193,7 +194,8 @@ export class Calls {
   #place(asked: Asked, method = 'llmRequest'): { readonly asked: Asked; readonly isPlain: boolean } {
     const { middleware, peers } = this.#runtime;
     const { retry, hedge } = asked.call;
-    const isSimple = retry === undefined && hedge === undefined && middleware.length === 0;
+    const isOnce = retry === undefined && hedge === undefined && middleware.length === 0;
+    const isSimple = isOnce && !(method === 'llmRequest' && mayOutgrow(this.#runtime, asked.peerId));
     return { asked, isPlain: isSimple && peers.tryEnter(asked.peerId, method) };
   }
 

@@ -127,7 +127,7 @@ export interface RpcConfig {
   readonly maxKeptAnswerBytes?: number;
   /**
    * How long a request is worked on after its connection was lost, in ms, for a client that comes back with the same key. A
-   * client that cancels does not come back.
+   * client that cancels does not come back. One that was told `RELAY_LIMIT` has 12 s at least, to make room; with 0 nobody has.
    * @default 5_000 - a reconnect over a bad network
    */
   readonly rejoinTimeoutMs?: number;

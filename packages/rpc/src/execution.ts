@@ -11,6 +11,7 @@ import { mostLeft, refuseRest } from './internal/followers.ts';
 import type { Departure, Followed, Follower } from './internal/following.ts';
 import { inboundCall, throughInbound } from './internal/inboundMiddleware.ts';
 import type { Question } from './internal/outcomes.ts';
+import { rejoinMsOf } from './internal/relayRoom.ts';
 import { isIterable } from './internal/results.ts';
 import type { Slots, SlotWaiter } from './internal/slots.ts';
 import { Source } from './internal/source.ts';
@@ -229,8 +230,7 @@ export class Execution
 
   /** Resolves with how it ended. */
   #ended(): Promise<string> {
-    const { isActive, state } = this.#life;
-    if (!isActive) return Promise.resolve(state);
+    if (!this.#life.isActive) return Promise.resolve(this.#life.state);
     return (this.#end ??= Promise.withResolvers()).promise;
   }
 
@@ -304,7 +304,7 @@ export class Execution
   /** Nobody follows, and somebody may come back. */
   #detach(): void {
     const { config, clock } = this.#runtime;
-    const leftMs = Math.min(config.rejoinTimeoutMs, this.#deadlineMs - clock.elapsed());
+    const leftMs = Math.min(rejoinMsOf(config, this.#joining), this.#deadlineMs - clock.elapsed());
     const canRejoin = this.task.question !== undefined && this.#life.state === 'running';
     if (!canRejoin) this.#life.send(events.cancel);
     else if (leftMs <= 0 || (this.#saidAtMs !== undefined && !this.record.isWhole))

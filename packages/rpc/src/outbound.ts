@@ -51,6 +51,7 @@ export class OutboundRequest<Result = unknown>
   #signal: AbortSignal | undefined;
   #controller: AbortController | undefined;
   #sent: SentRequest | undefined;
+  #carrier: Carrier | undefined;
   #stall: StallWatch | undefined;
   #result: { readonly value: Result } | undefined;
   #error: RpcError | undefined;
@@ -70,13 +71,10 @@ export class OutboundRequest<Result = unknown>
     this.#limits = timeLimits(config, call);
     const { timeoutMs, firstByteTimeoutMs } = this.#limits;
     runtime.usage.began(peerId);
-    const hasWay = runtime.carriers.find(peerId) !== undefined;
     // A timer less for who need not dial.
-    const dialTimeoutMs = hasWay ? 0 : this.#limits.dialTimeoutMs;
-    this.#life = runtime.requests.start(
-      { requestId, peerId, timeoutMs, dialTimeoutMs, firstByteTimeoutMs },
-      this,
-    );
+    const dialTimeoutMs = runtime.carriers.find(peerId) === undefined ? this.#limits.dialTimeoutMs : 0;
+    const times = { timeoutMs, dialTimeoutMs, firstByteTimeoutMs };
+    this.#life = runtime.requests.start({ requestId, peerId, ...times }, this);
   }
 
   get id(): string {
@@ -275,6 +273,7 @@ export class OutboundRequest<Result = unknown>
   }
 
   #send(carrier: Carrier): void {
+    this.#carrier = carrier;
     this.#sent = carrier.send(this, this);
     // It may have broken meanwhile.
     if (!this.#life.isActive) this.#sent.cancel();
@@ -307,7 +306,7 @@ export class OutboundRequest<Result = unknown>
   }
 
   #refuse(message: Uint8Array): never {
-    throw noteShortage(this.#runtime, saidError(decodeErrorFrame(message), this.#context()));
+    throw noteShortage(this.#carrier, saidError(decodeErrorFrame(message), this.#context()));
   }
 
   /** Takes the end of the answer. A promise when there is something to prove first. */

@@ -147,7 +147,7 @@ describe('through a relay', () => {
     expect(told.slice(0, -1).join('')).toBe('x'.repeat(10_000));
     expect(hand.segmentsOf(id)).toMatchObject([{ index: 0, tokens: 10, outboundTokens: 10 }]);
     // Nobody comes back for the rest.
-    await network.runFor(5_000);
+    await network.runFor(12_000);
     executor.expectNothingLeft();
   });
 

@@ -1,6 +1,6 @@
 import { test } from '@lloom/simkit/vitest';
 import { describe, expect } from 'vitest';
-import type { RelayBudget, RpcError } from '../src/index.ts';
+import type { CallConfig, RelayBudget, RpcError } from '../src/index.ts';
 import { ask, counted, createByHand } from './byHand.ts';
 import { question } from './nodes.ts';
 import { createPair, pause, readAll, ways, whole } from './simulation.ts';
@@ -128,15 +128,97 @@ describe('a connection that is nearly used up', () => {
         asker: { relayBudget: relay.budget },
         executor: { relayBudget: { bytesLeft: () => 20_000 }, serve: () => whole(answers.shift()!) },
       });
-      const request = async () =>
-        asker.rpc.request(executor.peerId, await question(asker.identity, executor.identity, small));
-      expect(await network.run(request().catch((error: unknown) => error))).toMatchObject({
+      const request = async (config?: CallConfig) =>
+        asker.rpc.request(executor.peerId, await question(asker.identity, executor.identity, small), config);
+      const once = { retry: { maxAttempts: 1 } };
+      expect(await network.run(request(once).catch((error: unknown) => error))).toMatchObject({
         code: 'RELAY_LIMIT',
       });
       expect(relay.asked).toHaveLength(0);
       const { response } = await network.run(request());
       expect(response.payload.content).toBe('read');
       expect(relay.asked).toHaveLength(asked);
+    });
+});
+
+describe('an answer that a relay would have cut, without a retry', () => {
+  const inPieces = async function* () {
+    for (let count = 0; count < 6; count++) yield `${count}`.repeat(10_000);
+  };
+  const text = ['0', '1', '2', '3', '4', '5'].map((piece) => piece.repeat(10_000)).join('');
+
+  for (const [what, serve] of [
+    ['in one piece', () => whole(text)],
+    ['in pieces', inPieces],
+  ] as const)
+    for (const afterMs of [0, 8_000])
+      test(`comes whole when room is made within ${afterMs} ms, and is run once: ${what}`, async ({
+        createNetwork,
+      }) => {
+        let bytesLeft: number | undefined = 50_000;
+        const { calls, serve: handler } = counted(serve);
+        const relay = narrow(
+          async () => {
+            await pause(afterMs);
+            bytesLeft = undefined;
+            return true;
+          },
+          () => 50_000,
+        );
+        const { network, asker, executor } = await createPair(createNetwork, {
+          asker: { relayBudget: relay.budget },
+          executor: {
+            relayBudget: { bytesLeft: () => bytesLeft },
+            rejoinTimeoutMs: 5_000,
+            serve: handler,
+          },
+        });
+        const message = await question(asker.identity, executor.identity);
+        const answer = asker.rpc.stream(executor.peerId, message);
+        expect(await network.run(readAll(answer))).toBe(text);
+        expect([calls.count, relay.asked.length]).toEqual([1, 1]);
+        await network.runFor(5_000);
+        asker.expectNothingLeft();
+        executor.expectNothingLeft();
+      });
+
+  test('comes by a plain request as well, and is run once', async ({ createNetwork }) => {
+    let bytesLeft: number | undefined = 50_000;
+    const { calls, serve } = counted(() => whole(text));
+    const relay = narrow(
+      async () => {
+        bytesLeft = undefined;
+        return true;
+      },
+      () => 50_000,
+    );
+    const { network, asker, executor } = await createPair(createNetwork, {
+      asker: { relayBudget: relay.budget },
+      executor: { relayBudget: { bytesLeft: () => bytesLeft }, rejoinTimeoutMs: 5_000, serve },
+    });
+    const message = await question(asker.identity, executor.identity);
+    const { response } = await network.run(asker.rpc.request(executor.peerId, message));
+    expect([response.payload.content, calls.count]).toEqual([text, 1]);
+    // Another way than the one that was refused, and a better one.
+    expect(relay.asked.map(([bytes]) => bytes > 50_000 + 10_000)).toEqual([true]);
+  });
+
+  for (const isMade of [false, true])
+    test(`ends with that when ${isMade ? 'it is too little once more' : 'there is no room'}`, async ({
+      createNetwork,
+    }) => {
+      const relay = narrow(
+        () => Promise.resolve(isMade),
+        () => 50_000,
+      );
+      const { network, asker, executor } = await createPair(createNetwork, {
+        asker: { relayBudget: relay.budget },
+        executor: { relayBudget: { bytesLeft: () => 50_000 }, serve: () => whole(text) },
+      });
+      const message = await question(asker.identity, executor.identity);
+      const failing = asker.rpc.request(executor.peerId, message).catch((error: unknown) => error);
+      expect(await network.run(failing)).toMatchObject({ code: 'RELAY_LIMIT', data: { by: 'the peer' } });
+      expect(relay.asked).toHaveLength(1);
     });
 });
 
@@ -152,7 +234,7 @@ describe('an answer that its client does not come back for', () => {
       relayBudget,
     });
     const first = hand.ask(await ask(asker.identity, executor.identity));
-    await network.runFor(6_000);
+    await network.runFor(13_000);
     expect(hand.told(first)).toEqual(['RELAY_LIMIT']);
     executor.expectNothingLeft();
     bytesLeft = 100_000;
@@ -172,7 +254,7 @@ describe('an answer that its client does not come back for', () => {
     const relayBudget = { bytesLeft: () => bytesLeft };
     const { network, executor, asker, hand } = await createByHand(createNetwork, { serve, relayBudget });
     const first = hand.ask(await ask(asker.identity, executor.identity));
-    await network.runFor(6_000);
+    await network.runFor(13_000);
     expect(hand.told(first)).toEqual(['first ', 'RELAY_LIMIT']);
     bytesLeft = 100_000;
     const again = hand.ask(await ask(asker.identity, executor.identity));

@@ -11,7 +11,7 @@ function begin() {
   const clock = new HandClock();
   const known = new KnownPeers(clock, beliefMs);
   const hear = (peerId: string, config: DescriptorConfig = {}, source: Source = 'asked'): void =>
-    known.note(provenOf(peerId, { timestampMs: clock.now(), ...config }), source);
+    void known.note(provenOf(peerId, { timestampMs: clock.now(), ...config }), source);
   const live = (): string[] => known.live().map(({ peerId }) => peerId);
   const dormant = (): string[] => known.dormant().map(({ peerId }) => peerId);
   return { clock, known, hear, live, dormant };

@@ -1,5 +1,5 @@
 import type { Connection } from '@libp2p/interface';
-import { errorText, safe, toPeerId } from '@lloom/core';
+import { errorText, LloomError, safe, toPeerId } from '@lloom/core';
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 
 import { NatError } from '../errors.ts';
@@ -58,11 +58,14 @@ class Libp2pCircuits implements CircuitNetwork {
     try {
       await this.#reach(way, call);
     } catch (error) {
+      if (isRefusal(error)) throw refused(relay, error);
       throw fail(`the relay cannot be reached: ${errorText(error)}`, error);
     }
     try {
       return this.#wrap(await this.#open(way, call));
     } catch (error) {
+      if (NatError.is(error)) throw error;
+      if (isRefusal(error)) throw refused(peerId, error);
       throw fail(reasonOf(error), error);
     }
   }
@@ -117,16 +120,31 @@ class Libp2pCircuits implements CircuitNetwork {
    * One more connection. Beside one that is there it is dialled by the transport itself: whoever joins the dial in libp2p's queue
    * ends what comes of it as a duplicate, and one that is in the queue already would try dead addresses first.
    */
-  async #open(way: CircuitWay, { signal }: DialCall): Promise<Connection> {
+  async #open(way: CircuitWay, call: DialCall): Promise<Connection> {
     const { connectionGater, connectionManager, transportManager } = this.#components;
-    const [target, peer] = [await this.#target(way), toPeerId(way.peerId)];
+    const peer = toPeerId(way.peerId);
+    if ((await connectionGater.denyDialPeer?.(peer)) === true) return this.#openRefused(way, call);
+    const { signal } = call;
+    const target = await this.#target(way);
     const isDialing = connectionManager.getDialQueue().some(({ peerId }) => peerId?.equals(peer) === true);
-    if (isDialing || connectionManager.getConnections(peer).length > 0) {
-      if ((await connectionGater.denyDialPeer?.(peer)) === true) throw new Error('the gater denies the peer');
+    if (isDialing || connectionManager.getConnections(peer).length > 0)
       return transportManager.dial(target, { signal });
-    }
     // An unlimited one to the peer may be another relay's.
     return connectionManager.openConnection(target, { signal, force: true, priority: dialPriority });
+  }
+
+  /** One to a peer that this node keeps away from: only the user may want it all the same, which the dialer knows. */
+  async #openRefused({ peerId, address }: CircuitWay, call: DialCall): Promise<Connection> {
+    const { dialer } = this.#ports;
+    const error = new NatError('PEER_REFUSED', { peerId, reason: 'its gater denies the peer' });
+    if (dialer === undefined || call.toldBy !== 'user') throw error;
+    await dialer.dial(peerId, [address], call);
+    const open = this.#components.connectionManager
+      .getConnections(toPeerId(peerId))
+      .filter(({ status }) => status === 'open');
+    const [opened] = open.toSorted((a, b) => b.timeline.open - a.timeline.open);
+    if (opened === undefined) throw error;
+    return opened;
   }
 
   /**
@@ -204,13 +222,26 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   [/RESOURCE_LIMIT_EXCEEDED|status 201/, 'the relay carries as many connections as it may'],
   [/CONNECTION_FAILED|status 203/, 'the relay cannot get through to the peer'],
   [/UnsupportedProtocolError/, 'the peer in between does not relay'],
-  [/DialDeniedError|the gater denies/, 'this node refuses the peer or the address'],
   [/NoValidAddressesError/, 'no transport for relays is there'],
   [/TimeoutError|AbortError/, 'there was no answer in time'],
 ];
 
+/** What this node says of whom it does not dial: `@lloom/peers` in its own words, and libp2p of any gater. */
+const refusals = ['BANNED', 'PEER_REFUSED', 'ADDRESS_REFUSED'];
+
+const isRefusal = (error: unknown): boolean =>
+  LloomError.isLloomError(error)
+    ? refusals.includes(error.code)
+    : error instanceof Error && error.name === 'DialDeniedError';
+
+function refused(peerId: string, cause: unknown): NatError {
+  const reason = errorText(cause).replace(/^Cannot dial [^:]*: /, '');
+  return new NatError('PEER_REFUSED', { peerId, reason }, { cause });
+}
+
 function reasonOf(error: unknown): string {
-  const all = error instanceof AggregateError ? [error, ...(error.errors as unknown[])] : [error];
+  const cause = LloomError.isLloomError(error) ? (error.cause ?? error) : error;
+  const all = cause instanceof AggregateError ? [cause, ...(cause.errors as unknown[])] : [cause];
   const text = all.map((one) => (one instanceof Error ? `${one.name}: ${one.message}` : '')).join('; ');
   return reasons.find(([pattern]) => pattern.test(text))?.[1] ?? errorText(error);
 }

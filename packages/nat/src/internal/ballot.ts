@@ -131,10 +131,8 @@ export class Ballot {
     const voterOf = votersOf(able);
     const heard = new Set(this.#ofRound().map(({ server }) => voterOf(server)));
     // Who said nothing is asked again where nobody has said anything.
-    const silent = (peerId: string): boolean => this.#asked.has(peerId) && this.isTried;
-    const left = able.filter(
-      (each) => !this.#refused.has(each.peerId) && !silent(each.peerId) && !this.#spoke.has(each.peerId),
-    );
+    const done = [this.#refused, this.#waiting, this.isTried ? this.#asked : this.#spoke];
+    const left = able.filter(({ peerId }) => !done.some((peers) => peers.has(peerId)));
     const provers = heard.size > 0 ? left.filter(({ peerId }) => this.#words.get(peerId)?.isReached) : [];
     return provers.length > 0 ? provers : left.filter((each) => !heard.has(voterOf(each)));
   }

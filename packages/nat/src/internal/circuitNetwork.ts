@@ -35,7 +35,7 @@ export interface CircuitNetwork {
   /**
    * Opens one more connection. Others that dial the peer meanwhile neither hold it up nor end it.
    *
-   * @throws {NatError} `RELAY_DIAL_FAILED`
+   * @throws {NatError} `RELAY_DIAL_FAILED`, `PEER_REFUSED`
    */
   dial(way: CircuitWay, call: DialCall): Promise<CircuitConnection>;
   /** Tells of connections that open, until the returned function is called. */

@@ -1,5 +1,19 @@
 import type { StaysRelayedReason, UpgradeWay } from '../types.ts';
 
+/** What the way of one peer starts with. */
+export interface UpgradeInput {
+  readonly peerId: string;
+  readonly isEnabled: boolean;
+  /** Whether the peer has opened the relayed connection: this node acts then, and else the peer. */
+  readonly isLead: boolean;
+  /** How long it waits before it begins, unless it is told to sooner. */
+  readonly patienceMs: number;
+  /** Attempts in a row that came to nothing, with the connections before this one. */
+  readonly attempt: number;
+  /** Where the series of jitters begins. */
+  readonly seed: number;
+}
+
 /** What happens to a peer that can be reached through a relay. */
 export type UpgradeEvent =
   /** There is room for one more attempt. */

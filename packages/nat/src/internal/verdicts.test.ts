@@ -92,7 +92,7 @@ describe('what is said of an address', () => {
     ['four noes and a proof', 'a- b+ c- d- e-', 9, 'failed'],
     ['a no, and nothing of all others', 'a- b? c? d? e? f? g? h?', 9, 'failed'],
   ];
-  it.each(rows)('%s', (_, words, among, expected) => {
+  it.each(rows)('%s', (...[, words, among, expected]) => {
     const { verdicts, say, meet } = begun(candidate('one'));
     meet(among);
     const kinds = { '+': 'reachable', '-': 'unreachable', '?': 'silent' } as const;

@@ -325,7 +325,7 @@ describe('a reservation', () => {
 
   it('needs its effects from the service', async () => {
     const withConnect = reservationMachine.provide({
-      actors: { connect: fromPromise(async () => undefined) },
+      actors: { connect: fromPromise(async (): Promise<void> => undefined) },
     });
     for (const [machine, missing] of [
       [reservationMachine, 'connect'],

@@ -1,23 +1,15 @@
 import { draw, retryDelay, type RetryPolicy } from '@lloom/core';
 import { assign, emit, fromPromise, setup } from 'xstate';
-import type { Agreed, Punched, UpgradeEmitted, UpgradeEvent } from '../internal/upgradeEvents.ts';
+import type {
+  Agreed,
+  Punched,
+  UpgradeEmitted,
+  UpgradeEvent,
+  UpgradeInput,
+} from '../internal/upgradeEvents.ts';
 import type { StaysRelayedReason, UpgradeWay } from '../types.ts';
 
-export type { Agreed, Punched, UpgradeEmitted, UpgradeEvent };
-
-/** What the way of one peer starts with. */
-export interface UpgradeInput {
-  readonly peerId: string;
-  readonly isEnabled: boolean;
-  /** Whether the peer has opened the relayed connection: this node acts then, and else the peer. */
-  readonly isLead: boolean;
-  /** How long it waits before it begins, unless it is told to sooner. */
-  readonly patienceMs: number;
-  /** Attempts in a row that came to nothing, with the connections before this one. */
-  readonly attempt: number;
-  /** Where the series of jitters begins. */
-  readonly seed: number;
-}
+export type { Agreed, Punched, UpgradeEmitted, UpgradeEvent, UpgradeInput };
 
 interface UpgradeContext extends UpgradeInput {
   /** Punches of this attempt. */

@@ -2,8 +2,9 @@ import { decodeAnswerChunk, decodeAnswerEnd, type EndFrame, type ResponseMessage
 import { RpcError } from '../errors.ts';
 import type { Answer, AnswerChunk, Codec, PartialAnswer, RequestId } from '../types.ts';
 import type { AnswerProof } from './answerProof.ts';
-import { valueOf } from './results.ts';
 import { ownBytes } from './ownBytes.ts';
+import { costOfMessageBytes } from './relayRoom.ts';
+import { valueOf } from './results.ts';
 
 /** Makes what a caller gets out of the messages of an answer. */
 export interface AnswerReader<Result> {
@@ -78,6 +79,7 @@ export class ResponseReader implements AnswerReader<ResponseMessage> {
 export class StreamReader implements AnswerReader<Answer> {
   readonly proof: AnswerProof;
   readonly #request: RequestRef;
+  #bytes = 0;
 
   constructor(request: RequestRef, proof: AnswerProof) {
     this.#request = request;
@@ -88,7 +90,13 @@ export class StreamReader implements AnswerReader<Answer> {
     return this.proof.soFar;
   }
 
+  /** What all chunks take on their way, in bytes. */
+  get saidBytes(): number {
+    return this.#bytes;
+  }
+
   chunk(message: Uint8Array): AnswerChunk | Promise<AnswerChunk> {
+    this.#bytes += message.length + costOfMessageBytes;
     return this.proof.add(decodeAnswerChunk(message));
   }
 

@@ -1,5 +1,26 @@
 import { Refusal } from '../errors.ts';
 
+/** How long room is waited for, in ms: another connection through a relay, or a direct one that both sides agree on. */
+export const roomMs = 10_000;
+
+/** What a client needs beside that to come back, in ms. */
+const returnMs = 2_000;
+
+/**
+ * How long an answer waits for its client to come back, in ms.
+ *
+ * @param joining there when the client was told that there is no room: it makes some first
+ */
+export function rejoinMsOf(
+  { rejoinTimeoutMs }: { readonly rejoinTimeoutMs: number },
+  joining: object | undefined,
+): number {
+  return joining === undefined ? rejoinTimeoutMs : Math.max(rejoinTimeoutMs, roomMs + returnMs);
+}
+
+/** What a message of an answer costs when it is said once more, beside its bytes. */
+export const costOfMessageBytes = 16;
+
 /** What connections add to what they carry, at most: a five-hundredth, and some for what they say of themselves. */
 function withFrames(bytes: number): number {
   return bytes + Math.ceil(bytes / 512) + 512;

@@ -12,6 +12,8 @@ export class Stretch {
   /** What was shown of it. */
   text = '';
   tokens = 0;
+  /** What it takes to say that once more, in bytes. */
+  saidBytes = 0;
   #proven: readonly AnswerPart[] = [];
 
   constructor(peerId: string, executor: EvmAddress, prefix: AnswerPrefix | undefined) {
