@@ -9,7 +9,7 @@ const nodeArgs = ['--conditions=@lloom/source'];
 const setUpMs = 60_000;
 /** libp2p's own limits. */
 const stockLimits = { maxConnectionBytes: 131_072, maxConnectionMs: 120_000 };
-const mebibyte = { tokens: 8_192, tokenBytes: 128 };
+const mebibyte = { tokens: 2_048, tokenBytes: 512 };
 const little = { tokens: 32, tokenBytes: 16 };
 
 describe.skipIf(!canRun())('nodes behind NATs in trouble', () => {

@@ -8,8 +8,8 @@ import { LabNetwork } from './network.ts';
 const nodeArgs = ['--conditions=@lloom/source'];
 const setUpMs = 60_000;
 /** A streamed answer of one mebibyte. */
-const mebibyte = { tokens: 8_192, tokenBytes: 128 };
-const whole = { isExact: true, tokens: 8_192, bytes: 1_048_576 };
+const mebibyte = { tokens: 2_048, tokenBytes: 512 };
+const whole = { isExact: true, tokens: 2_048, bytes: 1_048_576 };
 
 if (!canRun()) process.stdout.write(`${skipped}\n`);
 
