@@ -64,4 +64,5 @@ export { Reports, type ReportsPorts } from './reports.ts';
 export { draw, retryDelay, spread, type RetryPolicy } from './retryDelay.ts';
 export { safe } from './safe.ts';
 export { systemClock, systemRandom } from './system.ts';
+export { withinTime, withSignal, type TimeLimit } from './timeLimit.ts';
 export { zeroAddress, zeroDigest, type EvmAddress, type Hex } from './types.ts';

@@ -1,11 +1,10 @@
-import { orAbort } from '@lloom/core';
+import { orAbort, withinTime } from '@lloom/core';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { NatError } from './errors.ts';
 import type { CircuitConnection, CircuitNetwork, CircuitWay } from './internal/circuitNetwork.ts';
 import { relayWay } from './internal/relayAddress.ts';
 import { limitsLeft, payloadLeft, payloadOf } from './internal/relayBudget.ts';
 import type { Shared } from './internal/shared.ts';
-import { withinTime } from './internal/timeLimit.ts';
 import type { DialCall } from './ports.ts';
 import type { CallConfig, RelayedConnection } from './types.ts';
 

@@ -1,5 +1,5 @@
 import { createActor, fromPromise, type ActorRefFrom } from 'xstate';
-import { orAbort } from '@lloom/core';
+import { orAbort, withinTime, withSignal } from '@lloom/core';
 
 import { DialRecords } from './internal/dialRecords.ts';
 import { explainPlan } from './internal/poolExplanation.ts';
@@ -7,7 +7,6 @@ import { planConnections } from './internal/planConnections.ts';
 import type { ConnectionPlan, KnownPeer, PlannedPeer, PlanView } from './internal/poolView.ts';
 import type { PooledPeer, PoolingPorts } from './internal/poolingPorts.ts';
 import { Returns } from './internal/returns.ts';
-import { withinTime, withSignal } from './internal/timeLimit.ts';
 import { lowestReputation } from './internal/worth.ts';
 import { poolMachine, type FillResult, type TrimResult } from './machines/pool.machine.ts';
 import type { NetworkConnection, RoleCandidate } from './ports.ts';

@@ -1,5 +1,5 @@
 import type { Connection, Stream } from '@libp2p/interface';
-import { errorText, toPeerId, type Clock, type Random } from '@lloom/core';
+import { errorText, toPeerId, type Clock, type Random, withinTime, withSignal } from '@lloom/core';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { LengthPrefixedStream } from '@libp2p/utils';
 import {
@@ -17,7 +17,6 @@ import {
   type DialResponse,
 } from '../internal/autonatMessages.ts';
 import type { ReachabilityAnswer, ReachabilityQuestion } from '../internal/reachabilityNetwork.ts';
-import { withinTime, withSignal } from '../internal/timeLimit.ts';
 import type { NatComponents } from '../ports.ts';
 import { errorOf, finish, framesOf, streamLimits } from './autonatStreams.ts';
 import { isDirect } from './endpoints.ts';

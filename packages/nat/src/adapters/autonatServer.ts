@@ -1,5 +1,5 @@
 import type { Connection, Stream } from '@libp2p/interface';
-import type { Clock, Random } from '@lloom/core';
+import { type Clock, type Random, withinTime, withSignal } from '@lloom/core';
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import type { LengthPrefixedStream } from '@libp2p/utils';
 import { Admission, networkOfIp } from '../internal/admission.ts';
@@ -17,7 +17,6 @@ import {
   type DialResponse,
 } from '../internal/autonatMessages.ts';
 import type { Endpoint, ReachabilityServerConfig, SeenIp } from '../internal/reachabilityNetwork.ts';
-import { withinTime, withSignal } from '../internal/timeLimit.ts';
 import type { NatComponents } from '../ports.ts';
 import { errorOf, finish, framesOf, streamLimits } from './autonatStreams.ts';
 import { endpointOf, isDirect, seenIpOf } from './endpoints.ts';

@@ -1,10 +1,9 @@
 import type { Connection, IdentifyResult, Transport } from '@libp2p/interface';
-import { errorText, safe, systemClock, toPeerId, withPeerId, type Clock } from '@lloom/core';
+import { errorText, safe, systemClock, toPeerId, withPeerId, type Clock, withinTime } from '@lloom/core';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { Circuit } from '@multiformats/multiaddr-matcher';
 import { DialBudget } from '../internal/dialBudget.ts';
 import type { DirectNetwork, PeerLinks, PunchCall, PunchPlan, PunchWish } from '../internal/directNetwork.ts';
-import { withinTime } from '../internal/timeLimit.ts';
 import type { NatComponents, NatPorts } from '../ports.ts';
 import type { NatMapping } from '../types.ts';
 import { DcutrStream, dcutrProtocol, IncomingCall } from './dcutr.ts';

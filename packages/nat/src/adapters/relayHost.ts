@@ -1,7 +1,7 @@
 import type { Connection, PeerId, Stream } from '@libp2p/interface';
 import { peerIdFromMultihash } from '@libp2p/peer-id';
 import { lpStream, type LengthPrefixedStream } from '@libp2p/utils';
-import { errorText, systemClock, toPeerId, type Clock } from '@lloom/core';
+import { errorText, systemClock, toPeerId, type Clock, withSignal } from '@lloom/core';
 import { Circuit } from '@multiformats/multiaddr-matcher';
 import { decode as decodeMultihash } from 'multiformats/hashes/digest';
 
@@ -21,7 +21,6 @@ import {
 } from '../internal/relayMessages.ts';
 import { RelayPlaces } from '../internal/relayPlaces.ts';
 import { circuitShares, placesPerNetwork, type Taker } from '../internal/shares.ts';
-import { withSignal } from '../internal/timeLimit.ts';
 import type { NatComponents, NatPorts } from '../ports.ts';
 import type { RelayServerConfig } from '../types.ts';
 import { seenIpOf } from './endpoints.ts';

@@ -7,9 +7,8 @@ import {
   type PeerId,
 } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
-import { safe, toPeerId, withPeerId } from '@lloom/core';
+import { safe, toPeerId, withPeerId, withinTime } from '@lloom/core';
 
-import { withinTime } from '../internal/timeLimit.ts';
 import type {
   DialTarget,
   Gate,
