@@ -10,7 +10,7 @@ import { Tally } from './tools/vitest/tally.ts';
 const conditions = ['@lloom/source', 'module', 'node', 'development|production'];
 const seconds = 1_000;
 // Their files leave nothing behind in a worker, which loads libp2p once for all of them.
-const sharesWorkers = new Set(['codec', 'discovery', 'gossip', 'identity', 'nat', 'peers', 'rpc']);
+const sharesWorkers = new Set(['codec', 'discovery', 'gossip', 'identity', 'metrics', 'nat', 'peers', 'rpc']);
 
 /** `vitest --mode long` runs the `*.long.test.ts` files, every other mode all the rest. */
 export default defineConfig(({ mode }) => {

@@ -2,7 +2,8 @@ import { seededRandom } from '@lloom/simkit';
 import { Network, type NetworkPlan, type OpenPlan } from './gossip/network.ts';
 import type { KeyType, StackName } from './gossip/node.ts';
 import { fastCount, fastPlan, leafCount, oneIpPlan, sharingCount, starPlan } from './gossip/plans.ts';
-import { median, row, type Row } from './report.ts';
+import { row, type Row } from './report.ts';
+import { mediansOf } from './turns.ts';
 
 /** How many rounds each figure is the median of. */
 const rounds = 3;
@@ -16,16 +17,6 @@ const heartbeatsMs = 2_000;
 /** How many messages are under way at the same time where as many as possible are published. */
 const inFlight = 32;
 const against = 'stock gossipsub';
-
-/** Measures in turn, the order reversed every other round. */
-async function mediansOf(acts: readonly ((round: number) => Promise<number>)[]): Promise<number[]> {
-  const figures: number[][] = acts.map(() => []);
-  for (let round = 0; round < rounds; round++) {
-    const turns = [...acts.entries()];
-    for (const [i, act] of round % 2 === 0 ? turns : turns.toReversed()) figures[i]!.push(await act(round));
-  }
-  return figures.map(median);
-}
 
 /** Both stacks beside each other. */
 async function withBoth<T>(
@@ -53,7 +44,7 @@ async function rates(ours: Network, stock: Network): Promise<[ours: number, stoc
     await network.closed({ inFlight, ms: warmUpMs });
   }
   const acts = networks.map((network) => () => network.closed({ inFlight, ms: roundMs }));
-  const [our, their] = await mediansOf(acts);
+  const [our, their] = await mediansOf(rounds, acts);
   return [our!, their!];
 }
 
@@ -88,7 +79,7 @@ async function speedRows(ours: Network, stock: Network): Promise<Row[]> {
   const [half, theirHalf] = [measured[0] / 2, measured[1] / 2];
   const at = (network: Network, perSecond: number) => (round: number) => p99Of(network, perSecond, round);
   const acts = [at(ours, half), at(ours, theirHalf), at(stock, theirHalf)];
-  const [value, sameRate, baseline] = await mediansOf(acts);
+  const [value, sameRate, baseline] = await mediansOf(rounds, acts);
   const p99Row = (metric: string, p99: number, goal: number | null): Row =>
     row(metric, { value: p99, baseline: baseline!, unit: 'ms', against }, goal);
   return [

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { discoverySuite } from './discovery.ts';
 import { gossipSuite } from './gossip.ts';
 import { inspectorSuite } from './inspector.ts';
+import { metricsSuite } from './metrics.ts';
 import { natSuite } from './nat.ts';
 import { peersSuite } from './peers.ts';
 import { printTable, type Row } from './report.ts';
@@ -14,6 +15,7 @@ const suites: Readonly<Record<string, () => Promise<Row[]>>> = {
   discovery: discoverySuite,
   gossip: gossipSuite,
   inspector: inspectorSuite,
+  metrics: metricsSuite,
   nat: natSuite,
   peers: peersSuite,
   rpc: rpcSuite,

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
+import { dashboardFiles } from '../dashboards/files.ts';
 import { errorsOf, errorsPage } from '../docs/errors.ts';
 import { machinesTable } from '../docs/machines.ts';
 import type { Finding } from './workspace.ts';
@@ -43,7 +44,13 @@ function checkMachines(root: string, write: boolean): Finding[] {
   return wanted === text ? [] : compare(root, file, { wanted, write });
 }
 
+/** The dashboards are what their panels say, where the package is that ships them. */
+function checkDashboards(root: string, write: boolean): Finding[] {
+  if (!existsSync(join(root, 'packages/metrics'))) return [];
+  return Object.entries(dashboardFiles).flatMap(([file, wanted]) => compare(root, file, { wanted, write }));
+}
+
 /** What is made from the sources is what the sources say. With `write` it is made. */
 export function checkGenerated(root: string, write = false): Finding[] {
-  return [...checkErrors(root, write), ...checkMachines(root, write)];
+  return [...checkErrors(root, write), ...checkMachines(root, write), ...checkDashboards(root, write)];
 }

@@ -4,7 +4,6 @@ import {
   errorText,
   EventHub,
   integer,
-  LloomError,
   resolveConfig,
   systemClock,
   type Clock,
@@ -13,10 +12,12 @@ import {
 import type { LocalDiscovery } from '@lloom/discovery';
 import { createReplayGuard, messageKeys, type Identity, type OpenReplayGuard } from '@lloom/identity';
 import type { Gossip } from '@lloom/gossip';
+import type { MetricsSources, NodeMetrics } from '@lloom/metrics';
 import type { Rpc } from '@lloom/rpc';
+import { createLog, type Log } from '@lloom/transport';
 import { openDatastore, type OpenDatastore } from './adapters/datastore.ts';
 import { createNode, type NodeServices } from './adapters/libp2p.ts';
-import { routingTableOf } from './adapters/kad.ts';
+import { routingTableOf, type KadRoutingTable } from './adapters/kad.ts';
 import { keepKadMode } from './adapters/kadMode.ts';
 import { hasOnlyLoopback, localDiscoveryOf } from './adapters/mdns.ts';
 import {
@@ -27,13 +28,24 @@ import {
 } from './config.ts';
 import { BehaviourError } from './errors.ts';
 import type { LloomEvents } from './events.ts';
+import { Endpoints } from './internal/endpoints.ts';
+import { figuresOf, measureNode, sourcesOf } from './internal/figures.ts';
+import { portsAndConfig } from './internal/portsAndConfig.ts';
+import { relayTraceProtocol } from './internal/relayTraces.ts';
 import { checkRuntime } from './internal/runtime.ts';
+import { openConnections, type StateSources } from './internal/state.ts';
+import { startError } from './internal/startError.ts';
+import { agentVersion } from './internal/version.ts';
 import { nodeMachine } from './machines/node.machine.ts';
+import { debuggingSurface, type DebuggingParts, type DebuggingSurface } from './surface/debugging.ts';
 import { discoverySurface, type DiscoverySurface } from './surface/discovery.ts';
 import { gossipSurface, type GossipSurface } from './surface/gossip.ts';
+import { metricsSurface, type MetricsSurface } from './surface/metrics.ts';
 import { natSurface, type NatSurface } from './surface/nat.ts';
 import { peersSurface, type PeersSurface } from './surface/peers.ts';
 import { rpcSurface, type RpcSurface } from './surface/rpc.ts';
+import { stateSurface, type StateSurface } from './surface/state.ts';
+import type { KadMetrics } from './types.ts';
 import { wire } from './wiring.ts';
 
 /** How to stop a node. */
@@ -44,7 +56,16 @@ export interface StopConfig {
 
 /** A node of the network: every package composed, under the names of the specification. */
 export interface LloomBehaviour
-  extends PeersSurface, RpcSurface, DiscoverySurface, GossipSurface, NatSurface, EventSource<LloomEvents> {
+  extends
+    PeersSurface,
+    RpcSurface,
+    DiscoverySurface,
+    GossipSurface,
+    NatSurface,
+    MetricsSurface,
+    DebuggingSurface,
+    StateSurface,
+    EventSource<LloomEvents> {
   /** The node's own peer id. */
   readonly peerId: string;
   /** The libp2p node underneath. */
@@ -77,29 +98,29 @@ const stopRules = {
   defaults: { drainMs: 5_000 },
 };
 
-/** What the system says when it cannot listen, in words. */
-const listenReasons: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the port is in use',
-  EADDRNOTAVAIL: 'this machine has no such address',
-  EACCES: 'this user may not use the port',
-};
-
 /** The composition behind {@link LloomBehaviour}. */
 class Node extends EventHub<LloomEvents> {
   readonly #identity: Identity;
   readonly #config: ResolvedNetworkConfig;
   readonly #ports: NodePorts;
   readonly #clock: Clock;
+  readonly #logger: Log;
+  readonly #figures: NodeMetrics | undefined;
+  readonly #endpoints: Endpoints;
+  readonly #routingTable: KadRoutingTable;
+  readonly #createdAt: number;
+  readonly #ended = new AbortController();
   readonly #actor: ActorRefFrom<typeof nodeMachine>;
   #datastore: OpenDatastore | undefined;
   #replayGuard: OpenReplayGuard | undefined;
   #libp2p: Libp2p<NodeServices> | undefined;
   #mdns: PeerDiscovery | undefined;
+  #storedRecords = (): number => 0;
   #withdrawn: Promise<unknown> | undefined;
   #error: unknown;
 
   constructor(identity: Identity, config: ResolvedNetworkConfig, ports: NodePorts) {
-    super((error, type) => this.#log(`a listener of ${type} failed`, error));
+    super((error, type) => this.#note(`a listener of ${type} failed`, error));
     this.#identity = identity;
     this.#config = config;
     this.#ports = ports;
@@ -118,8 +139,17 @@ class Node extends EventHub<LloomEvents> {
         stopNode: fromPromise(() => noteError(() => this.#stop())),
       },
     });
-    const { clock = systemClock, inspect } = ports;
+    const { clock = systemClock, inspect, log: sink, stack } = ports;
     this.#clock = clock;
+    this.#createdAt = clock.elapsed();
+    this.#logger = createLog({
+      ...{ level: config.logLevel, node: identity.peerId, clock },
+      ...(sink && { sink }),
+      ...(stack?.logger && { beneath: stack.logger }),
+    });
+    this.#figures = figuresOf(config, ports, this.#sources);
+    this.#endpoints = new Endpoints(this.#figures);
+    this.#routingTable = routingTableOf(() => this.#services().dht);
     this.#actor = createActor(machine, { id: `node ${identity.peerId}`, clock, ...(inspect && { inspect }) });
   }
 
@@ -129,11 +159,18 @@ class Node extends EventHub<LloomEvents> {
     if (value === 'failed' || this.#libp2p === undefined) throw startError(this.#error, this.#config);
     const libp2p = this.#libp2p;
     const { dht, peers, rpc, discovery, gossip, nat } = libp2p.services;
+    const measured = metricsSurface({
+      ...{ figures: this.#figures, sources: this.#sources, endpoints: this.#endpoints },
+      kad: () => this.#kad(),
+    });
     const calls = {
       ...rpcSurface(rpc),
       ...discoverySurface(discovery),
       ...gossipSurface(gossip),
       ...natSurface(nat),
+      ...measured,
+      ...debuggingSurface(this.#debugged(measured)),
+      ...stateSurface(this.#shown(libp2p, measured)),
     };
     return Object.assign(withLive(this, peersSurface(peers)), calls, {
       peerId: this.#identity.peerId,
@@ -158,10 +195,10 @@ class Node extends EventHub<LloomEvents> {
 
   async #start(): Promise<void> {
     const { datastorePath, datastoreSync, chainId } = this.#config;
-    const { stack, datastore: given, localDiscovery: _, ...common } = this.#ports;
-    const clock = common.clock && { clock: common.clock };
-    const nowMs = (common.clock ?? systemClock).now();
-    const place = { path: datastorePath, isSynced: datastoreSync, nowMs };
+    const { stack, datastore: given, inspect, random, tracer } = this.#ports;
+    const clock = { clock: this.#clock };
+    const common = { ...clock, ...(inspect && { inspect }), ...(random && { random }) };
+    const place = { path: datastorePath, isSynced: datastoreSync, nowMs: this.#clock.now() };
     this.#datastore = await openDatastore(given, place);
     const { datastore, damage } = this.#datastore;
     try {
@@ -177,24 +214,32 @@ class Node extends EventHub<LloomEvents> {
       const sight = localDiscoveryOf(this.#config, this.#ports);
       const localDiscovery: LocalDiscovery | undefined =
         sight && ((components) => (this.#mdns = sight(components)));
-      const routingTable = routingTableOf(() => this.#services().dht);
-      const own = { ...common, ...kept, localDiscovery, routingTable };
-      const ports = wire(signing, () => this.#services(), own);
+      const figures = this.#figures;
+      const routingTable = this.#routingTable;
+      const measuring = figures && { meter: figures.meter };
+      const own = { ...common, ...kept, ...measuring, localDiscovery, routingTable };
+      const ports = wire(signing, () => this.#services(), tracer === undefined ? own : { ...own, tracer });
       const { peerId, libp2pKey: privateKey } = this.#identity;
-      const parts = { peerId, privateKey, config: this.#config, ports, datastore, stack };
-      this.#libp2p = await createNode(parts);
-      if (damage !== undefined) this.#log(damage.message, damage.error);
+      measureNode(figures?.meter, { peerId, nodeVersion: process.version, kad: () => this.#kad() });
+      const { libp2p, storedRecords } = await createNode({
+        ...{ peerId, privateKey, config: this.#config, ports, datastore, stack },
+        ...{ logger: this.#logger, metrics: figures?.libp2p },
+      });
+      this.#libp2p = libp2p;
+      this.#storedRecords = storedRecords;
+      if (damage !== undefined) this.#note(damage.message, damage.error);
       const { peers, rpc, discovery, gossip, nat } = this.#services();
       for (const service of [peers, rpc, discovery, gossip, nat]) service.forwardTo(this);
+      if (tracer !== undefined) await rpc.addProtocol(relayTraceProtocol(() => this.#services(), tracer));
       const setKadMode = keepKadMode({
-        libp2p: this.#libp2p,
+        libp2p,
         dht: () => this.#services().dht,
         kadProtocol: this.#config.kadProtocol,
         routingTable,
-        onError: (error) => this.#log('the mode of the DHT could not be kept', error),
+        onError: (error) => this.#note('the mode of the DHT could not be kept', error),
       });
       nat.addEventListener('nat:changed', ({ detail }) => void setKadMode(detail.status));
-      await this.#libp2p.start();
+      await libp2p.start();
     } catch (error) {
       await this.#stop();
       throw error;
@@ -213,13 +258,55 @@ class Node extends EventHub<LloomEvents> {
   }
 
   async #stop(): Promise<void> {
+    this.#ended.abort();
     try {
       await this.#libp2p?.stop();
     } finally {
       this.close();
+      await this.#endpoints.close();
       await this.#replayGuard?.close();
       await this.#datastore?.close();
     }
+  }
+
+  readonly #sources: MetricsSources = sourcesOf(() => this.#libp2p?.services);
+
+  #kad(): KadMetrics {
+    return { storedRecords: this.#storedRecords(), routingTableSize: this.#routingTable.size };
+  }
+
+  #debugged(measured: MetricsSurface): DebuggingParts {
+    const { inspect } = this.#ports;
+    return {
+      ...{ log: this.#logger, events: this, clock: this.#clock, inspect, signal: this.#ended.signal },
+      metrics: () => measured.metrics(),
+      kadMetrics: () => this.#kad(),
+      routingTable: () => this.#routingTable.peerIds(this.#routingTable.size),
+      connections: () => openConnections(this.#services().peers),
+    };
+  }
+
+  #shown(libp2p: Libp2p, measured: MetricsSurface): StateSources {
+    const { datastore } = this.#ports;
+    const folder = this.#config.datastorePath === undefined ? 'memory' : 'folder';
+    const { peerId } = this.#identity;
+    const { platform, version: nodeVersion } = process;
+    return {
+      config: this.#config,
+      datastore: datastore === undefined ? folder : 'given',
+      node: () => ({
+        ...{ peerId, agentVersion, nodeVersion, platform },
+        uptimeMs: Math.round(this.#clock.elapsed() - this.#createdAt),
+        state: this.#actor.getSnapshot().value,
+      }),
+      now: () => this.#clock.now(),
+      announced: () => libp2p.getMultiaddrs().map(String),
+      protocols: () => libp2p.getProtocols(),
+      routingTable: (limit) => this.#routingTable.peerIds(limit),
+      kad: () => this.#kad(),
+      metrics: () => ({ network: measured.metrics(), protocols: measured.protocolMetrics() }),
+      services: () => this.#services(),
+    };
   }
 
   #services(): NodeServices {
@@ -228,25 +315,14 @@ class Node extends EventHub<LloomEvents> {
     return this.#libp2p.services;
   }
 
-  #log(message: string, error: unknown): void {
-    this.#libp2p?.logger.forComponent('lloom:behaviour').error('%s - %e', message, error);
+  #note(message: string, error: unknown): void {
+    this.#logger.forComponent('lloom:behaviour').error('%s - %e', message, error);
   }
 }
 
 /** Adds properties to an object as they are: what a getter gives may change. */
 function withLive<T extends object, Added extends object>(target: T, added: Added): T & Added {
   return Object.defineProperties(target, Object.getOwnPropertyDescriptors(added)) as T & Added;
-}
-
-function startError(error: unknown, { listenAddresses }: ResolvedNetworkConfig): unknown {
-  if (LloomError.isLloomError(error)) return error;
-  const text = errorText(error, 2_000);
-  const code = Object.keys(listenReasons).find((key) => text.includes(key));
-  const isListen =
-    code !== undefined || (error instanceof Error && error.name === 'UnsupportedListenAddressesError');
-  if (!isListen) return new BehaviourError('START_FAILED', { reason: errorText(error) }, { cause: error });
-  const reason = code === undefined ? 'libp2p cannot use them' : listenReasons[code]!;
-  return new BehaviourError('LISTEN_FAILED', { addresses: listenAddresses, reason }, { cause: error });
 }
 
 /** Nodes of the network. */
@@ -271,10 +347,8 @@ export const LloomBehaviour = {
    */
   async create(identity: Identity, config: NetworkConfig & NodePorts = {}): Promise<LloomBehaviour> {
     checkRuntime(process.versions.node);
-    const { inspect, clock, random, stack, datastore, localDiscovery, ...network } = config;
-    const given = Object.entries({ inspect, clock, random, stack, datastore, localDiscovery });
-    const ports: NodePorts = Object.fromEntries(given.filter(([, port]) => port !== undefined));
-    const isConfined = (): boolean => localDiscovery !== undefined || hasOnlyLoopback();
+    const { ports, network } = portsAndConfig(config);
+    const isConfined = (): boolean => ports.localDiscovery !== undefined || hasOnlyLoopback();
     return new Node(identity, resolveNetworkConfig(network, isConfined), ports).start();
   },
 };

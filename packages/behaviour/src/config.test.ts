@@ -46,3 +46,15 @@ describe('enableAutonat, enableRelay', () => {
     expect(() => resolveNetworkConfig(config)).toThrow(/enableAutonat.*\n?.*enableRelay/s);
   });
 });
+
+describe('enableMetrics, logLevel', () => {
+  test('a node counts, and logs nothing, unless it is told otherwise', () => {
+    expect(resolveNetworkConfig({})).toMatchObject({ enableMetrics: true, logLevel: 'off' });
+    expect(() => resolveNetworkConfig({ logLevel: 'loud' as 'off' })).toThrow(/network.logLevel/);
+  });
+
+  test('what is counted stands in packages.metrics', () => {
+    const packages = { metrics: { includeProcess: true } };
+    expect(packageConfigs(resolveNetworkConfig({ packages })).metrics).toEqual(packages.metrics);
+  });
+});

@@ -11,12 +11,15 @@ import {
   type Check,
   type Checks,
   type CommonPorts,
+  type Tracer,
 } from '@lloom/core';
 import type { DiscoveryConfig, LocalDiscovery } from '@lloom/discovery';
 import type { GossipConfig } from '@lloom/gossip';
+import type { MetricsConfig, MetricsPorts } from '@lloom/metrics';
 import type { NatConfig } from '@lloom/nat';
 import type { PeersConfig } from '@lloom/peers';
 import type { RpcConfig } from '@lloom/rpc';
+import type { LogLevel, LogSink } from '@lloom/transport';
 
 /** Configuration of single packages. What stands here wins over the fields of {@link NetworkConfig}. */
 export interface PackagesConfig {
@@ -25,6 +28,8 @@ export interface PackagesConfig {
   readonly discovery?: DiscoveryConfig;
   readonly gossip?: GossipConfig;
   readonly nat?: NatConfig;
+  /** Of no effect when `enableMetrics` is false. */
+  readonly metrics?: MetricsConfig;
 }
 
 /** How a node is set up. Every field is optional for users. */
@@ -123,6 +128,17 @@ export interface NetworkConfig {
    */
   readonly enableRelay?: boolean;
   /**
+   * Whether the node counts what it does: bytes by protocol, requests, messages, and how long they take. What is counted, and how
+   * much, stands in `packages.metrics`. `metrics()` of a node without it knows its peers and requests only.
+   * @default true - it costs next to nothing
+   */
+  readonly enableMetrics?: boolean;
+  /**
+   * What the node logs, from the start; `setLogLevel` changes it while it runs. Whatever `DEBUG` names is logged beside it.
+   * @default 'off'
+   */
+  readonly logLevel?: LogLevel;
+  /**
    * How often services are looked for again, in ms, give or take a tenth.
    * @default 300_000 - the specification's continuous discovery
    */
@@ -142,11 +158,27 @@ export type NetworkStack = Required<
 > &
   Pick<Libp2pOptions, 'logger'>;
 
-/** What a node may be given beside its configuration. */
-export interface NodePorts extends CommonPorts {
+/** What a node may be given beside its configuration. It counts for itself, so that it takes no `meter`. */
+export interface NodePorts extends Omit<CommonPorts, 'meter'> {
   /**
-   * What carries the bytes. The node dials and listens through it alone, and without a logger in it has libp2p's. Beside
-   * it there is no mDNS, unless `localDiscovery` is given.
+   * Where the node's figures are registered, such as the registry of an application. Several nodes may share one: each of their
+   * figures then carries the label `node`, with the end of the node's peer id. Of no effect when `enableMetrics` is false.
+   * @default one of its own
+   */
+  readonly registry?: NonNullable<MetricsPorts['registry']>;
+  /**
+   * Follows requests across nodes, such as `openTelemetry()`.
+   * @default none are followed, which costs nothing
+   */
+  readonly tracer?: Tracer;
+  /**
+   * Takes what the node logs, such as `jsonLines(write)`.
+   * @default lines of text on stderr
+   */
+  readonly log?: LogSink;
+  /**
+   * What carries the bytes. The node dials and listens through it alone. What the node logs goes to its logger as well, without one
+   * to libp2p's. Beside it there is no mDNS, unless `localDiscovery` is given.
    * @default TCP, Noise and Yamux, as `createStack` of `@lloom/transport` sets them up
    */
   readonly stack?: NetworkStack;
@@ -185,6 +217,8 @@ export const networkDefaults: ResolvedNetworkConfig = Object.freeze({
   enableMdns: true,
   enableAutonat: true,
   enableRelay: true,
+  enableMetrics: true,
+  logLevel: 'off',
   discoveryIntervalMs: 300_000,
   chainId: 1,
   packages: {},
@@ -222,9 +256,11 @@ const checks: Checks<Required<NetworkConfig>> = {
   enableMdns: boolean,
   enableAutonat: boolean,
   enableRelay: boolean,
+  enableMetrics: boolean,
+  logLevel: oneOf('off', 'error', 'info', 'debug', 'trace'),
   discoveryIntervalMs: integer(1, dayMs),
   chainId: integer(1),
-  packages: objectWith('rpc', 'peers', 'discovery', 'gossip', 'nat'),
+  packages: objectWith('rpc', 'peers', 'discovery', 'gossip', 'nat', 'metrics'),
 };
 
 /**
@@ -281,5 +317,6 @@ export function packageConfigs(config: ResolvedNetworkConfig): Required<Packages
     },
     gossip: { ...networkDefaults.gossipsubConfig, ...config.gossipsubConfig, ...packages.gossip },
     nat: { enableAutonat: config.enableAutonat, enableRelay: config.enableRelay, ...packages.nat },
+    metrics: { ...packages.metrics },
   };
 }

@@ -12,6 +12,8 @@ export interface BehaviourErrorData {
   START_FAILED: { readonly reason: string };
   /** The node did not stop in an orderly way. It does not run any more. */
   STOP_FAILED: { readonly reason: string };
+  /** The node does not count, or does not run any more: there is nothing to serve. */
+  METRICS_UNAVAILABLE: { readonly reason: string };
 }
 
 /** Closed codes of {@link BehaviourError}. */
@@ -43,6 +45,11 @@ const table: CodeTable<BehaviourErrorData> = {
     message: ({ reason }) => `The node did not stop in an orderly way: ${reason}`,
     retryable: false,
     hint: 'Nothing to do; what it held is released when the process ends.',
+  },
+  METRICS_UNAVAILABLE: {
+    message: ({ reason }) => `Cannot serve metrics: ${reason}`,
+    retryable: false,
+    hint: 'Leave enableMetrics as it is by default, and serve before the node is stopped.',
   },
 };
 

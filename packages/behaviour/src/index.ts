@@ -8,6 +8,18 @@ export { LloomBehaviour, type StopConfig } from './behaviour.ts';
 export type { NetworkConfig, NetworkStack, NodePorts, PackagesConfig } from './config.ts';
 export { BehaviourError, type BehaviourErrorCode, type BehaviourErrorData } from './errors.ts';
 export type { LloomEvent, LloomEvents } from './events.ts';
+export type { DebugConfig, DebugLoggingConfig } from './surface/debugging.ts';
+export { EventMonitor } from './surface/eventMonitor.ts';
+export type {
+  KadMetrics,
+  NodeLifecycle,
+  NodeState,
+  StateConfig,
+  StateConnection,
+  StatePeer,
+  StateService,
+  StateTopic,
+} from './types.ts';
 
 export {
   AddressError,
@@ -19,6 +31,10 @@ export {
   type Hex,
   type Inspector,
   type Random,
+  type Span,
+  type SpanAttributes,
+  type SpanConfig,
+  type Tracer,
 } from '@lloom/core';
 export {
   CodecError,
@@ -63,6 +79,17 @@ export {
   type TopicValidator,
   type Verdict,
 } from '@lloom/gossip';
+export {
+  MetricsError,
+  openTelemetry,
+  type EndpointConfig,
+  type MetricsConfig,
+  type MetricsEndpoint,
+  type MetricsErrorCode,
+  type NetworkMetrics,
+  type ProtocolMetrics,
+  type TracingConfig,
+} from '@lloom/metrics';
 export {
   isPublic,
   NatError,
@@ -115,3 +142,12 @@ export {
   type RpcLoad,
   type ServeConfig,
 } from '@lloom/rpc';
+export {
+  createLog,
+  jsonLines,
+  textLines,
+  type Log,
+  type LogLevel,
+  type LogRecord,
+  type LogSink,
+} from '@lloom/transport';

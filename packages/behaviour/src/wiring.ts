@@ -1,4 +1,4 @@
-import type { CommonPorts, Signer, Verifier } from '@lloom/core';
+import type { CommonPorts, Signer, Tracer, Verifier } from '@lloom/core';
 import {
   discovery,
   type Discovery,
@@ -16,6 +16,7 @@ import { descriptorChannel } from './internal/descriptorChannel.ts';
 import { neededPeers } from './internal/neededPeers.ts';
 import { performanceOf } from './internal/performance.ts';
 import { relaysOf } from './internal/relays.ts';
+import { relayTracesOf } from './internal/relayTraces.ts';
 import { rolesOf } from './internal/roles.ts';
 import { topicPeersOf } from './internal/topicPeers.ts';
 
@@ -52,11 +53,13 @@ export interface OwnPorts extends CommonPorts {
   readonly localDiscovery?: LocalDiscovery | undefined;
   /** The peers that the DHT asks. @default dead and banned ones stay there */
   readonly routingTable?: RoutingTable;
+  /** Follows requests across nodes. @default none are followed */
+  readonly tracer?: Tracer;
 }
 
 /** Who serves whom: the packages meet here and nowhere else, one line a wire. */
 export function wire({ keys, ...signing }: Signing, services: () => Services, own: OwnPorts): Ports {
-  const { datastore, localDiscovery, routingTable, ...common } = own;
+  const { datastore, localDiscovery, routingTable, tracer, ...common } = own;
   // peers -> rpc, discovery, gossip: ReputationSink
   const reputation = {
     report: (peerId: string, fact: PeerFact): void => services().peers.reportPeer(peerId, fact),
@@ -66,8 +69,10 @@ export function wire({ keys, ...signing }: Signing, services: () => Services, ow
       ...common,
       // identity -> rpc: Signer, Verifier
       ...signing,
-      // the node -> rpc: Datastore
+      // the node -> rpc: Datastore, Tracer
       ...(datastore !== undefined && { datastore }),
+      // peers, rpc -> rpc: RelayTraces
+      ...(tracer !== undefined && { tracer, relayTraces: relayTracesOf(services) }),
       reputation,
       // discovery -> rpc: AlternativeSource
       alternatives: {

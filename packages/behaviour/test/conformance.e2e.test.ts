@@ -1,5 +1,5 @@
 // One test per row and event of the specification's table, named after the call. Each shows an effect that a second
-// node sees. What is `todo` is not there yet: the call does not exist. Requests, gossip and NAT stand in files
+// node sees. What is `todo` is not there yet: the call does not exist. Requests, gossip, NAT and metrics stand in files
 // of their own.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -335,13 +335,6 @@ describe('events', () => {
     const { expired, found, peerIds } = await localStory();
     expect([found[0], expired]).toEqual([peerIds[1], peerIds[1]]);
   });
-});
-
-describe('metrics and debugging', () => {
-  test.todo('metrics, kad_metrics');
-  test.todo('EventMonitor, export_prometheus_metrics');
-  test.todo('enable_debug_logging, enable_debug_mode');
-  test.todo('export_state');
 });
 
 describe('simulation', () => {

@@ -1,6 +1,5 @@
 import type { SimHost } from '@lloom/simkit';
 import { test, type NetworkFixture } from '@lloom/simkit/vitest';
-import type { RoutingTable } from '@lloom/discovery';
 import type { Datastore } from 'interface-datastore';
 import { describe, expect } from 'vitest';
 import { routingTableOf } from '../src/adapters/kad.ts';
@@ -91,10 +90,8 @@ describe('the DHT of a node', () => {
   }) => {
     const { network } = await meet(createNetwork);
     const [hub, hidden] = [network.node('hub'), network.node('a')];
-    const [table, ownTable] = [hub, hidden].map((node) => routingTableOf(() => node.kad)) as [
-      RoutingTable,
-      RoutingTable,
-    ];
+    const table = routingTableOf(() => hub.kad);
+    const ownTable = routingTableOf(() => hidden.kad);
     const tell = keepKadMode({
       libp2p: hidden.libp2p,
       dht: () => hidden.kad,

@@ -3,8 +3,8 @@ import { expect } from 'vitest';
 import { findAndAsk, planet, serve, type SimNode } from './simNodes.ts';
 
 /** Five executors and five clients, of whom nobody knows more than the first. */
-const executors = ['e0', 'e1', 'e2', 'e3', 'e4'];
-const clients = ['c0', 'c1', 'c2', 'c3', 'c4'];
+export const executors = ['e0', 'e1', 'e2', 'e3', 'e4'];
+export const clients = ['c0', 'c1', 'c2', 'c3', 'c4'];
 /** The network of the specification's example. */
 export const ten = { nodes: [...executors, ...clients], link: planet };
 

@@ -5,7 +5,7 @@ import { countTokens } from './backends/tokens.ts';
 import { billOf, partialSummaryOf, summaryOf } from './bill.ts';
 import { usageError } from './errors.ts';
 import { obtainIdentity } from './identityFile.ts';
-import { startNode } from './node.ts';
+import { startNode, type StartedNode } from './node.ts';
 import { rankOffers, type Offer } from './offers.ts';
 import type { NodeOptions } from './options.ts';
 import type { Session } from './session.ts';
@@ -45,12 +45,22 @@ export async function askModel(question: Question, session: Session): Promise<vo
   const identity = await obtainIdentity(options, session);
   // A client that only asks need not be reachable. The cheapest provider is worth a moment's wait.
   const nodeOptions = { ...options, listen: options.listen ?? [] };
-  const node = await startNode(identity, nodeOptions, { discovery: { settleMs: 1_000 } });
+  const packages = { discovery: { settleMs: 1_000 } };
+  const started = await startNode(identity, nodeOptions, { session, packages });
   try {
-    await converse({ prompt, options }, { node, identity, session });
+    await converse({ prompt, options }, { node: started.node, identity, session });
   } finally {
-    await node.stop();
+    tellTrace(started, session);
+    await started.stop();
   }
+}
+
+/** Names the trace of the question, where it was traced: also of one that failed. */
+function tellTrace({ traces }: StartedNode, { output }: Session): void {
+  const traceId = traces?.requestTraceId;
+  if (traceId === undefined) return;
+  output.event('trace', { traceId });
+  output.note(`trace      ${traceId}`);
 }
 
 async function readPrompt(): Promise<string> {

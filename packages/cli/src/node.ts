@@ -1,10 +1,37 @@
-import { LloomBehaviour, type Identity, type PackagesConfig, type ServiceType } from '@lloom/behaviour';
-import { exitCodes, usageError } from './errors.ts';
+import {
+  jsonLines,
+  LloomBehaviour,
+  textLines,
+  type Identity,
+  type NodePorts,
+  type PackagesConfig,
+  type ServiceType,
+  type StopConfig,
+} from '@lloom/behaviour';
+import { describeError, exitCodes, usageError } from './errors.ts';
+import { obtainToken } from './metricsToken.ts';
+import { defaultTokenFile } from './observingOptions.ts';
 import type { NodeOptions } from './options.ts';
 import { stopRequested, type Session } from './session.ts';
+import type { Traces } from './traces.ts';
 
 /** How long a node that stops waits for requests under way, in ms. */
 const drainMs = 5_000;
+
+/** A node that runs, and what was started for it. */
+export interface StartedNode {
+  readonly node: LloomBehaviour;
+  /** `undefined` unless traces are sent. */
+  readonly traces: Traces | undefined;
+  /** Stops both; what is left of traces is sent, for two seconds at most. */
+  stop(config?: StopConfig): Promise<void>;
+}
+
+/** What starting a node takes beside its options. */
+export interface StartConfig {
+  readonly session: Session;
+  readonly packages?: PackagesConfig;
+}
 
 /**
  * Starts a node as the options say.
@@ -13,8 +40,8 @@ const drainMs = 5_000;
 export async function startNode(
   identity: Identity,
   options: NodeOptions,
-  packages: PackagesConfig = {},
-): Promise<LloomBehaviour> {
+  { session, packages = {} }: StartConfig,
+): Promise<StartedNode> {
   const { listen = [], network } = options;
   const beyond = listen.find((address) => !/^\/(?:ip4\/127\.|ip6\/::1\/)/.test(address));
   if (network === 'loopback' && beyond !== undefined) {
@@ -23,15 +50,67 @@ export async function startNode(
       'Add --network lan or --network public.',
     );
   }
-  return LloomBehaviour.create(identity, {
-    ...(options.listen !== undefined && { listenAddresses: options.listen }),
-    ...(options.data !== undefined && { datastorePath: options.data }),
-    bootstrapPeers: options.bootstrap,
-    addressPolicy: network,
-    enableMdns: options.mdns && network !== 'loopback',
-    requestTimeoutMs: options.timeout,
-    packages,
-  });
+  const traces = await startTraces(identity, options, session);
+  try {
+    const node = await LloomBehaviour.create(identity, {
+      ...(options.listen !== undefined && { listenAddresses: options.listen }),
+      ...(options.announce !== undefined && { announceAddresses: options.announce }),
+      ...(options.data !== undefined && { datastorePath: options.data }),
+      bootstrapPeers: options.bootstrap,
+      addressPolicy: network,
+      enableMdns: options.mdns && network !== 'loopback',
+      requestTimeoutMs: options.timeout,
+      packages: options.metrics === undefined ? packages : { ...packages, metrics: { includeProcess: true } },
+      ...loggingOf(options, session),
+      ...(traces !== undefined && { tracer: traces.tracer }),
+    });
+    const stop = async (config?: StopConfig): Promise<void> => {
+      try {
+        await node.stop(config);
+      } finally {
+        await traces?.close();
+      }
+    };
+    return { node, traces, stop };
+  } catch (error) {
+    await traces?.close();
+    throw error;
+  }
+}
+
+/** Whoever asks for a form of the log wants one. */
+function loggingOf(
+  { logJson = false, logLevel = logJson ? 'info' : 'off' }: NodeOptions,
+  { output }: Session,
+): Pick<NodePorts, 'log'> & { readonly logLevel: typeof logLevel } {
+  const write = (line: string): void => output.log(line);
+  return { logLevel, log: logJson ? jsonLines(write) : textLines(write) };
+}
+
+/** Loads what traces take only when they are wanted: it would double the time of a start. */
+async function startTraces(
+  { peerId }: Identity,
+  { traces: url, traceRatio: ratio = 1 }: NodeOptions,
+  { output }: Session,
+): Promise<Traces | undefined> {
+  if (url === undefined) return undefined;
+  const { openTraces } = await import('./traces.ts');
+  const onFailure = (error: unknown): void =>
+    output.note(`Traces cannot be sent to ${url}: ${describeError(error).message}. The node does without.`);
+  return openTraces({ url, ratio, peerId, onFailure });
+}
+
+/**
+ * Gives figures to Prometheus, when the options say so, until the node stops.
+ * @throws {MetricsError} when the port cannot be had; `CliError` when the token cannot
+ */
+async function serveFigures(node: LloomBehaviour, options: NodeOptions, { output }: Session): Promise<void> {
+  const { metrics: port, metricsTokenFile: tokenFile = defaultTokenFile } = options;
+  if (port === undefined) return;
+  const { url } = await node.serveMetrics({ port, token: await obtainToken(tokenFile) });
+  output.event('metrics', { url, tokenFile }, [
+    `Prometheus finds figures at ${url} with the token in "${tokenFile}".`,
+  ]);
 }
 
 /** Addresses that another peer can be given: each with the peer id at its end. */
@@ -98,19 +177,20 @@ export async function offer(node: LloomBehaviour, service: ServiceType, session:
  * @returns the exit code
  */
 export async function runServer(
-  node: LloomBehaviour,
-  session: Session,
+  started: StartedNode,
+  { options, session }: { readonly options: NodeOptions; readonly session: Session },
   serve: () => Promise<void>,
 ): Promise<number> {
   const { output, interruption } = session;
   try {
+    await serveFigures(started.node, options, session);
     await serve();
     await stopRequested(session);
   } catch (error) {
     if (interruption.reason === undefined) throw error;
   } finally {
     output.note('Stopping: offers are withdrawn, requests under way finish. A second signal ends at once.');
-    await node.stop({ drainMs });
+    await started.stop({ drainMs });
   }
   output.event('stopped', { reason: interruption.reason });
   return interruption.reason === 'SIGINT' ? exitCodes.interrupted : exitCodes.ok;

@@ -1,6 +1,7 @@
 import { toMultiaddr, toPeerAddress } from '@lloom/core';
 import { Option, type Command } from 'commander';
 import { usageError } from './errors.ts';
+import { withObservingOptions, type NodeRole, type ObservingOptions } from './observingOptions.ts';
 
 /** What every command takes. */
 export interface OutputOptions {
@@ -12,7 +13,7 @@ export interface OutputOptions {
 export type NetworkName = 'loopback' | 'lan' | 'public';
 
 /** What every command takes that starts a node. */
-export interface NodeOptions extends OutputOptions {
+export interface NodeOptions extends OutputOptions, ObservingOptions {
   readonly bootstrap: readonly string[];
   readonly listen?: readonly string[];
   readonly network: NetworkName;
@@ -26,6 +27,8 @@ export interface NodeOptions extends OutputOptions {
   readonly data?: string;
   readonly passphraseFile?: string;
   readonly timeout: number;
+  /** Where others are told to dial; of servers only. */
+  readonly announce?: readonly string[];
 }
 
 /** Adds `--json` and `--quiet`. */
@@ -43,25 +46,47 @@ export function withPassphraseOptions(command: Command): Command {
   );
 }
 
+/** What differs between roles. */
+const texts: Readonly<
+  Record<NodeRole, { readonly bootstrap: string; readonly listen: string; readonly timeout: string }>
+> = {
+  server: {
+    bootstrap: 'repeatable',
+    listen: '/ip4/127.0.0.1/tcp/0; with lan or public /ip4/0.0.0.0/tcp/0',
+    timeout: 'how long one request may take, such as 500ms, 30s or 2m',
+  },
+  client: {
+    bootstrap: 'at least one, repeatable',
+    listen: 'nowhere',
+    timeout: 'how long one request may take, such as 500ms, 30s or 2m',
+  },
+  doctor: {
+    bootstrap: 'repeatable',
+    listen: 'any free port',
+    timeout: 'how long all checks together may take, such as 10s or 1m',
+  },
+};
+
+const option = (flags: string, description: string): Option => new Option(flags, description);
+const addresses = collect((value) => toMultiaddr(value).toString());
+const peerAddresses = collect((value) => toPeerAddress(value).address.toString());
+
 /**
  * Adds what every node takes. A client has a positional argument, which an option with several values would swallow:
  * there each value needs the option again. And a client listens nowhere unless it is told to.
  */
-export function withNodeOptions(command: Command, role: 'server' | 'client'): Command {
-  const dots = role === 'server' ? '...' : '';
-  const needed = role === 'server' ? 'repeatable' : 'at least one, repeatable';
-  const listen =
-    role === 'server' ? '/ip4/127.0.0.1/tcp/0; with lan or public /ip4/0.0.0.0/tcp/0' : 'nowhere';
-  const option = (flags: string, description: string): Option => new Option(flags, description);
+export function withNodeOptions(command: Command, role: NodeRole): Command {
+  const dots = role === 'client' ? '' : '...';
+  const { bootstrap, listen, timeout } = texts[role];
   command
     .addOption(
-      option(`--bootstrap <address${dots}>`, `peer to join through, ending in /p2p/<peer id>; ${needed}`)
-        .argParser(collect((value) => toPeerAddress(value).address.toString()))
+      option(`--bootstrap <address${dots}>`, `peer to join through, ending in /p2p/<peer id>; ${bootstrap}`)
+        .argParser(peerAddresses)
         .default([], 'none'),
     )
     .addOption(
       option(`--listen <address${dots}>`, `where to listen; repeatable (default: ${listen})`).argParser(
-        collect((value) => toMultiaddr(value).toString()),
+        addresses,
       ),
     )
     .addOption(
@@ -75,21 +100,28 @@ export function withNodeOptions(command: Command, role: 'server' | 'client'): Co
       option('--data <folder>', 'where peers and used nonces survive a restart (default: in memory)'),
     )
     .addOption(
-      option('--timeout <time>', 'how long one request may take, such as 500ms, 30s or 2m')
-        .argParser(durationMs)
-        .default(120_000, '2m'),
+      role === 'doctor'
+        ? option('--timeout <time>', timeout).argParser(durationMs).default(30_000, '30s')
+        : option('--timeout <time>', timeout).argParser(durationMs).default(120_000, '2m'),
     );
-  if (role === 'server') {
+  if (role !== 'client') {
     command
+      .addOption(
+        option(
+          '--announce <address...>',
+          'where others are told to dial; repeatable (default: the addresses it listens on or is seen at)',
+        ).argParser(addresses),
+      )
       .addOption(
         option(
           '--relay <address...>',
           'relay through which this node can be reached, ending in /p2p/<peer id>; repeatable (default: some are searched for behind a NAT)',
-        ).argParser(collect((value) => toPeerAddress(value).address.toString())),
-      )
-      .addOption(option('--relay-server', 'carry connections for peers behind NATs'));
+        ).argParser(peerAddresses),
+      );
   }
-  return withOutputOptions(withPassphraseOptions(command));
+  if (role === 'server')
+    command.addOption(option('--relay-server', 'carry connections for peers behind NATs'));
+  return withOutputOptions(withPassphraseOptions(withObservingOptions(command, role)));
 }
 
 /** Collects the values of an option that may be given more than once. */

@@ -29,6 +29,13 @@ describe('for people', () => {
     expect(written).toEqual({ stdout: 'Ready.\nGo on.\n', stderr: 'By the way.\n' });
   });
 
+  test('the log that was asked for goes to stderr, also when all else is quiet', () => {
+    const { output, written } = setUp({ quiet: true });
+    output.note('By the way.');
+    output.log('info lloom:rpc done\n');
+    expect(written).toEqual({ stdout: '', stderr: 'info lloom:rpc done\n' });
+  });
+
   test('an error begins on a line of its own and says what to do', () => {
     const { output, written } = setUp();
     output.text('half an');

@@ -57,6 +57,11 @@ export class Output {
     stderr.write(`${isAmid ? '\n' : ''}${printable(line)}\n`);
   }
 
+  /** A line of the node's log, its break included. Somebody asked for it, so it is written also when all else is quiet. */
+  log(line: string): void {
+    this.#config.stderr.write(line);
+  }
+
   /** A failure, with what to do about it. */
   error(error: ErrorJson): void {
     if (this.json) {

@@ -1,5 +1,6 @@
 import { Command, type CommanderError } from 'commander';
 import { addClientCommands } from './commands/client.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addExecutorCommand } from './commands/executor.ts';
 import { addIdentityCommands } from './commands/identity.ts';
 import { addValidatorCommand } from './commands/validator.ts';
@@ -30,6 +31,8 @@ A network in three terminals; the first prints the ADDRESS for the other two:
   $ lloom executor --bootstrap ADDRESS --model demo-small \\
       --inbound-price 1000000000 --outbound-price 2000000000
   $ lloom client ask "What is a DHT?" --bootstrap ADDRESS --model demo-small
+This tells what is wrong when something does not work, and what to do:
+  $ lloom doctor --bootstrap ADDRESS
 
 Exit codes:
   0 done, 1 failed, 2 not understood, 130 interrupted (Ctrl-C), 143 terminated
@@ -63,6 +66,7 @@ export function createProgram(interruption: Interruption, outcome: Outcome): Com
   addExecutorCommand(program, run);
   addClientCommands(program, run);
   addIdentityCommands(program, run);
+  addDoctorCommand(program, run);
   return program;
 }
 

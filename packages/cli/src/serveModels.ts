@@ -32,8 +32,9 @@ export async function serveModels(
   const backend = choice(identity.peerId);
   const onRequest = (report: RequestReport): void => tell(report, session);
   const handler = executorHandler({ backend, pricing, onRequest });
-  const node = await startNode(identity, options, { rpc: limitsOf(options) });
-  return runServer(node, session, async () => {
+  const started = await startNode(identity, options, { session, packages: { rpc: limitsOf(options) } });
+  const { node } = started;
+  return runServer(started, { options, session }, async () => {
     node.serve(handler, { canContinue: backend.canContinue === true });
     const { peerId, evmAddress } = identity;
     const addresses = fullAddresses(node);

@@ -13,8 +13,10 @@ export async function validate(options: ValidatorOptions, session: Session): Pro
   const { stake } = options;
   const identity = await obtainIdentity(options, session);
   // Others join through it: whoever knows nobody else hears everything from it.
-  const node = await startNode(identity, options, { gossip: { profile: 'bootstrapper' } });
-  return runServer(node, session, async () => {
+  const packages = { gossip: { profile: 'bootstrapper' } } as const;
+  const started = await startNode(identity, options, { session, packages });
+  const { node } = started;
+  return runServer(started, { options, session }, async () => {
     const { peerId, evmAddress } = identity;
     const addresses = fullAddresses(node);
     session.output.event('ready', { role: 'validator', peerId, evmAddress, addresses, stake }, [

@@ -17,10 +17,14 @@ const json = ({ stdout }: Ending): ReturnType<typeof parseLines> => parseLines(s
 
 describe('help', () => {
   test.each([
-    [['--help'], ['validator', 'executor', 'client', 'identity', 'Exit codes']],
+    [['--help'], ['validator', 'executor', 'client', 'identity', 'doctor', 'Exit codes']],
+    [
+      ['doctor', '--help'],
+      ['--bootstrap', '--listen', '--network', '--data', '--timeout', '--json', 'Examples:'],
+    ],
     [
       ['validator', '--help'],
-      ['--stake', '--bootstrap', '--listen', '--network', '--identity', '--json', 'Examples:'],
+      ['--stake', '--bootstrap', '--network', '--metrics', '--traces', '--log-level', 'Examples:'],
     ],
     [
       ['executor', '--help'],

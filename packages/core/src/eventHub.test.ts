@@ -299,6 +299,30 @@ describe('forwardTo()', () => {
     expect(inner.isObserved('door:closed')).toBe(false);
   });
 
+  test('lets an onlooker hear what is told, and have nobody believe that it is observed', async () => {
+    const inner = quietHub();
+    const outer = quietHub();
+    const heard: string[] = [];
+    let isWoken = false;
+    inner.forwardTo(outer);
+    const stop = outer.forwardTo({
+      emit: (type) => heard.push(type),
+      isObserved: () => false,
+      isHeard: (type) => type === 'door:opened',
+      whenObserved: () => undefined,
+    });
+    inner.whenObserved('door:opened', () => (isWoken = true));
+    expect([inner.isHeard('door:opened'), inner.isHeard('door:closed')]).toEqual([true, false]);
+    expect(inner.isObserved('door:opened')).toBe(false);
+    inner.emit('door:opened', by('ann'));
+    await Promise.resolve();
+    expect([heard, isWoken]).toEqual([['door:opened'], false]);
+    stop();
+    expect(inner.isHeard('door:opened')).toBe(false);
+    outer.addEventListener('door:opened', () => undefined);
+    expect(inner.isHeard('door:opened')).toBe(true);
+  });
+
   test('survives a sink that throws', () => {
     const { hub, failures } = hubWithFailures();
     const error = new Error('sink');

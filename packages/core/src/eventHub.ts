@@ -38,8 +38,10 @@ export interface EventIterable<E> extends AsyncIterableIterator<E> {
 export interface EventSink<M> {
   /** Takes an event. Never throws. */
   emit<K extends keyof M & string>(type: K, detail: M[K]): void;
-  /** Whether anybody would hear of it. */
+  /** Whether anybody would hear of it who may act on it: onlookers do not count. */
   isObserved(type: keyof M & string): boolean;
+  /** Whether anybody would hear of it, onlookers among them. @default as `isObserved` */
+  isHeard?(type: keyof M & string): boolean;
   /** Calls `act` once, when somebody would: soon, or as soon as there is somebody. */
   whenObserved(type: keyof M & string, act: () => void): void;
 }
@@ -112,6 +114,16 @@ export class EventHub<M> implements EventSource<M>, EventSink<M> {
   isObserved(type: keyof M & string): boolean {
     if (this.#readers.size > 0 || (this.#listeners.get(type)?.size ?? 0) > 0) return true;
     for (const sink of this.#sinks) if (sink.isObserved(type)) return true;
+    return false;
+  }
+
+  /**
+   * Whether anybody would be told of an event of that name, those among them who only look on: sinks that hear events, and say that
+   * nobody observes them.
+   */
+  isHeard(type: keyof M & string): boolean {
+    if (this.isObserved(type)) return true;
+    for (const sink of this.#sinks) if (sink.isHeard?.(type) === true) return true;
     return false;
   }
 

@@ -43,26 +43,37 @@ export {
   type ListenConfig,
 } from './eventHub.ts';
 export { fromHex, toHex } from './hex.ts';
+export { isTraced } from './isTraced.ts';
 export { orAbort } from './orAbort.ts';
-export type {
-  Clock,
-  CommonPorts,
-  EnvelopeDraft,
-  EnvelopeExpectation,
-  InspectionEvent,
-  Inspector,
-  Meter,
-  MeterLabels,
-  Random,
-  RunningDigest,
-  SignedEnvelope,
-  Signer,
-  Verifier,
+export {
+  messagesFamily,
+  secondsBuckets,
+  type Clock,
+  type CommonPorts,
+  type EnvelopeDraft,
+  type EnvelopeExpectation,
+  type GaugeSample,
+  type HistogramFamily,
+  type InspectionEvent,
+  type Inspector,
+  type Meter,
+  type MeterLabels,
+  type MetricFamily,
+  type Random,
+  type RunningDigest,
+  type SignedEnvelope,
+  type Signer,
+  type Span,
+  type SpanAttributes,
+  type SpanConfig,
+  type Tracer,
+  type Verifier,
 } from './ports.ts';
 export { RecentMap } from './recentMap.ts';
 export { Reports, type ReportsPorts } from './reports.ts';
 export { draw, retryDelay, spread, type RetryPolicy } from './retryDelay.ts';
 export { safe } from './safe.ts';
+export { safeMeter } from './safeMeter.ts';
 export { systemClock, systemRandom } from './system.ts';
 export { withinTime, withSignal, type TimeLimit } from './timeLimit.ts';
 export { zeroAddress, zeroDigest, type EvmAddress, type Hex } from './types.ts';

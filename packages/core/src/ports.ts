@@ -31,12 +31,85 @@ export type Inspector = { bivarianceHack(event: InspectionEvent): void }['bivari
 /** Which of several like figures is meant. Few names with few values each: every combination is kept. */
 export type MeterLabels = Readonly<Record<string, string>>;
 
+/** What is measured. Its figures differ in their labels only. */
+export interface MetricFamily {
+  /**
+   * Its name as Prometheus wants it, without the `lloom_` that all have: the package, what is measured, and the unit at the end
+   * (`_seconds`, `_bytes`), with `_total` behind it where it only grows.
+   */
+  readonly name: string;
+  /** What it tells, in one sentence for operators. */
+  readonly help: string;
+  /** The names of its labels. @default none */
+  readonly labels?: readonly string[];
+}
+
+/** A spread of values, such as times. */
+export interface HistogramFamily extends MetricFamily {
+  /** The upper bounds that values are sorted under, rising; what is above all of them is counted as well. */
+  readonly buckets: readonly number[];
+}
+
+/** A figure at the moment when it is asked for. */
+export interface GaugeSample {
+  readonly labels: MeterLabels;
+  readonly value: number;
+}
+
 /** Takes figures of what happens. Filled by `@lloom/metrics`. */
 export interface Meter {
   /** A sum that grows. The returned function adds to it; keep it, for it is cheaper than asking again. */
-  counter(name: string, labels?: MeterLabels): (by?: number) => void;
-  /** A spread of values, such as times. The returned function takes one more. */
-  histogram(name: string, labels?: MeterLabels): (value: number) => void;
+  counter(family: MetricFamily, labels?: MeterLabels): (by?: number) => void;
+  /** A spread of values. The returned function takes one more; keep it as well. */
+  histogram(family: HistogramFamily, labels?: MeterLabels): (value: number) => void;
+  /**
+   * A figure that goes up and down. `read` is asked for it when somebody looks, and must be quick; whoever says it anew for the
+   * same family replaces it.
+   */
+  gauge(family: MetricFamily, read: () => number | readonly GaugeSample[]): void;
+}
+
+/** Messages of the application, whichever package carries them. Each of those counts its own. */
+export const messagesFamily = {
+  name: 'messages_total',
+  help: 'Requests, answers and gossip messages of this node and to it, not counting what it passes on.',
+  labels: ['carrier', 'direction'],
+} as const satisfies MetricFamily;
+
+/** Upper bounds for what takes from a millisecond to two minutes, in seconds. */
+export const secondsBuckets: readonly number[] = Object.freeze([
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120,
+]);
+
+/** What a span says of what it stands for. */
+export type SpanAttributes = Readonly<Record<string, string | number | boolean>>;
+
+/** How a span begins. */
+export interface SpanConfig {
+  /** Which side of a request it is. */
+  readonly kind: 'client' | 'server' | 'internal';
+  /** The W3C `traceparent` of what caused it. @default whatever is traced around the call, or a new trace */
+  readonly parent?: string | undefined;
+  readonly attributes?: SpanAttributes;
+}
+
+/** One piece of a trace, from its start to its end. Nothing of it throws, also after its end. */
+export interface Span {
+  /** The W3C `traceparent` that makes others its children. */
+  readonly traceparent: string;
+  setAttributes(attributes: SpanAttributes): void;
+  /** Notes that something happened just now. */
+  addEvent(name: string, attributes?: SpanAttributes): void;
+  /** Runs `act`: what is traced within it becomes a child. */
+  run<T>(act: () => T): T;
+  /** Ends it, once. @param error why what it stands for failed; without one it went well */
+  end(error?: { readonly code: string; readonly message: string }): void;
+}
+
+/** Follows requests across nodes. Filled by `openTelemetry` of `@lloom/metrics`. */
+export interface Tracer {
+  /** Begins a span; `undefined` when this one is not sampled, which must cost next to nothing. Never throws. */
+  startSpan(name: string, config: SpanConfig): Span | undefined;
 }
 
 /** What every package factory takes beside its configuration. */

@@ -21,6 +21,6 @@ export function createServiceActor<M extends AnyStateMachine>(
   const complete = { ...input, retry: { retryDelayMs, maxRetryDelayMs }, seed };
   const options = { id, clock, input: complete, ...(inspect !== undefined && { inspect }) };
   const actor = createActor(machine, options as unknown as ActorOptions<M>);
-  actor.subscribe({ error: (error) => network.logError(`machine ${id} failed`, error) });
+  actor.subscribe({ error: (error) => network.logError('a machine failed', error, { machine: id }) });
   return actor as unknown as ActorRefFrom<M>;
 }

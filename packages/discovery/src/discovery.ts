@@ -5,7 +5,7 @@ import {
   type ServiceDescriptor,
   type ServiceType,
 } from '@lloom/codec';
-import { EventHub, toPeerId } from '@lloom/core';
+import { EventHub, safeMeter, toPeerId } from '@lloom/core';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Discovery } from './api.ts';
 import { resolveWaitConfig, type ResolvedConfig } from './config.ts';
@@ -16,6 +16,7 @@ import { within } from './internal/deadline.ts';
 import { BootstrapPeers } from './internal/bootstrapPeers.ts';
 import type { DescriptorStore } from './internal/descriptorStore.ts';
 import { Finder, type FinderPorts } from './internal/finder.ts';
+import { showGauges } from './internal/gauges.ts';
 import { Turns } from './internal/ranking.ts';
 import { RegistryClient } from './internal/registryClient.ts';
 import { checkName, RendezvousNames } from './internal/rendezvousNames.ts';
@@ -61,8 +62,10 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
     network: Network,
     store: DescriptorStore,
   ) {
-    super((error, type) => network.logError(`a listener of "${type}" failed`, error));
-    this.#shared = { ...ports, dialer: ports.dialer ?? network, network, config, events: this };
+    super((error, type) => network.logError('a listener failed', error, { type }));
+    const meter =
+      ports.meter && safeMeter(ports.meter, (error) => network.logError('the meter failed', error));
+    this.#shared = { ...ports, meter, dialer: ports.dialer ?? network, network, config, events: this };
     this.#store = store;
     this.#descriptor = new OwnDescriptor(this.#shared, store);
     this.#peers = new BootstrapPeers({ ...this.#shared, others: () => this.#finder.reachable() });
@@ -76,6 +79,8 @@ export class DiscoveryService extends EventHub<DiscoveryEvents> implements Disco
     this.#alternatives = new Alternatives(choosing);
     this.#selecting = new Selecting(choosing);
     this.#registries = new RegistryClient({ ...this.#shared, finder: this.#finder, stop });
+    const isJoined = (): boolean => this.#running?.parts.joining.isJoined === true;
+    if (meter !== undefined) showGauges(meter, { known: this.#finder.known, isJoined });
   }
 
   /** Answers peers from now on. Called by libp2p. */

@@ -36,6 +36,11 @@ export class Joining {
     return this.#actor.getSnapshot().value;
   }
 
+  /** Whether this node is part of the network, or there is none that it knows of. */
+  get isJoined(): boolean {
+    return this.#ports.peers.isAlone || (this.#hasJoined && !this.#isCutOff);
+  }
+
   /** Joins when there is anybody through whom. */
   start(): void {
     this.#actor.start();

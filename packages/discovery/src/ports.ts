@@ -234,6 +234,9 @@ export interface Network extends Directory, Dialer {
   watch(watcher: Watcher): () => void;
   /** Sights peers on the local network until the returned function is called. */
   watchLocal(watcher: LocalWatcher): Promise<() => Promise<void>>;
-  log(text: string, fields: Readonly<Record<string, string | number>>): void;
-  logError(text: string, error: unknown): void;
+  log(text: string, fields: LogFields): void;
+  logError(text: string, error: unknown, fields?: LogFields): void;
 }
+
+/** What a line of the log tells beside its text, which is always the same. */
+export type LogFields = Readonly<Record<string, string | number>>;

@@ -1,5 +1,13 @@
 import type { ServiceDescriptor, ServiceType, SignedMessage } from '@lloom/codec';
-import { zeroAddress, zeroDigest, type Clock, type Meter, type MeterLabels } from '@lloom/core';
+import {
+  zeroAddress,
+  zeroDigest,
+  type Clock,
+  type GaugeSample,
+  type Meter,
+  type MeterLabels,
+  type MetricFamily,
+} from '@lloom/core';
 import { addressOf, executor, FakeClock } from './fakes.ts';
 
 /** What a test may want of a descriptor. */
@@ -54,13 +62,26 @@ export class HandClock implements Clock {
 /** Counts what it is told, by name and labels. */
 export class FakeMeter implements Meter {
   readonly counts = new Map<string, number>();
+  readonly values = new Map<string, number[]>();
+  readonly #gauges = new Map<string, () => number | readonly GaugeSample[]>();
 
-  counter(name: string, labels: MeterLabels = {}): (by?: number) => void {
+  counter({ name }: MetricFamily, labels: MeterLabels = {}): (by?: number) => void {
     const key = [name, ...Object.values(labels)].join(' ');
     return (by = 1) => void this.counts.set(key, (this.counts.get(key) ?? 0) + by);
   }
 
-  histogram(): () => void {
-    return () => undefined;
+  histogram({ name }: MetricFamily): (value: number) => void {
+    return (value) => void this.values.set(name, [...(this.values.get(name) ?? []), value]);
+  }
+
+  gauge({ name }: MetricFamily, read: () => number | readonly GaugeSample[]): void {
+    this.#gauges.set(name, read);
+  }
+
+  /** What a gauge shows now. */
+  read(name: string): number | Record<string, number> | undefined {
+    const shown = this.#gauges.get(name)?.();
+    if (shown === undefined || typeof shown === 'number') return shown;
+    return Object.fromEntries(shown.map(({ labels, value }) => [Object.values(labels).join(' '), value]));
   }
 }

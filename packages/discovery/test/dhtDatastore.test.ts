@@ -1,7 +1,8 @@
 import { MemoryDatastore } from 'datastore-core';
 import { Key, type Datastore } from 'interface-datastore';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { boundedDhtDatastore } from '../src/adapters/dhtDatastore.ts';
+import { settled } from './machines.ts';
 
 const ownPeerId = 'peer-own';
 const time = new Uint8Array(6);
@@ -162,5 +163,42 @@ describe('the datastore', () => {
       false,
     ]);
     expect(datastore.dhtStats).toMatchObject({ providers: 4_095, dropped: 2 });
+  });
+});
+
+describe('the number of records that are kept for others', () => {
+  it('is of both kinds, without what this node provides itself', async () => {
+    const { datastore, provide, put } = begin();
+    await provide('peer-1', 3);
+    await provide(ownPeerId, 2);
+    await put('/dht/record/a');
+    await put('/other/b');
+    expect(datastore.storedRecords).toBe(4);
+    await datastore.delete(new Key('/dht/record/a'));
+    expect(datastore.storedRecords).toBe(3);
+  });
+
+  it('is right from the first look on when the datastore was read before', async () => {
+    const before = begin();
+    await before.provide('peer-1', 3);
+    const { datastore } = begin(before.inner);
+    await datastore.get(new Key('/dht/provider/key0/peer-1', false));
+    await settled();
+    expect(datastore.storedRecords).toBe(3);
+  });
+
+  it('is counted again when the datastore was not open yet', async () => {
+    const inner = new MemoryDatastore();
+    const before = begin(inner);
+    await before.provide('peer-1', 3);
+    const query = vi.spyOn(inner, 'queryKeys').mockImplementationOnce(() => {
+      throw new Error('not open');
+    });
+    const { datastore } = begin(inner);
+    for (const expected of [0, 0, 3]) {
+      expect(datastore.storedRecords).toBe(expected);
+      await settled();
+    }
+    expect(query).toHaveBeenCalledTimes(2);
   });
 });

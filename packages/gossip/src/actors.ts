@@ -19,6 +19,6 @@ export function createServiceActor<M extends AnyStateMachine>(
   const seed = Math.floor(random.float() * 2 ** 32);
   const options = { id, clock, input: { ...input, seed }, ...(inspect !== undefined && { inspect }) };
   const actor = createActor(machine, options as unknown as ActorOptions<M>);
-  actor.subscribe({ error: (error) => router.logError(`machine ${id} failed`, error) });
+  actor.subscribe({ error: (error) => router.logError('a machine failed', error, { machine: id }) });
   return actor as unknown as ActorRefFrom<M>;
 }

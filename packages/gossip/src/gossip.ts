@@ -1,5 +1,5 @@
 import type { GossipSub } from '@libp2p/gossipsub';
-import { EventHub, Reports } from '@lloom/core';
+import { EventHub, Reports, safeMeter } from '@lloom/core';
 import { Alarms } from './alarms.ts';
 import type { Gossip } from './api.ts';
 import { checkMeshSize, type ResolvedConfig } from './config.ts';
@@ -9,6 +9,7 @@ import { maxTopics } from './internal/bounds.ts';
 import { Counts } from './internal/counts.ts';
 import { Demerits } from './internal/demerits.ts';
 import { findIn } from './internal/findIn.ts';
+import { showGauges } from './internal/gauges.ts';
 import { resolvePublish, topicName } from './internal/given.ts';
 import { serviceCapabilities, serviceDependencies } from './internal/serviceSymbols.ts';
 import type { Shared } from './internal/shared.ts';
@@ -67,12 +68,18 @@ export class GossipService extends EventHub<GossipEvents> implements Gossip {
   ) {
     const demerits = new Demerits(ports.clock, config.maxMessagesPerSecond);
     const router = createRouter((peerId) => applicationScore(ports.score, demerits, peerId));
-    super((error, type) => router.logError(`a listener of "${type}" failed`, error));
+    super((error, type) => router.logError('a listener failed', error, { type }));
     const { clock, meter, reputation } = ports;
     const onError = (text: string, error: unknown): void => router.logError(text, error);
     this.#shared = { ...ports, config, router, events: this };
     this.#meshSize = config.meshSize;
-    this.#counts = new Counts(meter, (error) => onError('the meter failed', error));
+    const onMeterError = (error: unknown): void => onError('the meter failed', error);
+    this.#counts = new Counts({ clock, meter, onError: onMeterError });
+    if (meter !== undefined)
+      showGauges(safeMeter(meter, onMeterError), {
+        topics: () => this.#ready?.subscriptions.snapshot() ?? [],
+        alarms: () => this.#ready?.alarms.raised ?? [],
+      });
     this.#reports = new Reports({ clock, reputation, bursts, onError });
     this.#topics = new Topics({ service: this, unreadable: (topic) => this.#unreadable(topic), onError });
     const common = { ...this.#shared, topics: this.#topics, counts: this.#counts };

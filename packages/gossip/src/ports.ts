@@ -152,6 +152,13 @@ export interface Router extends Dialer, TopicPeerSource {
   /** Takes effect with the next heartbeat, for all topics. */
   setMeshSize(size: MeshSize): void;
   scores(): readonly PeerScore[];
-  log(text: string, fields: Readonly<Record<string, string | number>>): void;
-  logError(text: string, error: unknown): void;
+  log(text: string, fields: LogFields): void;
+  logError(text: string, error: unknown, fields?: LogFields): void;
+  /** Whether {@link Router.trace} is read by anybody. Asked for every message. */
+  readonly isTraced: boolean;
+  /** One line for one message, without its content. */
+  trace(text: string, fields: LogFields): void;
 }
+
+/** What a line of the log tells beside its text, which is always the same. */
+export type LogFields = Readonly<Record<string, string | number>>;

@@ -186,9 +186,15 @@ export class Publishing {
     const usage = this.#usageOf(topic);
     this.#pace.force(usage, nowMs);
     this.#usages.set(topic, usage);
-    this.#ports.counts.publish(topic);
+    const { counts, router } = this.#ports;
+    const { messageId, recipients } = sent;
+    counts.publish(topic);
+    if (router.isTraced) {
+      const [bytes, count] = [entry.bytes.length, recipients.length];
+      router.trace('published a message', { topic, messageId, bytes, recipients: count });
+    }
     this.#remove(outbox, entry);
-    entry.resolve({ messageId: sent.messageId, recipients: sent.recipients });
+    entry.resolve({ messageId, recipients });
   }
 
   #fail(outbox: Outbox, entry: Outgoing, error: Error): void {

@@ -8,7 +8,7 @@ import type { Demerits } from './internal/demerits.ts';
 import { skewHint } from './internal/hints.ts';
 import type { Shared } from './internal/shared.ts';
 import { Context, Validations } from './internal/validations.ts';
-import type { Incoming, Judgement, PeerFact } from './ports.ts';
+import type { Incoming, Judgement, LogFields, PeerFact } from './ports.ts';
 import type { CustomRules, Kind, Topics } from './topics.ts';
 import type { DropReason, Verdict } from './types.ts';
 
@@ -56,19 +56,20 @@ export class Receiving {
   judge(message: Incoming): Judgement | Promise<Judgement> {
     try {
       const { author, source, topic, sequenceNumber } = message;
-      if (!this.#authors.mayHandOver(source)) return this.drop(source, 'tooMany');
+      if (!this.#authors.mayHandOver(source)) return this.drop(source, 'tooMany', message);
       const known = author === undefined ? undefined : this.#authors.of(author, topic);
       // What an author hands over itself is its own doing, and counts at once, whatever it is. What others hand over may be a
       // replay: that counts only when it turns out to be new, or anybody could use up what the author may say.
       const isCounted = author === source;
-      if (isCounted && known !== undefined && !this.#authors.maySay(known)) return this.#tooMany(source);
-      if (message.data.length > this.#ports.config.maxMessageBytes) return this.drop(source, 'tooLarge');
+      if (isCounted && known !== undefined && !this.#authors.maySay(known)) return this.#tooMany(message);
+      if (message.data.length > this.#ports.config.maxMessageBytes)
+        return this.drop(source, 'tooLarge', message);
       const { topics } = this.#ports;
       const kinds = topics.kindsOf(topic);
       if (kinds !== undefined) return this.#judgeKind(message, kinds, known);
       if (known !== undefined && sequenceNumber !== undefined) {
         const problem = this.#authors.admit(known, sequenceNumber, { isTimed: false, isCounted });
-        if (problem !== undefined) return this.drop(source, problem);
+        if (problem !== undefined) return this.drop(source, problem, message);
       }
       return this.#judgeValue(message, topics.rulesOf(topic));
     } catch (error) {
@@ -76,10 +77,12 @@ export class Receiving {
     }
   }
 
-  /** Counts a message that is dropped, and says what becomes of it. */
-  drop(source: string, reason: DropReason): Refusal {
-    const { counts, reports, alarms } = this.#ports;
+  /** Counts a message that is dropped, and says what becomes of it. `message` as far as it could be read. */
+  drop(source: string, reason: DropReason, message?: Incoming): Refusal {
+    const { counts, reports, alarms, router } = this.#ports;
     counts.drop(reason);
+    if (router.isTraced)
+      router.trace('dropped a message', { ...(message ? about(message) : { peerId: source }), reason });
     if (reason === 'overload') alarms()?.cause('OVERLOADED');
     if (!blaming.has(reason)) return ignored;
     reports.tell(source, 'INVALID_MESSAGE');
@@ -92,10 +95,11 @@ export class Receiving {
   }
 
   /** An author said more itself than it may. */
-  #tooMany(author: string): Judgement {
+  #tooMany(message: Incoming): Judgement {
     const { demerits, reports } = this.#ports;
-    if (demerits.note(author)) reports.tell(author, 'FLOOD');
-    return this.drop(author, 'tooMany');
+    const { source } = message;
+    if (demerits.note(source)) reports.tell(source, 'FLOOD');
+    return this.drop(source, 'tooMany', message);
   }
 
   #judgeKind(message: Incoming, kinds: ReadonlySet<Kind>, known: Author | undefined): Judgement {
@@ -104,16 +108,16 @@ export class Receiving {
     try {
       content = decodeGossipMessage(data);
     } catch (error) {
-      return this.drop(source, undecodable(error));
+      return this.drop(source, undecodable(error), message);
     }
-    if (!kinds.has(content.type)) return this.drop(source, 'malformed');
+    if (!kinds.has(content.type)) return this.drop(source, 'malformed', message);
     if (author !== undefined && 'peerId' in content && content.peerId !== author)
-      return this.drop(source, 'impostor');
-    if (!this.#isFresh(content.timestampMs, author)) return this.drop(source, 'stale');
+      return this.drop(source, 'impostor', message);
+    if (!this.#isFresh(content.timestampMs, author)) return this.drop(source, 'stale', message);
     if (known !== undefined) {
       const seen = { isTimed: true, isCounted: author === source };
       const problem = this.#authors.admit(known, content.sequence, seen);
-      if (problem !== undefined) return this.drop(source, problem);
+      if (problem !== undefined) return this.drop(source, problem, message);
     }
     return this.#accept(message, content);
   }
@@ -134,7 +138,7 @@ export class Receiving {
       // A copy: the bytes are passed on as they are, whatever readers do with theirs.
       value = rules.decode(new Uint8Array(data));
     } catch {
-      return this.drop(source, 'malformed');
+      return this.drop(source, 'malformed', message);
     }
     if (isThenable(value)) {
       Promise.resolve(value).catch(() => undefined);
@@ -142,7 +146,7 @@ export class Receiving {
     }
     const { validate } = rules;
     if (validate === undefined) return this.#accept(message, { type: 'custom', value });
-    if (rules.mayWait && !this.#validations.hasRoom(source)) return this.drop(source, 'overload');
+    if (rules.mayWait && !this.#validations.hasRoom(source)) return this.drop(source, 'overload', message);
     const context = new Context(author ?? source, source);
     const verdict: unknown = validate(value, context);
     if (!isThenable(verdict)) return this.#conclude(message, value, verdict);
@@ -156,20 +160,23 @@ export class Receiving {
   #conclude(message: Incoming, value: unknown, verdict: unknown): Judgement {
     if (verdict === 'accept') return this.#accept(message, { type: 'custom', value });
     if (!verdicts.has(verdict)) return this.#unjudged(message, new Error('the validator gave no verdict'));
-    return this.drop(message.source, verdict === 'reject' ? 'rejected' : 'ignored');
+    return this.drop(message.source, verdict === 'reject' ? 'rejected' : 'ignored', message);
   }
 
-  #unjudged({ source, topic }: Incoming, error: unknown): Judgement {
-    this.#ports.router.logError(`a message of topic "${topic}" could not be judged`, error);
-    return this.drop(source, 'unjudged');
+  #unjudged(message: Incoming, error: unknown): Judgement {
+    const { source, topic } = message;
+    this.#ports.router.logError('a message could not be judged', error, { peerId: source, topic });
+    return this.drop(source, 'unjudged', message);
   }
 
   #accept(
-    { author, source, topic }: Incoming,
+    incoming: Incoming,
     message: GossipMessage | { readonly type: 'custom'; readonly value: unknown },
   ): Judgement {
-    const { counts, events, isRead, topics } = this.#ports;
-    counts.accept(topic);
+    const { counts, events, isRead, router, topics } = this.#ports;
+    const { author, source, topic } = incoming;
+    counts.accept(topic, message.type === 'custom' ? undefined : message.timestampMs);
+    if (router.isTraced) router.trace('accepted a message', about(incoming));
     const peerId = author ?? source;
     const deliver = (): void => {
       if (!isRead(topic)) return;
@@ -179,6 +186,14 @@ export class Receiving {
     return { verdict: 'accept', deliver };
   }
 }
+
+/** What is said of a message in the log: never what is in it. */
+const about = ({ author, source, topic, data }: Incoming): LogFields => ({
+  topic,
+  peerId: author ?? source,
+  receivedFrom: source,
+  bytes: data.length,
+});
 
 /** Why a message of the network cannot be read. What a newer version says is no fault. */
 function undecodable(error: unknown): DropReason {

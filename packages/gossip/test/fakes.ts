@@ -1,6 +1,6 @@
 import type { GossipSub } from '@libp2p/gossipsub';
 import { encodeGossipMessage, type GossipMessage } from '@lloom/codec';
-import type { Clock, Meter } from '@lloom/core';
+import type { Clock, GaugeSample, Meter, MeterLabels, MetricFamily } from '@lloom/core';
 import { expect } from 'vitest';
 import { resolveGossipConfig, type GossipConfig } from '../src/config.ts';
 import type { GossipEvents } from '../src/events.ts';
@@ -97,6 +97,8 @@ export class FakeRouter implements Router {
   readonly sent: { readonly topic: string; readonly data: Uint8Array }[] = [];
   readonly dialled: string[] = [];
   readonly errors: unknown[] = [];
+  isTraced = false;
+  readonly traced: object[] = [];
   readonly #peers = new Map<string, readonly string[]>();
   readonly #meshes = new Map<string, readonly string[]>();
   onStart: () => Promise<void> = () => Promise.resolve();
@@ -175,6 +177,10 @@ export class FakeRouter implements Router {
     this.errors.push(error);
   }
 
+  trace(text: string, fields: object): void {
+    this.traced.push({ text, ...fields });
+  }
+
   /** Who is subscribed to a topic, and who of them is in its mesh. */
   link(topic: string, peers: readonly string[], mesh: readonly string[] = peers): void {
     this.#peers.set(topic, peers);
@@ -196,17 +202,38 @@ export const never = <T>(signal?: AbortSignal): Promise<T> =>
 
 /** A meter that remembers. */
 export class FakeMeter implements Meter {
+  /** What was counted, by the name and the values of the labels. */
   readonly totals: Record<string, number> = {};
+  /** What was counted or could have been. */
+  readonly known: string[] = [];
+  readonly values: Record<string, number[]> = {};
+  readonly #gauges = new Map<string, () => number | readonly GaugeSample[]>();
 
-  counter(name: string, labels: Readonly<Record<string, string>> = {}): (by?: number) => void {
-    const key = [name, ...Object.values(labels)].join(' ');
+  counter({ name }: MetricFamily, labels: MeterLabels = {}): (by?: number) => void {
+    const key = keyOf(name, labels);
+    this.known.push(key);
     return (by = 1) => (this.totals[key] = (this.totals[key] ?? 0) + by);
   }
 
-  histogram(): (value: number) => void {
-    return () => {};
+  histogram({ name }: MetricFamily, labels: MeterLabels = {}): (value: number) => void {
+    const key = keyOf(name, labels);
+    this.known.push(key);
+    return (value) => (this.values[key] ??= []).push(value);
+  }
+
+  gauge({ name }: MetricFamily, read: () => number | readonly GaugeSample[]): void {
+    this.#gauges.set(name, read);
+  }
+
+  /** What a gauge shows now. */
+  read(name: string): Record<string, number> {
+    const read = this.#gauges.get(name)?.() ?? [];
+    const samples = typeof read === 'number' ? [{ labels: {}, value: read }] : read;
+    return Object.fromEntries(samples.map(({ labels, value }) => [Object.values(labels).join(' '), value]));
   }
 }
+
+const keyOf = (name: string, labels: MeterLabels): string => [name, ...Object.values(labels)].join(' ');
 
 const prices = { inboundPrice: '1000', outboundPrice: '2000' };
 

@@ -165,6 +165,7 @@ describe('publishing', () => {
     await service.publishMessage('plain', bytes(1));
     await service.publishMessage(NetworkStatus, inputs.metrics);
     expect(meter.totals).toEqual({
+      'messages_total gossip sent': 2,
       'gossip_published_total custom': 1,
       [`gossip_published_total ${NetworkStatus}`]: 1,
     });

@@ -38,7 +38,10 @@ describe('a message of another node', () => {
       { peerId: bob, topic: PriceUpdates, message: { type: 'priceUpdate', peerId: bob } },
     ]);
     expect(service.snapshot().accepted).toBe(1);
-    expect(meter.totals).toEqual({ [`gossip_received_total ${PriceUpdates}`]: 1 });
+    expect(meter.totals).toEqual({
+      [`gossip_received_total ${PriceUpdates}`]: 1,
+      'messages_total gossip received': 1,
+    });
   });
 
   it('on any other topic is bytes, which belong to whoever reads them', async () => {
@@ -313,7 +316,7 @@ describe('a meter that throws', () => {
     };
     const counter = when === 'when it counts' ? () => fail : fail;
     const { hear, price, router, service } = await listening({
-      meter: { counter, histogram: fail } as never,
+      meter: { counter, histogram: counter, gauge: fail } as never,
     });
     expect(hear(price())).toBe('accept');
     expect(hear(incoming(PriceUpdates, new Uint8Array()))).toBe('reject');

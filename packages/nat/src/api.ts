@@ -8,6 +8,7 @@ import type {
   NatExplanation,
   NatStatus,
   RelayClientConfig,
+  RelayedCircuit,
   RelayedConnection,
   RelayServerConfig,
 } from './types.ts';
@@ -73,6 +74,13 @@ export interface Nat extends EventSource<NatEvents> {
   enableRelayServer(config?: RelayServerConfig): Promise<void>;
   /** Ends all places and all connections that go through this node. */
   disableRelayServer(): Promise<void>;
+  /**
+   * The connections that this node carries for others now, the oldest first; at most 4,096, and none while it does not relay. A
+   * relay sees who talks to whom and how much, and nothing of what.
+   *
+   * @param peer only those that this peer has asked for, or is reached by. @default those of all
+   */
+  relayedCircuits(peer?: PeerId | string): readonly RelayedCircuit[];
   /**
    * How many bytes a connection to a peer still carries, both ways together: of several connections, the one that carries most.
    * `undefined` when no limit is known: as many as one likes, and also no connection, or none of that name. 0 from 5 s before a

@@ -116,6 +116,11 @@ export class Circuits {
     }
   }
 
+  /** How many connections of this node go through relays. */
+  get relayedCount(): number {
+    return this.#ports.network.relayedCount();
+  }
+
   /** See `Nat.bytesLeft`. */
   bytesLeft(peerId: string, connectionId?: string): number | undefined {
     const now = this.#ports.clock.now();

@@ -29,6 +29,7 @@ export type {
   NatExplanation,
   NatStatus,
   RelayClientConfig,
+  RelayedCircuit,
   RelayedConnection,
   RelayServerConfig,
   StaysRelayedReason,

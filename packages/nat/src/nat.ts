@@ -1,5 +1,5 @@
 import type { PeerId, Startable } from '@libp2p/interface';
-import { EventHub, systemClock, systemRandom, toPeerId } from '@lloom/core';
+import { EventHub, safeMeter, systemClock, systemRandom, toPeerId } from '@lloom/core';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { Nat } from './api.ts';
 import { Circuits } from './circuits.ts';
@@ -13,6 +13,8 @@ import {
 } from './config.ts';
 import { NatError } from './errors.ts';
 import type { NatEvents } from './events.ts';
+import { measureNat } from './internal/families.ts';
+import { writeLines } from './internal/lines.ts';
 import type { Networks } from './internal/networks.ts';
 import { Probing } from './probing.ts';
 import type { NatPorts } from './ports.ts';
@@ -24,6 +26,7 @@ import type {
   NatExplanation,
   NatStatus,
   RelayClientConfig,
+  RelayedCircuit,
   RelayedConnection,
   RelayServerConfig,
 } from './types.ts';
@@ -42,13 +45,15 @@ export function createNat(
     inspect,
     clock = systemClock,
     random = systemRandom,
-    meter: _,
+    meter: givenMeter,
     dialer,
     relaySource,
     ...rest
   } = given;
   const config = resolveNatConfig(rest);
-  const networks = createNetworks({ clock, random, ...(dialer && { dialer }) });
+  const meter =
+    givenMeter && safeMeter(givenMeter, (error) => networks.log('a figure could not be taken', error));
+  const networks = createNetworks({ clock, random, ...(dialer && { dialer }), ...(meter && { meter }) });
   const hub = new EventHub<NatEvents>((error, type) => networks.log(`a listener of ${type} failed`, error));
   const shared = { clock, random, inspect, hub, log: networks.log.bind(networks) };
   const upgrading = new Upgrading({
@@ -68,6 +73,17 @@ export function createNat(
       upgrading.reachabilityChanged();
     },
   });
+  writeLines(hub, networks.write.bind(networks));
+  if (meter !== undefined) {
+    measureNat(meter, hub, {
+      status: () => probing.status.kind,
+      reservations: () => reserving.places,
+      relayedConnections: () => circuits.relayedCount,
+      circuits: () => networks.relayHost.circuitCount,
+      places: () => networks.relayHost.places,
+      placesLimit: () => networks.relayHost.placesLimit,
+    });
+  }
   return new NatService({
     config,
     hub,
@@ -197,6 +213,10 @@ class NatService implements Nat, Startable {
 
   disableRelayServer(): Promise<void> {
     return this.#ports.parts.relaying.disable();
+  }
+
+  relayedCircuits(peer?: PeerId | string): readonly RelayedCircuit[] {
+    return this.#ports.parts.relaying.circuits(peer === undefined ? undefined : textOf(peer));
   }
 
   bytesLeft(peer: PeerId | string, connectionId?: string): number | undefined {

@@ -1,7 +1,7 @@
 import type { RelayHost } from './internal/relayHost.ts';
 import type { Shared } from './internal/shared.ts';
 import type { RelaySource } from './ports.ts';
-import type { NatStatus, RelayServerConfig } from './types.ts';
+import type { NatStatus, RelayedCircuit, RelayServerConfig } from './types.ts';
 
 /** What relaying for others needs. */
 interface RelayingPorts extends Shared {
@@ -26,6 +26,11 @@ export class Relaying {
   /** Whether it is to, though the node may not have started. */
   get isEnabled(): boolean {
     return this.#wanted !== undefined;
+  }
+
+  /** The connections that go through this node now, those of one peer or of all. */
+  circuits(peerId?: string): readonly RelayedCircuit[] {
+    return this.#ports.network.circuits(peerId);
   }
 
   /** Begins, or goes on by another configuration. Of several calls at the same time the last one holds. */

@@ -3,6 +3,7 @@ import { fromPromise, type ActorRefFrom } from 'xstate';
 import { createServiceActor } from './actors.ts';
 import type { ResolvedNatConfig } from './config.ts';
 import { Announcement } from './internal/announcement.ts';
+import { givenUp } from './internal/families.ts';
 import { partOf, RelayCandidates } from './internal/relayCandidates.ts';
 import type { RelayNetwork } from './internal/relayNetwork.ts';
 import { addressesOfEach, relaysOf } from './internal/relayTargets.ts';
@@ -64,6 +65,11 @@ export class Reserving {
   /** Where others can dial this node through relays now. */
   get addresses(): string[] {
     return [...this.#entries.values()].flatMap(({ announcement }) => [...announcement.current]);
+  }
+
+  /** How many relays keep a place for this node. */
+  get places(): number {
+    return [...this.#entries.values()].filter(({ isReserved }) => isReserved).length;
   }
 
   start(): void {
@@ -149,7 +155,7 @@ export class Reserving {
     for (const [peerId, entry] of this.#entries) {
       const relay = named.get(peerId);
       if (relay !== undefined || isSearching) name(entry, relay);
-      else this.#end(peerId, 'given up');
+      else this.#end(peerId, givenUp);
     }
     for (const [peerId, relay] of named) if (!this.#entries.has(peerId)) this.#begin(relay, true);
     if (isSearching) this.#endSurplus(goal.maxReservations);
@@ -163,7 +169,7 @@ export class Reserving {
       ([, one], [, other]) => Number(one.isReserved) - Number(other.isReserved),
     );
     for (const [peerId] of worstFirst.slice(0, Math.max(0, worstFirst.length - most)))
-      this.#end(peerId, 'given up');
+      this.#end(peerId, givenUp);
   }
 
   #runSearch(isSearching: boolean): void {
@@ -188,8 +194,7 @@ export class Reserving {
       if (relay === undefined) break;
       this.#begin(relay, false);
     }
-    const reserved = [...this.#entries.values()].filter(({ isReserved }) => isReserved).length;
-    this.#search.send({ type: reserved < most ? 'relays.few' : 'relays.enough' });
+    this.#search.send({ type: this.places < most ? 'relays.few' : 'relays.enough' });
   }
 
   get #tried(): number {
@@ -296,7 +301,7 @@ export class Reserving {
         const { lastFailure } = actor.getSnapshot().context;
         this.#candidates.noteFailure(peerId, clock.elapsed());
         entry.retryAt = undefined;
-        this.#end(peerId, lastFailure ?? 'given up');
+        this.#end(peerId, lastFailure ?? givenUp);
         this.#fill();
       },
     });

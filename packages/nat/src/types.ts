@@ -108,6 +108,20 @@ export interface RelayLimits {
   readonly ms?: number;
 }
 
+/** A connection between two others that goes through this node. */
+export interface RelayedCircuit {
+  /** Who has asked for it. */
+  readonly from: string;
+  /** Who is reached by it, and keeps a place here. */
+  readonly to: string;
+  /** Since when bytes pass, in ms since 1970. */
+  readonly openedAt: number;
+  /** How many bytes have passed so far, both ways together: encrypted, with all that the two say to each other beside. */
+  readonly bytes: number;
+  /** How many more pass before it ends, on the way that has less left; absent when there is no limit. */
+  readonly bytesLeft?: number;
+}
+
 /** How a call may be cut short. */
 export interface CallConfig {
   /** Ends the call. */

@@ -71,6 +71,10 @@ class FakeNetwork implements CircuitNetwork {
     return peerId === peer ? this.open : [];
   }
 
+  relayedCount(): number {
+    return this.open.filter(({ isRelayed }) => isRelayed).length;
+  }
+
   dial(target: CircuitWay, { signal }: DialCall): Promise<CircuitConnection> {
     this.dials.push(target);
     return this.answer(signal);

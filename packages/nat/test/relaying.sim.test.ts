@@ -1,4 +1,5 @@
 import type { Connection, ConnectionGater } from '@libp2p/interface';
+import type { Meter } from '@lloom/core';
 import { test } from '@lloom/simkit/vitest';
 import { multiaddr } from '@multiformats/multiaddr';
 import { describe, expect } from 'vitest';
@@ -41,6 +42,40 @@ describe('a node that relays for others', () => {
     const opened = await network.run(() => circuits.dial(idOf(b), addressOf(r)));
     expect(opened).not.toHaveProperty('limits');
     expect(circuits.bytesLeft(idOf(b))).toBeUndefined();
+    circuits.stop();
+  });
+
+  test('tells what it carries for whom, and how much of it', async ({ createNetwork }) => {
+    let counted = 0;
+    const meter: Meter = {
+      counter: (family) => (by) => {
+        if (family.name === 'nat_relayed_bytes_total') counted += by ?? 1;
+      },
+      histogram: () => () => {},
+      gauge: () => {},
+    };
+    const config = { maxConnectionBytes: 1_048_576 };
+    const { network, r, a, b, relaying } = await make({ createNetwork, config, ports: { meter } });
+    expect(relaying().circuits()).toEqual([]);
+    const received = await sinkAt(b);
+    const circuits = circuitsAt(a, undefined, { clock: network.clock });
+    const openedAt = network.clock.now();
+    const connection = await network.run(() => dialAgain(a, r, b));
+    await network.run(async () => send(await openSink(connection), 65_536));
+    await network.runUntil(() => received() === 65_536, { what: 'everything to arrive' });
+    const [circuit, ...others] = relaying().circuits();
+    expect(others).toEqual([]);
+    expect(circuit).toMatchObject({ from: idOf(a), to: idOf(b) });
+    expect(circuit?.openedAt).toBeGreaterThanOrEqual(openedAt);
+    expect(circuit?.bytes).toBeGreaterThan(65_536);
+    expect(circuit?.bytes).toBe(counted);
+    expect(circuit?.bytesLeft).toBeGreaterThan(1_048_576 - counted);
+    expect(circuit?.bytesLeft).toBeLessThan(1_048_576 - 65_536);
+    expect([a, b, r].map((node) => relaying().circuits(idOf(node)).length)).toEqual([1, 1, 0]);
+    expect(circuits.relayedCount).toBe(1);
+    await network.run(() => connection.close());
+    await network.runFor(1_000);
+    expect([relaying().circuits(), circuits.relayedCount]).toEqual([[], 0]);
     circuits.stop();
   });
 

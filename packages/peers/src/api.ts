@@ -11,6 +11,7 @@ import type {
   PeerExplanation,
   PeerFact,
   PeerInfo,
+  PeersSnapshot,
 } from './types.ts';
 
 /** Connections of a node: opens, keeps within limits, closes and describes them. */
@@ -175,6 +176,12 @@ export interface Peers extends EventSource<PeersEvents> {
    * @throws {AddressError} `INVALID_PEER_ID`
    */
   explainPeer(peerId: PeerId | string): PeerExplanation;
+
+  /**
+   * Everybody who is known, in short: cheaper than {@link Peers.peerInfo} of each.
+   * @param limit how many are described at most. @default 1_000
+   */
+  snapshot(limit?: number): PeersSnapshot;
 
   /** Opens no connections by itself any more: the node is about to stop. What others ask for is still done. */
   drain(): void;

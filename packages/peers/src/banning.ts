@@ -3,8 +3,9 @@ import { errorText, type Clock } from '@lloom/core';
 import type { ResolvedPeersConfig } from './config.ts';
 import { PeersError } from './errors.ts';
 import type { Ban, PeersEvents } from './events.ts';
+import type { PeersMeter } from './internal/peersMeter.ts';
 import type { StoreToRead } from './internal/unreadStore.ts';
-import type { RoutingTable, StoredPeers } from './ports.ts';
+import type { Log, RoutingTable, StoredPeers } from './ports.ts';
 
 /** The longest delay that timers know. */
 const maxTimerMs = 2 ** 31 - 1;
@@ -23,7 +24,8 @@ export interface BanningPorts {
   onBanned(ban: Ban): void;
   /** A ban has ended; `wasTold` by `onBanned`. */
   onEnded(ban: Ban, by: PeersEvents['peer:unbanned']['by'], wasTold: boolean): void;
-  log(message: string, error: unknown): void;
+  readonly log: Log;
+  readonly meter: Pick<PeersMeter, 'banned'>;
 }
 
 /** A ban that holds. */
@@ -98,6 +100,11 @@ export class Banning {
     return undefined;
   }
 
+  /** How many bans hold. */
+  get size(): number {
+    return this.#bans.size;
+  }
+
   /** The bans that hold now, the one that ends first at the front. */
   list(): Ban[] {
     this.#look();
@@ -118,6 +125,7 @@ export class Banning {
     const { peerId, ...kept } = ban;
     this.#makeRoom(peerId);
     const held = this.#hold(ban, ban.until - ban.since);
+    this.#ports.meter.banned();
     if (held.endsAt < this.#nextAt) this.#arm(held.endsAt);
     // Begun before anything is awaited, so that nothing that is asked for later comes first.
     const [closing, writing] = [this.#ports.close(ban), this.#ports.store.put('ban', peerId, kept)];
@@ -220,14 +228,16 @@ export class Banning {
   #forget(peerId: string): void {
     this.#ports.store
       .delete('ban', peerId)
-      .catch((error: unknown) => this.#ports.log('the end of a ban cannot be written down', error));
+      .catch((error: unknown) =>
+        this.#ports.log('the end of a ban cannot be written down', error, { peerId }),
+      );
   }
 
   async #leaveRoutingTable(peerId: string): Promise<void> {
     try {
       await this.#ports.routingTable?.remove(peerId);
     } catch (error) {
-      this.#ports.log('a banned peer stays in the routing table', error);
+      this.#ports.log('a banned peer stays in the routing table', error, { peerId });
     }
   }
 }

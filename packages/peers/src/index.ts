@@ -39,6 +39,8 @@ export type {
   PeerFact,
   PeerInfo,
   PeerRole,
+  PeersSnapshot,
+  PeerSummary,
 } from './types.ts';
 
 /**

@@ -2,7 +2,7 @@ import { errorText, safe, type Clock } from '@lloom/core';
 
 import type { ResolvedPeersConfig } from './config.ts';
 import type { CloseCause } from './events.ts';
-import type { NetworkConnection } from './ports.ts';
+import type { Log, NetworkConnection } from './ports.ts';
 
 /** How often the service looks: so many times in an interval, but at least once a second. */
 const stepsPerInterval = 16;
@@ -20,7 +20,7 @@ export interface LivenessPorts {
   connections(): Iterable<NetworkConnection>;
   /** The peer has not answered `maxMissedPings` pings in a row; the callee closes the connection with this cause. */
   onDead(connection: NetworkConnection, cause: CloseCause): void;
-  log(message: string, error: unknown): void;
+  readonly log: Log;
 }
 
 interface RunningPing {

@@ -1,4 +1,4 @@
-import { type EventHub, toPeerId, errorText, toMultiaddr } from '@lloom/core';
+import { type EventHub, toPeerId, errorText, safeMeter, toMultiaddr } from '@lloom/core';
 
 import { Banning } from './banning.ts';
 import type { ResolvedPeersConfig } from './config.ts';
@@ -8,11 +8,13 @@ import { BanBrake } from './internal/banBrake.ts';
 import { BoundedMap } from './internal/boundedMap.ts';
 import { ConnectionCounts } from './internal/connectionCounts.ts';
 import { Gatekeeper } from './internal/gatekeeper.ts';
+import { PeersMeter, showGauges } from './internal/peersMeter.ts';
 import { allRoles } from './internal/roles.ts';
 import type { UnreadStore } from './internal/unreadStore.ts';
 import { Liveness } from './liveness.ts';
 import { Pooling, type PoolingPorts } from './pooling.ts';
 import type {
+  Log,
   PeerNetwork,
   PeerRecord,
   ResolvedPorts,
@@ -65,7 +67,9 @@ export class Parts {
   constructor(ports: PartsPorts) {
     this.#ports = ports;
     const { clock, config, hub, inspect, network, random, routingTable, store, usage } = ports;
-    const log = (message: string, error: unknown): void => network.log(message, error);
+    const log: Log = (...given) => network.log(...given);
+    const safely = ports.meter && safeMeter(ports.meter, (error) => log('the meter failed', error));
+    const meter = new PeersMeter(safely);
     const banOf = (peerId: string): Ban | undefined => this.banning.of(peerId);
     const counts = new ConnectionCounts();
     this.records = new BoundedMap(config.maxKnownPeers, (peerId) => this.tracking.isTracked(peerId));
@@ -82,25 +86,26 @@ export class Parts {
       remember: (peerId, addresses) => network.remember(peerId, addresses),
     });
     this.tracking = new Tracking({
-      ...{ clock, config, counts, inspect, network, random, banOf, gate: this.gate },
+      ...{ clock, config, counts, inspect, meter, network, random, banOf, gate: this.gate },
       emit: (type, detail) => hub.emit(type, detail),
       onUnreachable: (peerId) => this.report(peerId, 'UNREACHABLE'),
       onChange: () => this.pooling.wake(),
     });
     this.banning = new Banning({
-      ...{ clock, config, log, routingTable, store },
+      ...{ clock, config, log, meter, routingTable, store },
       close: (ban) => (ports.isRunning() ? this.tracking.ban(ban) : Promise.resolve()),
-      onBanned: (ban) => hub.emit('peer:banned', ban),
+      onBanned: (ban) => this.#tellBanned(ban),
       onEnded: (ban, by, wasTold) => {
         const { peerId } = ban;
         this.tracking.unban(peerId);
         // Its connections are still being closed.
-        if (!wasTold) hub.emit('peer:banned', ban);
+        if (!wasTold) this.#tellBanned(ban);
+        network.note('a ban has ended', { peerId, by });
         hub.emit('peer:unbanned', { peerId, by });
       },
     });
     this.standing = new Standing({
-      ...{ clock, config, log, store },
+      ...{ clock, config, log, meter, store },
       isJudged: (peerId) => banOf(peerId)?.by !== 'user',
       onDisconnect: (peerId, why) => this.#demote(peerId, why),
       onBan: (peerId, why) => this.#banForReputation(peerId, why),
@@ -129,6 +134,13 @@ export class Parts {
         this.tracking.noteUnreachable(peerId);
       },
     });
+    if (safely !== undefined)
+      showGauges(safely, {
+        connections: counts,
+        connected: () => this.tracking.connectedIds(),
+        rolesOf: (peerId) => this.roles.rolesOf(peerId),
+        banned: () => this.banning.size,
+      });
   }
 
   /** Remembers what the peer store holds of a peer now. */
@@ -257,6 +269,13 @@ export class Parts {
       const forgotten = this.gate.add(peerId, [...usable, ...later]);
       if (forgotten !== undefined) this.attempt(unwritten, this.#ports.store.delete('addresses', forgotten));
     }
+  }
+
+  #tellBanned(ban: Ban): void {
+    const { hub, network } = this.#ports;
+    const { peerId, by, since, until } = ban;
+    network.note('a peer is banned', { peerId, by, ms: until - since });
+    hub.emit('peer:banned', ban);
   }
 
   #banForReputation(peerId: string, reason: string): void {

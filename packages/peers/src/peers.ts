@@ -16,10 +16,11 @@ import { PeersError } from './errors.ts';
 import type { Ban, PeersEvents } from './events.ts';
 import { checkBan, checkedDial, checkFact, mustBe, textOf } from './internal/callChecks.ts';
 import { explain } from './internal/explanation.ts';
+import { peersSnapshot } from './internal/peersSnapshot.ts';
 import { noStore } from './internal/peersStore.ts';
 import { UnreadStore } from './internal/unreadStore.ts';
 import { Parts, type PartsPorts } from './parts.ts';
-import type { NetworkSettings, PeerNetwork, PeersPorts, PeersStore } from './ports.ts';
+import type { Log, NetworkSettings, PeerNetwork, PeersPorts, PeersStore } from './ports.ts';
 import type {
   ConnectionInfo,
   ConnectionLimits,
@@ -28,13 +29,11 @@ import type {
   PeerExplanation,
   PeerFact,
   PeerInfo,
+  PeersSnapshot,
 } from './types.ts';
 
 /** Makes the store of a datastore. */
-type CreateStore = (
-  datastore: Datastore | undefined,
-  log: (message: string, error: unknown) => void,
-) => PeersStore;
+type CreateStore = (datastore: Datastore | undefined, log: Log) => PeersStore;
 
 /**
  * The service over any network.
@@ -47,20 +46,13 @@ export function createPeers(
   createNetwork: (settings: NetworkSettings) => PeerNetwork,
   createStore: CreateStore = () => noStore,
 ): Peers & Startable {
-  const {
-    inspect,
-    clock = systemClock,
-    random = systemRandom,
-    meter: _,
-    services = () => [],
-    ...rest
-  } = given;
+  const { inspect, clock = systemClock, random = systemRandom, meter, services = () => [], ...rest } = given;
   const { roles, usage, routingTable, datastore, ...config } = rest;
   const resolved = resolvePeersConfig(config);
   const network = createNetwork({ clock, random, backgroundProtocols: resolved.backgroundProtocols });
-  const store = new UnreadStore(createStore(datastore, (message, error) => network.log(message, error)));
+  const store = new UnreadStore(createStore(datastore, (...line) => network.log(...line)));
   const inspecting = inspect === undefined ? {} : { inspect };
-  const ports = { clock, random, inspect: inspecting, services, roles, usage, routingTable };
+  const ports = { clock, random, inspect: inspecting, meter, services, roles, usage, routingTable };
   return new PeersService({ ...ports, config: resolved, network, store }, wantedLimits(config));
 }
 
@@ -84,7 +76,7 @@ class PeersService implements Peers, Startable {
     this.#ports = ports;
     this.#wantedLimits = wanted;
     const { network } = ports;
-    this.#hub = new EventHub((error, type) => network.log(`a listener of ${type} failed`, error));
+    this.#hub = new EventHub((error, type) => network.log('a listener failed', error, { type }));
     this.addEventListener = this.#hub.addEventListener.bind(this.#hub);
     this.removeEventListener = this.#hub.removeEventListener.bind(this.#hub);
     this.events = this.#hub.events.bind(this.#hub);
@@ -310,6 +302,21 @@ class PeersService implements Peers, Startable {
       ...this.#parts.pooling.explain(peerId, isConnected),
     };
     return explain(known, this.#ports.clock.now());
+  }
+
+  snapshot(limit = 1_000): PeersSnapshot {
+    const { banning, gate, records, roles, tracking } = this.#parts;
+    const sources = {
+      ownPeerId: this.#ports.network.peerId,
+      connected: this.connectedPeers(),
+      bans: banning.list(),
+      maintained: tracking.maintained,
+      heardOf: [...gate.addedPeers, ...records.keys()],
+      connectionsOf: (peerId: string) => tracking.open(peerId),
+      rolesOf: (peerId: string) => roles.rolesOf(peerId),
+      reputationOf: (peerId: string) => this.#parts.reputationOf(peerId),
+    };
+    return peersSnapshot(sources, limit);
   }
 
   async #load(): Promise<void> {

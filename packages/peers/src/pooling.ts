@@ -83,7 +83,9 @@ export class Pooling {
       },
     });
     this.#actor = createActor(machine, { id: 'pool', clock, input: { seed: this.#seed() }, ...inspect });
-    this.#actor.subscribe({ error: (error) => this.#ports.log('machine pool failed', error) });
+    this.#actor.subscribe({
+      error: (error) => this.#ports.log('a machine failed', error, { machine: 'pool' }),
+    });
     this.#actor.start();
   }
 
@@ -250,7 +252,7 @@ export class Pooling {
       );
       return true;
     } catch (error) {
-      if (!signal.aborted) this.#ports.log(`the pool could not dial ${peerId}`, error);
+      if (!signal.aborted) this.#ports.log('the pool could not dial a peer', error, { peerId });
       return false;
     } finally {
       if (!isRenewal) this.#dialing.delete(peerId);

@@ -2,7 +2,7 @@ import type { ConnectionManager, TransportManager } from '@libp2p/interface-inte
 import type { ComponentLogger, ConnectionGater, Libp2pEvents, PeerId, PeerStore } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import type { TypedEventTarget } from 'main-event';
-import type { Clock, CommonPorts, Inspector, Random } from '@lloom/core';
+import type { Clock, CommonPorts, Inspector, Meter, Random } from '@lloom/core';
 import type { Datastore } from 'interface-datastore';
 
 import type { Ban, ConnectionInfo, ConnectionLimits, FactExplanation, PeerRole } from './types.ts';
@@ -72,6 +72,7 @@ export interface ResolvedPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly inspect: { readonly inspect?: Inspector };
+  readonly meter: Meter | undefined;
   readonly services: ServiceSource;
   readonly roles: RoleSource | undefined;
   readonly usage: UsageSource | undefined;
@@ -200,6 +201,12 @@ export interface DialTarget {
   readonly isRenewal: boolean;
 }
 
+/** What a line of the log tells beside its text, which is always the same. */
+export type LogFields = Readonly<Record<string, string | number | boolean>>;
+
+/** Notes a failure. */
+export type Log = (text: string, error: unknown, fields?: LogFields) => void;
+
 /** What the network is told of the service. */
 export interface NetworkSettings {
   readonly clock: Clock;
@@ -235,7 +242,9 @@ export interface PeerNetwork {
   /** Dials nothing by itself any more, until it is watched anew. */
   drain(): void;
   /** Notes a failure that nobody else is told of. */
-  log(message: string, error: unknown): void;
+  readonly log: Log;
+  /** Notes that something has ended. */
+  note(text: string, fields: LogFields): void;
   /** Tells whoever runs the node, also one who has turned nothing on. */
   warn(code: string, message: string): void;
 }

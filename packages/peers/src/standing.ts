@@ -1,9 +1,10 @@
 import type { Clock } from '@lloom/core';
 import type { ResolvedPeersConfig } from './config.ts';
+import type { PeersMeter } from './internal/peersMeter.ts';
 import { factsText, factWeights, scaleOf, signed } from './internal/reputation.ts';
 import { Reputations } from './internal/reputations.ts';
 import type { StoreToRead } from './internal/unreadStore.ts';
-import type { StoredPeers } from './ports.ts';
+import type { Log, StoredPeers } from './ports.ts';
 import type { FactExplanation, PeerFact } from './types.ts';
 
 /** How many peers are judged; about 300 bytes each. */
@@ -28,7 +29,8 @@ export interface StandingPorts {
    */
   onDisconnect(peerId: string, why: string): void;
   onBan(peerId: string, why: string): void;
-  log(message: string, error: unknown): void;
+  readonly log: Log;
+  readonly meter: Pick<PeersMeter, 'noted'>;
 }
 
 /**
@@ -66,6 +68,7 @@ export class Standing {
   report(peerId: string, fact: PeerFact): void {
     if (peerId.length === 0 || peerId.length > maxIdLength || !Object.hasOwn(factWeights, fact)) return;
     if (!this.#ports.isJudged(peerId)) return;
+    this.#ports.meter.noted(fact);
     const { before, after, gone } = this.#known.report(peerId, fact, this.#ports.clock.now());
     this.#changed.add(peerId);
     if (gone !== undefined) this.#noteGone(gone);
@@ -165,7 +168,7 @@ export class Standing {
       }
     }
     this.#writing = undefined;
-    if (failures > 0) this.#ports.log(`could not write ${failures} reputations`, last);
+    if (failures > 0) this.#ports.log('could not write reputations', last, { failures });
   }
 
   /** Gives why it failed; whoever is not written stays changed. */

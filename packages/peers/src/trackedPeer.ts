@@ -8,6 +8,7 @@ import { DialWaiters } from './internal/dialWaiters.ts';
 import type { Gatekeeper } from './internal/gatekeeper.ts';
 import { HeldConnections } from './internal/heldConnections.ts';
 import type { PeerEmitted } from './internal/peerLife.ts';
+import type { PeersMeter } from './internal/peersMeter.ts';
 import { RunningDials } from './internal/runningDials.ts';
 import type { PeerActor, PeerActors } from './peerActors.ts';
 import type { NetworkConnection, PeerNetwork } from './ports.ts';
@@ -20,6 +21,7 @@ export interface TrackedPeerPorts {
   readonly config: ResolvedPeersConfig;
   readonly network: PeerNetwork;
   readonly gate: Gatekeeper;
+  readonly meter: Pick<PeersMeter, 'dialled'>;
   banOf(peerId: string): Ban | undefined;
   readonly actors: PeerActors;
   /** The peer cannot be reached, and is to blame as far as can be seen. Once for each time. */
@@ -135,7 +137,7 @@ export class TrackedPeer {
 
   /** Dials once more beside the connections that there are; the oldest of them does not count meanwhile. */
   async renew(addresses: readonly string[], signal: AbortSignal): Promise<void> {
-    const { clock, config, gate, network } = this.#ports;
+    const { clock, config, gate, meter, network } = this.#ports;
     const { peerId } = this;
     const limit = new AbortController();
     const timer = clock.setTimeout(() => limit.abort(), config.dialTimeoutMs);
@@ -147,6 +149,10 @@ export class TrackedPeer {
       await this.#dials.run(AbortSignal.any([signal, limit.signal]), (own) =>
         network.dial({ peerId, addresses, signal: own, isRenewal: true }),
       );
+      meter.dialled('connected');
+    } catch (error) {
+      if (!signal.aborted) meter.dialled('failed');
+      throw error;
     } finally {
       endAdmission();
       clock.clearTimeout(timer);
@@ -205,7 +211,9 @@ export class TrackedPeer {
   }
 
   #follow(): void {
-    const log = (error: unknown): void => this.#ports.network.log('the machine of a peer failed', error);
+    const { peerId } = this;
+    const log = (error: unknown): void =>
+      this.#ports.network.log('the machine of a peer failed', error, { peerId });
     this.#actor.on(
       '*',
       safe((told) => this.#onTold(told), log),
@@ -225,6 +233,7 @@ export class TrackedPeer {
   }
 
   #onDialFailed(failure: PeersFailure): void {
+    this.#ports.meter.dialled('failed');
     const { code, data } = failure;
     const thrown = this.#thrown;
     const error = PeersError.is(thrown, code) ? thrown : new PeersError<PeersErrorCode>(code, data);
@@ -244,7 +253,7 @@ export class TrackedPeer {
 
   /** What the machine does while it dials. */
   async carryOutDial(addresses: readonly string[], signal: AbortSignal): Promise<void> {
-    const { gate, network } = this.#ports;
+    const { gate, meter, network } = this.#ports;
     const { peerId } = this;
     const endAdmission = gate.admit(addresses);
     try {
@@ -254,6 +263,8 @@ export class TrackedPeer {
       await this.#dials.run(signal, (own) =>
         network.dial({ peerId, addresses, signal: own, isRenewal: false }),
       );
+      // One that was closed again is told as failed.
+      if (this.connections.size > 0) meter.dialled('connected');
     } catch (error) {
       if (!signal.aborted) this.#thrown = error;
       throw error;

@@ -93,6 +93,11 @@ export class Tracking {
     return all;
   }
 
+  /** Who they are. */
+  *connectedIds(): Generator<string> {
+    for (const { peerId, connections } of this.#peers.values()) if (connections.isUsable) yield peerId;
+  }
+
   /** What the machine of a peer is in, and how redials have gone when it is maintained. */
   explain(peerId: string): Pick<PeerExplanation, 'state' | 'maintained'> {
     const peer = this.#peers.get(peerId);
@@ -154,6 +159,11 @@ export class Tracking {
     this.#ports.counts.remove(connection);
     const { cause } = peer.closed(id, error) ?? {};
     const endpoint = endpointOf(info);
+    this.#ports.network.note('a connection has ended', {
+      ...{ peerId, direction: info.direction, transport: info.transport, relayed: info.relayed },
+      openMs: Math.max(0, this.#ports.clock.now() - info.openedAt),
+      ...(cause !== undefined && { cause: cause.code }),
+    });
     this.#ports.emit('connection:closed', { peerId, endpoint, ...(cause !== undefined && { cause }) });
     peer.settle();
     this.#ports.onChange();

@@ -33,6 +33,20 @@ export interface PeerInfo {
   readonly ban?: Ban;
 }
 
+/** A peer in short. */
+export interface PeerSummary extends Pick<
+  PeerInfo,
+  'peerId' | 'roles' | 'reputation' | 'isMaintained' | 'connections' | 'ban'
+> {}
+
+/** The peers that are known, in short. */
+export interface PeersSnapshot {
+  /** The connected first, then the banned, the maintained, and those of whom something was heard last. */
+  readonly peers: readonly PeerSummary[];
+  /** How many are known, those included that are left out. */
+  readonly known: number;
+}
+
 /** What a peer is to this node: what it offers, as the port `roles` knows, or that it relays, as it says itself. */
 export type PeerRole = 'executor' | 'validator' | 'relay';
 

@@ -122,6 +122,7 @@ export class FakeNetwork implements PeerNetwork {
   /** Addresses that no transport can use, in full. */
   readonly undialable = new Set<string>();
   readonly logged: string[] = [];
+  readonly noted: object[] = [];
   /** Codes of warnings. */
   readonly warned: string[] = [];
   readonly connections = new Set<FakeConnection>();
@@ -231,6 +232,10 @@ export class FakeNetwork implements PeerNetwork {
 
   log(message: string): void {
     this.logged.push(message);
+  }
+
+  note(text: string, fields: object): void {
+    this.noted.push({ text, ...fields });
   }
 
   warn(code: string): void {

@@ -8,7 +8,10 @@ import { maxHeldRefusals, Refusals } from '../src/adapters/refusals.ts';
 import type { Gate } from '../src/ports.ts';
 import { FakeClock, larger, smaller, turn } from './fakes.ts';
 
-const log = Object.assign(() => undefined, { error: () => undefined }) as unknown as Logger;
+const log = Object.assign(() => undefined, {
+  error: () => undefined,
+  trace: () => undefined,
+}) as unknown as Logger;
 const createPorts = (clock = new FakeClock()) => ({ log, refusals: new Refusals(clock, () => undefined) });
 const peer = toPeerId(smaller);
 const other = toPeerId(larger);

@@ -99,7 +99,7 @@ describe('events', () => {
     });
     network.open(larger);
     expect(peers.isConnected(larger)).toBe(true);
-    expect(network.logged).toEqual(['a listener of connection:established failed']);
+    expect(network.logged).toEqual(['a listener failed']);
   });
 
   it('can be passed on and listened to no more', () => {

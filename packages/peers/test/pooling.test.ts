@@ -276,7 +276,7 @@ describe('missing peers', () => {
     await at.start({ minConnections: 1 });
     await at.pass(31_000);
     expect(at.dials[0]?.signal.aborted).toBe(true);
-    expect(at.logged).toEqual(['the pool could not dial a']);
+    expect(at.logged).toEqual(['the pool could not dial a peer']);
   });
 });
 

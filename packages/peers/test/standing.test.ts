@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { resolvePeersConfig, type PeersConfig } from '../src/config.ts';
+import { PeersMeter } from '../src/internal/peersMeter.ts';
 import { noPeers } from '../src/internal/peersStore.ts';
 import type { StoreToRead } from '../src/internal/unreadStore.ts';
 import type { StoredReputation } from '../src/ports.ts';
@@ -60,6 +61,7 @@ class World {
       isJudged: (peerId) => !this.userBans.has(peerId),
       onDisconnect: (peerId, why) => this.calls.push(`disconnect ${peerId}: ${why}`),
       onBan: (peerId, why) => this.calls.push(`ban ${peerId}: ${why}`),
+      meter: new PeersMeter(undefined),
       log: (message) => this.logged.push(message),
     });
   }
@@ -209,7 +211,7 @@ describe('what is kept of it', () => {
     world.report('a', 'SERVED');
     world.report('b', 'SERVED');
     await world.pass(10_000);
-    expect(world.logged).toEqual(['could not write 2 reputations']);
+    expect(world.logged).toEqual(['could not write reputations']);
     world.store.failure = undefined;
     await world.pass(10_000);
     expect([...world.store.kept.keys()]).toEqual(['a', 'b']);

@@ -68,6 +68,11 @@ export class AskingSession implements Carrier, SessionLinkUser {
     return this.#link.connectionId;
   }
 
+  /** The relay that carries it; `undefined` for none. */
+  get relay(): string | undefined {
+    return this.#link.relay;
+  }
+
   spareOf(bytesLeft: number): number {
     return this.#account.spareOf(bytesLeft, this.#outbox.costBytes);
   }
@@ -206,6 +211,10 @@ class AskedCall implements SentRequest, FlowOwner {
     this.#receiver = receiver;
     this.flow = new OutgoingFlow(session.outbox, this);
     this.#incoming = new IncomingMessages('answer', session.maxAnswerBytes);
+  }
+
+  get relay(): string | undefined {
+    return this.#session.relay;
   }
 
   begin(): number {

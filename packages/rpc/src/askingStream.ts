@@ -51,6 +51,10 @@ class AskedStream implements SentRequest {
     void this.#run();
   }
 
+  get relay(): string | undefined {
+    return this.#stream?.relay;
+  }
+
   taken(bytes: number): void {
     this.#unreadBytes -= bytes;
     if (this.#unreadBytes >= maxUnreadBytes) return;

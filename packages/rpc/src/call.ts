@@ -1,5 +1,5 @@
 import { encodeOpenHead } from '@lloom/codec';
-import { zeroAddress } from '@lloom/core';
+import { zeroAddress, type Span } from '@lloom/core';
 import type { Attempt, Contribution } from './callAttempt.ts';
 import { Attempts, type AttemptsOwner } from './callAttempts.ts';
 import { CallMoves } from './callMoves.ts';
@@ -9,7 +9,7 @@ import { resolveHedge, resolveRetry, timeLimits, type TimeLimits } from './confi
 import { RpcError, type RequestStage } from './errors.ts';
 import { retryDelayMs } from './internal/backoff.ts';
 import { StreamReader } from './internal/answerReaders.ts';
-import { endError, exchangeError } from './internal/failures.ts';
+import { endError, exchangeError, partialError } from './internal/failures.ts';
 import { kindOf } from './internal/failureKinds.ts';
 import { throughOutbound } from './internal/outboundMiddleware.ts';
 import { furthest, hasEnded, type CallEnd } from './internal/requestEnds.ts';
@@ -49,6 +49,7 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
   readonly outcome: Promise<Result>;
   readonly startedAt: number;
   readonly requestId: RequestId;
+  readonly span: Span | undefined;
   readonly #runtime: RpcRuntime;
   readonly #plan: CallPlan<Result>;
   readonly #moves: CallMoves;
@@ -84,18 +85,17 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     this.#startedElapsedMs = clock.elapsed();
     this.#runtime = runtime;
     this.#plan = plan;
-    this.#call = call;
     this.#end = end;
-    const strategy = resolveRetry(call.retry ?? once);
+    const strategy = (this.#strategy = resolveRetry(call.retry ?? once));
     this.#isHedged = call.hedge !== undefined;
     this.#attempts = new Attempts<Result>(runtime, this, call.hedge && resolveHedge(call.hedge));
-    this.#limits = timeLimits(config, call);
+    const { timeoutMs } = (this.#limits = timeLimits(config, call));
     const { signal } = this.#controller;
-    this.#strategy = strategy;
     const makeRoom = roomMaker(runtime, { leftMs: () => this.#leftMs, signal, body: plan.first?.body });
     const mayComeBack = call.retry === undefined;
     this.#moves = new CallMoves({ peers, plan, peerId, strategy, signal, makeRoom, mayComeBack });
-    const { timeoutMs } = this.#limits;
+    this.span = runtime.watch.asks({ ...asked, method: plan.method, model: plan.model });
+    this.#call = this.span === undefined ? call : { ...call, traceparent: this.span.traceparent };
     this.#life = runtime.retries.start({ requestId, peerId, method: plan.method, timeoutMs, strategy }, this);
   }
 
@@ -120,6 +120,14 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     const { requestId, peerId, method, startedAt } = this;
     const deadlineAt = startedAt + this.#limits.timeoutMs;
     return { requestId, peerId, method, startedAt, deadlineAt, attempt: Math.max(1, this.#begun) };
+  }
+
+  get attempts(): number {
+    return this.#begun;
+  }
+
+  get elapsedMs(): number {
+    return this.#runtime.clock.elapsed() - this.#startedElapsedMs;
   }
 
   get isStreamed(): boolean {
@@ -231,6 +239,10 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     this.#life.send(events.began);
   }
 
+  onFirstChunk(): void {
+    this.#end.onFirstChunk(this);
+  }
+
   onAnswered(_: Attempt<Result>, result: Result): void {
     const isStreamed = this.#plan.stream;
     this.#result = { value: isStreamed ? (this.#answer.whole(result as Answer) as Result) : result };
@@ -320,7 +332,7 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
   }
 
   get #leftMs(): number {
-    return this.#limits.timeoutMs - (this.#runtime.clock.elapsed() - this.#startedElapsedMs);
+    return this.#limits.timeoutMs - this.elapsedMs;
   }
 
   #noteStages(): void {
@@ -329,7 +341,7 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
 
   #timeoutError(): RpcError {
     const { requestId, peerId } = this;
-    const waitedMs = Math.round(this.#runtime.clock.elapsed() - this.#startedElapsedMs);
+    const waitedMs = Math.round(this.elapsedMs);
     this.#noteStages();
     return endError('timedOut', { requestId, peerId, stage: this.#stage }, { ...this.#limits, waitedMs });
   }
@@ -340,15 +352,6 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
       return endError(state, { requestId, peerId, stage: this.#stage }, { ...this.#limits, waitedMs: 0 });
     const error = state === 'timedOut' ? this.#timeoutError() : (this.#error as RpcError);
     const isPartial = state === 'partial' || (state === 'timedOut' && this.#answer.last !== undefined);
-    return isPartial && this.#call.retry !== undefined ? this.#partialError(error) : error;
-  }
-
-  #partialError(cause: RpcError): RpcError {
-    const { requestId, peerId } = this;
-    const { shares, totalCost } = this.soFar;
-    const signedTokens = shares.reduce((sum, { tokens }) => sum + tokens, 0);
-    const tokens = shares.reduce((sum, { unsignedTokens }) => sum + unsignedTokens, signedTokens);
-    const data = { requestId, peerId, tokens, signedTokens, totalCost, failure: cause.code };
-    return new RpcError('PARTIAL_ANSWER', data, { cause });
+    return isPartial && this.#call.retry !== undefined ? partialError(this, this.soFar, error) : error;
   }
 }

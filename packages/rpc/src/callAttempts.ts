@@ -1,4 +1,4 @@
-import type { Clock } from '@lloom/core';
+import type { Clock, Span } from '@lloom/core';
 import { Attempt, type Contribution } from './callAttempt.ts';
 import type { RequestStage, RpcError } from './errors.ts';
 import { OutboundRequest } from './outbound.ts';
@@ -9,6 +9,8 @@ import type { Answer, HedgePolicy } from './types.ts';
 /** What attempts need of their call. */
 export interface AttemptsOwner<Result> {
   readonly method: string;
+  /** What follows all of them; `undefined`: nothing does. */
+  readonly span: Span | undefined;
   /** Whether the answer may come in chunks. */
   readonly isStreamed: boolean;
   /** Whether whoever begins to answer first is kept, and nobody is yet. */
@@ -22,6 +24,8 @@ export interface AttemptsOwner<Result> {
   /** Another one to ask beside those that are asked. */
   extra(): string | undefined;
   onBegan(attempt: Attempt<Result>): void;
+  /** The first text of an answer in chunks has come, from whomever. */
+  onFirstChunk(): void;
   onAnswered(attempt: Attempt<Result>, result: Result): void;
   /** It has failed, and others may still answer unless it `isLast`. */
   onLost(attempt: Attempt<Result>, error: RpcError, isLast: boolean): void;
@@ -39,6 +43,8 @@ export class Attempts<Result> {
   #turn = Promise.withResolvers<void>();
   #timer: unknown;
   #extra = 0;
+  #begun = 0;
+  #hasText = false;
 
   constructor(
     runtime: RpcRuntime,
@@ -105,10 +111,21 @@ export class Attempts<Result> {
     this.#turn.resolve();
   }
 
-  #begin(outgoing: Outgoing<Result>, signal: AbortSignal): void {
+  #begin(prepared: Outgoing<Result>, signal: AbortSignal): void {
+    const { watch } = this.#runtime;
+    if (this.#begun++ > 0) watch.metrics?.retried(this.#owner.method);
+    const span = watch.attempts(prepared, this.#owner.span);
+    const outgoing = span === undefined ? prepared : { ...prepared, span };
     const request = new OutboundRequest<Result>(this.#runtime, outgoing, {
-      onAnswered: (_, result) => this.#succeed(attempt, result as Result),
-      onFailed: (_, error) => this.#lose(attempt, error),
+      onFirstChunk: () => this.#noteText(),
+      onAnswered: (ended, result) => {
+        watch.attempted(ended);
+        this.#succeed(attempt, result as Result);
+      },
+      onFailed: (ended, error) => {
+        watch.attempted(ended, error);
+        this.#lose(attempt, error);
+      },
     });
     // Whoever made it is told by the above.
     request.outcome.catch(() => undefined);
@@ -121,6 +138,11 @@ export class Attempts<Result> {
     if (!isRace || !this.#running.has(attempt)) return;
     this.#hedgeLater(signal);
     if (isStreamed) void this.#followFirst(attempt);
+  }
+
+  #noteText(): void {
+    if (!this.#hasText) this.#owner.onFirstChunk();
+    this.#hasText = true;
   }
 
   async #followFirst(attempt: Attempt<Result>): Promise<void> {

@@ -10,7 +10,7 @@ import type { RpcEvents } from './events.ts';
 import { peerText } from './internal/given.ts';
 import { KeptRequests } from './internal/keptRequests.ts';
 import { PulledAnswer, type PulledRequest } from './internal/pulledAnswer.ts';
-import type { CallEnd } from './internal/requestEnds.ts';
+import type { CallEnd, OutboundEnd } from './internal/requestEnds.ts';
 import { OutboundRequest } from './outbound.ts';
 import { custom, streamed, unary, type Asked, type Outgoing } from './outgoing.ts';
 import type { RpcRuntime } from './runtime.ts';
@@ -73,6 +73,11 @@ export class Calls {
     for (const request of [...this.#underWay.values()]) request.stop();
     this.#kept.clear();
     this.#runtime.peers.stop();
+  }
+
+  /** How many requests are under way. */
+  get size(): number {
+    return this.#underWay.size;
   }
 
   get pending(): PendingRequest[] {
@@ -207,10 +212,13 @@ export class Calls {
   }
 
   #send<Result>({ peerId }: Asked, build: () => Outgoing<Result>): OutboundRequest<Result> {
-    const { peers } = this.#runtime;
+    const { peers, watch } = this.#runtime;
     let request: OutboundRequest<Result>;
     try {
-      request = new OutboundRequest<Result>(this.#runtime, build(), this.#plainEnds);
+      const outgoing = build();
+      const span = watch.asks(outgoing);
+      const followed = span === undefined ? outgoing : { ...outgoing, span };
+      request = new OutboundRequest<Result>(this.#runtime, followed, this.#plainEnds);
     } catch (error) {
       peers.notMade(peerId);
       throw error;
@@ -253,15 +261,20 @@ export class Calls {
   }
 
   readonly #ends: CallEnd = {
-    onAnswered: ({ requestId, peerId, method }, result) => {
+    onFirstChunk: ({ method, elapsedMs }) => this.#runtime.watch.metrics?.firstToken(method, elapsedMs),
+    onAnswered: (request, result) => {
+      const { requestId, peerId, method } = request;
+      const { events, watch } = this.#runtime;
       this.#forget(requestId);
       this.#sent.delete(requestId);
-      const { events } = this.#runtime;
-      if (!events.isObserved('response:received')) return;
+      watch.answered(request, result);
+      if (!events.isHeard('response:received')) return;
       events.emit('response:received', { peerId, requestId, response: responseOf(method, result) });
     },
-    onFailed: ({ requestId, peerId }, error) => {
+    onFailed: (request, error) => {
+      const { requestId, peerId } = request;
       this.#forget(requestId);
+      this.#runtime.watch.failed(request, error);
       const sent = this.#sent.get(requestId);
       this.#sent.delete(requestId);
       if (sent !== undefined && !this.#isStopped) this.#keep(requestId, sent);
@@ -272,7 +285,8 @@ export class Calls {
     },
   };
 
-  readonly #plainEnds: Pick<CallEnd, 'onAnswered' | 'onFailed'> = {
+  readonly #plainEnds: OutboundEnd = {
+    onFirstChunk: (request) => this.#ends.onFirstChunk(request),
     onAnswered: (request, result) => {
       this.#runtime.peers.ended(request.peerId, request.method);
       this.#ends.onAnswered(request, result);

@@ -1,5 +1,5 @@
 import { Refusal } from './errors.ts';
-import type { Dispatch, Task } from './executionTask.ts';
+import type { ExecutionHost, Task } from './executionTask.ts';
 import { AnswerFeeds } from './internal/answerFeeds.ts';
 import type { AnswerRecord } from './internal/answerRecord.ts';
 import { answerTtlMs } from './internal/answerChunks.ts';
@@ -8,27 +8,16 @@ import { Context, createChannel, type ChannelOwner } from './internal/channel.ts
 import { closedError } from './internal/closedChannel.ts';
 import { encodeError, handlerFrame } from './internal/failures.ts';
 import { mostLeft, refuseRest } from './internal/followers.ts';
-import type { Departure, Followed, Follower } from './internal/following.ts';
+import { within, type Departure, type Followed, type Follower } from './internal/following.ts';
 import { inboundCall, throughInbound } from './internal/inboundMiddleware.ts';
-import type { Question } from './internal/outcomes.ts';
 import { rejoinMsOf } from './internal/relayRoom.ts';
 import { isIterable } from './internal/results.ts';
-import type { Slots, SlotWaiter } from './internal/slots.ts';
+import type { SlotWaiter } from './internal/slots.ts';
 import { Source } from './internal/source.ts';
 import type { Lifecycle, LifecycleOwner } from './lifecycle.ts';
 import { isKnownAfter, type ExecutionEvent, type ExecutionState } from './machines/execution.machine.ts';
 import type { RpcRuntime } from './runtime.ts';
 import type { RequestId } from './types.ts';
-
-/** What an execution needs of the service. */
-export interface ExecutionHost {
-  readonly dispatch: Dispatch;
-  readonly slots: Slots;
-  /** Notes that a question is about to be run. @throws when it cannot be: then it is not run */
-  readonly note: ((execution: Execution, question: Question) => Promise<void>) | undefined;
-  /** Called once, when it has ended. Its handler may still be working. */
-  readonly onEnd: (execution: Execution, state: ExecutionState) => void;
-}
 
 const events = {
   awaited: { type: 'slot.awaited' },
@@ -60,6 +49,7 @@ export class Execution
   readonly #feeds: AnswerFeeds<Follower>;
   readonly #life: Lifecycle<ExecutionEvent, ExecutionState>;
   #deadlineMs = 0;
+  #queuedAtMs: number | undefined;
   #controller: AbortController | undefined;
   #writer: AnswerWriter | undefined;
   #claimed = false;
@@ -131,7 +121,7 @@ export class Execution
   /** Begins, when its first request has joined it. */
   start(): void {
     if (this.#runtime.middleware.length === 0) this.#admit();
-    else void this.#wrap();
+    else void within(this.#first, () => this.#wrap());
   }
 
   /** Takes in a request; it is given what was said so far. */
@@ -164,6 +154,9 @@ export class Execution
   }
 
   onSlot(): void {
+    const { watch, clock } = this.#runtime;
+    const nowMs = clock.elapsed();
+    watch.metrics?.started(nowMs - (this.#queuedAtMs ?? nowMs));
     const { note } = this.#host;
     const { question } = this.task;
     if (note === undefined || question === undefined) this.#run();
@@ -200,6 +193,7 @@ export class Execution
   onEnd(state: ExecutionState): void {
     if (state !== 'answered') this.#controller?.abort(closedError(this.requestId, this.#life.state));
     this.#writer?.close();
+    if (state === 'answered') this.#runtime.watch.metrics?.tokensSent(this.#writer?.outboundTokens ?? 0);
     if (this.#failure !== undefined && state === 'failed') void this.#feeds.send('error', this.#failure);
     if (state === 'refused') this.#feeds.each((follower) => follower.refuse(this.#refusal));
     this.#host.onEnd(this, state);
@@ -240,6 +234,7 @@ export class Execution
     const slot = this.#host.slots.take(this);
     if (slot === 'taken') return this.onSlot();
     if (slot !== 'queued') return this.#refuse(new Refusal('BUSY', 'all slots of this node are taken', slot));
+    this.#queuedAtMs = this.#runtime.clock.elapsed();
     this.#life.send(events.awaited);
     this.#feeds.each((follower) => follower.onQueued());
   }
@@ -271,7 +266,7 @@ export class Execution
     this.#life.send(events.taken);
     this.#feeds.each((follower) => follower.onStarted());
     // Nobody may have been left to be told.
-    if (this.#life.isActive) void this.#handle();
+    if (this.#life.isActive) void within(this.#first, () => this.#handle());
   }
 
   async #handle(): Promise<void> {

@@ -1,7 +1,7 @@
 import { Refusal } from './errors.ts';
 import type { RequestHead } from '@lloom/codec';
 import { encodeError, handlerFrame } from './internal/failures.ts';
-import type { Follower } from './internal/following.ts';
+import { within, type Follower } from './internal/following.ts';
 import { inboundCall, throughInbound } from './internal/inboundMiddleware.ts';
 import { bytesOf, checkSize, isPromise, valueOf } from './internal/results.ts';
 import type { RpcRuntime } from './runtime.ts';
@@ -32,8 +32,8 @@ export class CustomExecution {
     } catch {
       return this.#asker.refuse(new Refusal('INVALID_REQUEST', 'the request does not fit the protocol'));
     }
-    if (this.#runtime.middleware.length === 0) this.#handle(request);
-    else void this.#wrap(request, head);
+    if (this.#runtime.middleware.length === 0) within(this.#asker, () => this.#handle(request));
+    else void within(this.#asker, () => this.#wrap(request, head));
   }
 
   async #wrap(request: unknown, head: RequestHead): Promise<void> {

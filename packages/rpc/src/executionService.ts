@@ -3,7 +3,7 @@ import { boolean, resolveConfig } from '@lloom/core';
 import { Refusal } from './errors.ts';
 import type { Dispatch } from './executionTask.ts';
 import { Executions } from './executions.ts';
-import { InboundRequest, type InboundHost } from './inbound.ts';
+import { InboundRequest, unknownMethod, type InboundHost } from './inbound.ts';
 import { Budget } from './internal/budget.ts';
 import { busyFrame } from './internal/busy.ts';
 import type { InboundExchange } from './internal/exchange.ts';
@@ -161,8 +161,11 @@ export class ExecutionService {
   }
 
   #accept(exchange: InboundExchange, isWhole: boolean): InboundRequest | ErrorFrame {
-    if (this.#state !== 'serving') return busyFrame(undefined);
-    if (!this.#places.take(exchange.peerId)) return busyFrame(this.#requests.size);
+    const isServing = this.#state === 'serving';
+    if (!isServing || !this.#places.take(exchange.peerId)) {
+      this.#runtime.watch.metrics?.served(unknownMethod, 'refused', 0);
+      return busyFrame(isServing ? this.#requests.size : undefined);
+    }
     const incoming = { requestId: this.#host.nextId(), exchange, isWhole };
     const request = new InboundRequest(this.#runtime, incoming, this.#inboundHost);
     this.#requests.add(request);
@@ -183,8 +186,9 @@ export class ExecutionService {
     const { events } = this.#runtime;
     const { peerId } = channel;
     const handler = this.#served?.handler;
+    // Before anybody is told: a listener may go then. Who only looks on answers nothing.
     const isObserved = events.isObserved('request:received');
-    if (isObserved) events.emit('request:received', { peerId, request, channel });
+    if (events.isHeard('request:received')) events.emit('request:received', { peerId, request, channel });
     if (channel.closed) return undefined;
     if (request.type === 'ping') return 'pong';
     return handler ?? (isObserved ? undefined : refuse);

@@ -1,7 +1,7 @@
 import { LloomError, zeroAddress, zeroDigest, type EvmAddress } from '@lloom/core';
 import { Refusal } from './errors.ts';
-import { Execution, type ExecutionHost } from './execution.ts';
-import type { Dispatch, Task } from './executionTask.ts';
+import { Execution } from './execution.ts';
+import type { Dispatch, ExecutionHost, Task } from './executionTask.ts';
 import { answerTtlMs } from './internal/answerChunks.ts';
 import { AnswerFeeds } from './internal/answerFeeds.ts';
 import { AnswerRecord } from './internal/answerRecord.ts';

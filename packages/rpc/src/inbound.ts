@@ -1,4 +1,5 @@
 import { CodecError, decodeRequestMessage, encodeAnswerEnd, type RequestMessage } from '@lloom/codec';
+import type { Span } from '@lloom/core';
 import { Refusal } from './errors.ts';
 import { CustomExecution, type CustomRequest } from './executionCustom.ts';
 import type { Executions } from './executions.ts';
@@ -16,6 +17,7 @@ import { encodeError, refusalFrame } from './internal/failures.ts';
 import type { Departure, Followed } from './internal/following.ts';
 import { lastMessage, lostMessage } from './internal/lastWords.ts';
 import { ownBytes } from './internal/ownBytes.ts';
+import { askedAttributes } from './internal/requestWatch.ts';
 import type { RateLimiter } from './internal/rateLimiter.ts';
 import type { Lifecycle, LifecycleOwner } from './lifecycle.ts';
 import type { InboundEvent, InboundState } from './machines/inbound.machine.ts';
@@ -63,17 +65,22 @@ const events = {
 const lastWordsOfOneBytes = 2 * 1024;
 const othersProvidedFor = 3;
 
+/** The method of what was not read, or of what is not served here: strangers write what they like. */
+export const unknownMethod = 'unknown';
+
 const pong = encodeAnswerEnd({ type: 'end', response: { type: 'pong' } });
 
 /** One inbound request, from its first byte to the end of what carried it. It is told one answer, or one error. */
 export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundState>, CustomRequest {
   readonly requestId: RequestId;
   deadlineMs = 0;
+  span: Span | undefined;
   readonly #runtime: RpcRuntime;
   readonly #exchange: InboundExchange;
   readonly #host: InboundHost;
   readonly #life: Lifecycle<InboundEvent, InboundState>;
-  #method = 'unknown';
+  #method = unknownMethod;
+  #head: ReceivedRequest['head'] | undefined;
   readonly #startedElapsedMs: number;
   #isAnnounced = false;
   #heldBytes = 0;
@@ -132,6 +139,10 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
     return this.#controller.signal;
   }
 
+  get traceparent(): string | undefined {
+    return this.#head?.traceparent;
+  }
+
   get bytesLeft(): number | undefined {
     const { relayBudget, usage } = this.#runtime;
     const { peerId, connectionId } = this.#exchange;
@@ -139,6 +150,14 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
     if (left === undefined) return undefined;
     const others = (usage.of(peerId)?.active ?? 1) - 1 - othersProvidedFor;
     return this.#exchange.spareOf(left) - Math.max(0, others) * lastWordsOfOneBytes;
+  }
+
+  get method(): string {
+    return this.#method;
+  }
+
+  get elapsedMs(): number {
+    return this.#runtime.clock.elapsed() - this.#startedElapsedMs;
   }
 
   get isWaiting(): boolean {
@@ -155,16 +174,23 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
     this.#isAnnounced = true;
     const waitMs = this.#host.rates.take(this.peerId, method);
     if (waitMs === 0) return true;
+    if (this.#isServed(method)) this.#method = method;
     this.refuse(new Refusal('RATE_LIMITED', 'too many of these requests', { retryAfterMs: waitMs }));
     return false;
   }
 
+  #isServed(method: string): boolean {
+    return isMessage(method) || this.#host.protocolOf(method)?.handleRequest !== undefined;
+  }
+
   receive(request: ReceivedRequest): void {
-    const { config, clock } = this.#runtime;
+    const { config, clock, watch } = this.#runtime;
     const handleTimeoutMs = Math.min(request.head.timeoutMs ?? config.timeoutMs, config.timeoutMs);
     this.deadlineMs = clock.elapsed() + handleTimeoutMs;
     this.#life.send({ type: 'request.read', handleTimeoutMs });
     if (!this.#life.isActive) return;
+    this.#head = request.head;
+    this.span = watch.serves(this, request);
     const { length } = request.body;
     try {
       this.#host.budget.take(length);
@@ -200,10 +226,12 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
   }
 
   onQueued(): void {
+    this.span?.addEvent('queued');
     this.#life.send(events.awaited);
   }
 
   onStarted(): void {
+    this.span?.addEvent('started');
     this.#life.send(this.#life.state === 'queued' ? events.taken : events.verified);
   }
 
@@ -213,7 +241,10 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
       this.#life.send(events.failed);
       return undefined;
     }
-    if (this.#life.state === 'handling') this.#life.send(events.began);
+    if (this.#life.state === 'handling') {
+      if (kind === 'chunk') this.span?.addEvent('first_chunk');
+      this.#life.send(events.began);
+    }
     const sending = this.#exchange.send(kind, message);
     if (kind !== 'end') return sending;
     if (sending === undefined) this.#life.send(events.ended);
@@ -244,9 +275,8 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
     if (state !== 'answered') this.#controller?.abort(closedError(this.requestId, this.#life.state));
     const isGone = state === 'abandoned';
     this.#followed?.leave(this, isGone ? this.#leaving : (departures[state] ?? 'told'));
-    const { meters, clock } = this.#runtime;
-    meters?.inbound.ended(this.#method, state, clock.elapsed() - this.#startedElapsedMs);
     const lastWords = isGone ? undefined : lastMessage(state, this.#error);
+    this.#runtime.watch.served(this, state, lastWords);
     if (lastWords !== undefined) void this.#exchange.send('error', lastWords);
     this.#end?.resolve(state);
     const done = this.#exchange.finish(isGone);
@@ -281,10 +311,11 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
 
   #serveMessage({ method, head, body }: ReceivedRequest): void {
     try {
-      if (method !== undefined && method !== 'ping' && method !== 'llmRequest')
+      if (method !== undefined && !isMessage(method))
         throw new Refusal('UNSUPPORTED_MESSAGE', 'this node does not know the method');
       const request = decodeRequestMessage(method === 'ping' ? body : ownBytes(body));
       this.#method = request.type;
+      this.span?.setAttributes(askedAttributes(request));
       if (method !== undefined && method !== request.type) {
         const data = { path: 'method', got: 'another method', wanted: `"${request.type}"` };
         throw new CodecError('INVALID_FIELD', data);
@@ -312,9 +343,11 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
 
   #servePing(message: RequestMessage, head: ReceivedRequest['head']): void {
     const { middleware, events: told } = this.#runtime;
-    if (middleware.length > 0 || told.isObserved('request:received'))
+    if (middleware.length > 0 || told.isHeard('request:received'))
       return this.#host.executions.ping({ message, head }, this);
     this.#life.send(events.verified);
     void this.send('end', pong);
   }
 }
+
+const isMessage = (method: string): boolean => method === 'ping' || method === 'llmRequest';

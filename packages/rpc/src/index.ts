@@ -25,13 +25,12 @@ import { RpcService } from './rpc.ts';
  * ```
  */
 export function rpc(config: RpcConfig & RpcPorts = {}): (components: RpcComponents) => Rpc {
-  const { inspect, clock, random, meter, signer, verifier, ...others } = config;
-  const { alternatives, datastore, relayBudget, reputation, ...data } = others;
+  const { inspect, clock, random, meter, signer, verifier, ...rest } = config;
+  const { alternatives, datastore, relayBudget, reputation, tracer, relayTraces, ...data } = rest;
   const resolved = resolveRpcConfig(data);
   const common = { inspect, clock, random, meter, signer, verifier };
-  const given = Object.entries({ ...common, alternatives, datastore, relayBudget, reputation }).filter(
-    ([, port]) => port !== undefined,
-  );
+  const others = { alternatives, datastore, relayBudget, reputation, tracer, relayTraces };
+  const given = Object.entries({ ...common, ...others }).filter(([, port]) => port !== undefined);
   const ports: RpcPorts = Object.fromEntries(given);
   const journal = openJournal(datastore);
   return (components) => new RpcService(new Libp2pNetwork(components), resolved, { ...ports, journal });

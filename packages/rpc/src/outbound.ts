@@ -1,4 +1,5 @@
 import { CodecError, decodeErrorFrame, type RequestHead } from '@lloom/codec';
+import type { Span } from '@lloom/core';
 import { noteShortage, sendWithRoom, shortageOf, wantsRoom } from './callRoom.ts';
 import { timeLimits, type TimeLimits } from './config.ts';
 import { RpcError, type RequestStage } from './errors.ts';
@@ -10,7 +11,9 @@ import type {
   Carrier,
   SentRequest,
 } from './internal/exchange.ts';
+import { followed } from './internal/followedAnswer.ts';
 import { endError, exchangeError, saidError, unsendable, type FailureContext } from './internal/failures.ts';
+import { orElse } from './internal/orElse.ts';
 import { PaceWatch } from './internal/pace.ts';
 import { hasEnded, type OutboundEnd } from './internal/requestEnds.ts';
 import { StallWatch } from './internal/stallWatch.ts';
@@ -20,8 +23,6 @@ import { requestEvents as events, type RequestEvent, type RequestState } from '.
 import { headOf, type Outgoing } from './outgoing.ts';
 import type { RpcRuntime } from './runtime.ts';
 import type { AnswerChunk, PartialAnswer, PendingRequest, RequestId } from './types.ts';
-
-const nothing = new Uint8Array(0);
 
 /** After so many messages others get their turn: a long backlog must not keep everybody waiting. */
 const messagesPerTurn = 256;
@@ -36,6 +37,8 @@ export class OutboundRequest<Result = unknown>
   readonly requestId: RequestId;
   readonly outcome: Promise<Result>;
   readonly startedAt: number;
+  readonly attempts = 1;
+  readonly span: Span | undefined;
   readonly #runtime: RpcRuntime;
   readonly #outgoing: Outgoing<Result>;
   readonly #settled = Promise.withResolvers<Result>();
@@ -61,6 +64,7 @@ export class OutboundRequest<Result = unknown>
     const { config, clock } = runtime;
     const { requestId, peerId, call } = outgoing;
     this.requestId = requestId;
+    this.span = outgoing.span;
     this.#runtime = runtime;
     this.#outgoing = outgoing;
     this.#end = end;
@@ -91,6 +95,15 @@ export class OutboundRequest<Result = unknown>
 
   get body(): Uint8Array {
     return this.#outgoing.body;
+  }
+
+  /** The relay that it went through; `undefined`: none, or it was not sent. */
+  get relay(): string | undefined {
+    return this.#sent?.relay;
+  }
+
+  get elapsedMs(): number {
+    return this.#runtime.clock.elapsed() - this.#startedElapsedMs;
   }
 
   /** What is told of a request under way. */
@@ -139,8 +152,7 @@ export class OutboundRequest<Result = unknown>
   readonly cancel = (): void => this.#life.send(events.cancel);
 
   /** What it has left of its time, in ms. */
-  readonly #leftMs = (): number =>
-    this.#limits.timeoutMs - (this.#runtime.clock.elapsed() - this.#startedElapsedMs);
+  readonly #leftMs = (): number => this.#limits.timeoutMs - this.elapsedMs;
 
   /** Ends the request because the node stops. */
   stop(): void {
@@ -193,6 +205,7 @@ export class OutboundRequest<Result = unknown>
 
   onSent(): void {
     this.#pace?.sent();
+    this.#runtime.watch.metrics?.sent();
     this.#life.send(events.sent);
   }
 
@@ -211,8 +224,12 @@ export class OutboundRequest<Result = unknown>
 
   onMessage(kind: AnswerKind, message: Uint8Array): void {
     if (!this.#life.isActive) return;
-    if (kind === 'end') this.#pace?.ended();
+    if (kind === 'end') {
+      this.#pace?.ended();
+      this.#runtime.watch.metrics?.received();
+    }
     if (this.#outgoing.stream) {
+      if (kind === 'chunk' && this.#pace?.chunk() === true) this.#end.onFirstChunk(this);
       this.onProgress();
       this.#unread.push({ kind, message });
     } else if (kind === 'end') {
@@ -244,22 +261,16 @@ export class OutboundRequest<Result = unknown>
     this.#stall?.stop();
     this.#controller?.abort(hasEnded);
     if (state === 'succeeded' && this.#result !== undefined) {
-      this.#count('answered');
       if (this.#pace !== undefined) this.#runtime.paces.note(this.peerId, this.#pace, this.#result.value);
       this.#settled.resolve(this.#result.value);
       this.#end.onAnswered(this, this.#result.value);
     } else {
       this.#sent?.cancel();
       const error = this.#errorOf(state);
-      this.#count(error.code);
       this.#settled.reject(error);
       this.#end.onFailed(this, error);
     }
     this.#unread.close();
-  }
-
-  #count(outcome: string): void {
-    this.#runtime.meters?.outbound.ended(this.method, outcome, this.#limits.timeoutMs - this.#leftMs());
   }
 
   async #connect(): Promise<void> {
@@ -274,7 +285,7 @@ export class OutboundRequest<Result = unknown>
 
   #send(carrier: Carrier): void {
     this.#carrier = carrier;
-    this.#sent = carrier.send(this, this);
+    this.#sent = carrier.send(this, followed(this, this.span));
     // It may have broken meanwhile.
     if (!this.#life.isActive) this.#sent.cancel();
   }
@@ -282,7 +293,7 @@ export class OutboundRequest<Result = unknown>
   /** Ends a request that was carried no further: for a reader behind what has come before. */
   #break(error: RpcError): void {
     if (this.#outgoing.stream && this.#life.state !== 'dialing')
-      this.#unread.push({ kind: 'broken', message: nothing, error });
+      this.#unread.push({ kind: 'broken', message: new Uint8Array(0), error });
     else this.#fail(error);
   }
 
@@ -292,12 +303,12 @@ export class OutboundRequest<Result = unknown>
       this.#fail(error as RpcError);
       return this.#lastChunk();
     }
-    return this.#attempt(() => {
+    return orElse(() => {
       if (kind === 'error') return this.#refuse(message);
       this.#sent?.taken(message.length);
       const chunk = this.#outgoing.reader.chunk(message);
       return chunk instanceof Promise ? chunk.then((proven) => this.#unlessEnded(proven)) : chunk;
-    });
+    }, this.#failed);
   }
 
   /** What is left to show at the end: an answer in one piece. Rejects when the request failed. */
@@ -332,19 +343,11 @@ export class OutboundRequest<Result = unknown>
     this.#life.send(events.verified);
   }
 
-  /** Does `act`; what it throws ends the request. */
-  #attempt<T>(act: () => T | Promise<T>): T | Promise<T | undefined> | undefined | Promise<undefined> {
-    const fail = (error: unknown): Promise<undefined> => {
-      this.#fail(exchangeError(error, this.#context()));
-      return this.outcome.then(() => undefined);
-    };
-    try {
-      const done = act();
-      return done instanceof Promise ? done.catch(fail) : done;
-    } catch (error) {
-      return fail(error);
-    }
-  }
+  /** What it resolves with never comes: the request has failed by then. */
+  readonly #failed = (error: unknown): Promise<undefined> => {
+    this.#fail(exchangeError(error, this.#context()));
+    return this.outcome.then(() => undefined);
+  };
 
   #unlessEnded<T>(proven: T): T {
     if (!this.#life.isActive) throw hasEnded;
@@ -367,7 +370,6 @@ export class OutboundRequest<Result = unknown>
 
   #errorOf(state: RequestState): RpcError {
     if (state === 'failed' && this.#error !== undefined) return this.#error;
-    const waitedMs = Math.round(this.#limits.timeoutMs - this.#leftMs());
-    return endError(state, this.#context(), { ...this.#limits, waitedMs });
+    return endError(state, this.#context(), { ...this.#limits, waitedMs: Math.round(this.elapsedMs) });
   }
 }

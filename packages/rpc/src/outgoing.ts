@@ -5,7 +5,7 @@ import {
   type RequestMessage,
   type ResponseMessage,
 } from '@lloom/codec';
-import { zeroAddress } from '@lloom/core';
+import { zeroAddress, type Span } from '@lloom/core';
 import { shortageOf } from './callRoom.ts';
 import { RpcError } from './errors.ts';
 import { AnswerProof } from './internal/answerProof.ts';
@@ -32,6 +32,10 @@ export interface Outgoing<Result> {
   readonly idempotencyKey?: string;
   readonly call: CallConfig;
   readonly reader: AnswerReader<Result>;
+  /** The model that is asked for. @default it is a matter of the peer alone */
+  readonly model?: string;
+  /** What follows it. @default nothing does */
+  readonly span?: Span;
 }
 
 /** A request whose answer may come in chunks. */
@@ -98,8 +102,12 @@ export function custom<Request, Response>(
 const noMetadata = Object.freeze({});
 
 /** What travels beside the message of a request that has so much time left, in ms. */
-export function headOf({ stream, idempotencyKey, call }: Outgoing<unknown>, leftMs: number): RequestHead {
-  const { traceparent, metadata = noMetadata } = call;
+export function headOf(
+  { stream, idempotencyKey, call, span }: Outgoing<unknown>,
+  leftMs: number,
+): RequestHead {
+  const { traceparent = call.traceparent } = span ?? {};
+  const { metadata = noMetadata } = call;
   return {
     timeoutMs: Math.max(1, Math.ceil(leftMs)),
     stream,
@@ -117,8 +125,8 @@ function messageParts(
   const body = encodeRequestMessage(message);
   checkSize(runtime, asked, body);
   if (message.type === 'ping') return { ...asked, method: message.type, body };
-  const { idempotencyKey } = checkPayload(message.request.payload);
-  return { ...asked, method: message.type, body, idempotencyKey };
+  const { idempotencyKey, model } = checkPayload(message.request.payload);
+  return { ...asked, method: message.type, body, idempotencyKey, model };
 }
 
 function checkSize(runtime: RpcRuntime, { requestId, peerId, call }: Asked, body: Uint8Array): void {

@@ -1,4 +1,4 @@
-import type { CommonPorts, Signer, Verifier } from '@lloom/core';
+import type { CommonPorts, Signer, Tracer, Verifier } from '@lloom/core';
 import type { Datastore } from 'interface-datastore';
 
 /** What the rpc service may be given from outside. */
@@ -18,6 +18,25 @@ export interface RpcPorts extends CommonPorts {
   readonly relayBudget?: RelayBudget;
   /** Told of what peers do. @default nobody is told */
   readonly reputation?: ReputationSink;
+  /** Follows requests across nodes. @default none are followed */
+  readonly tracer?: Tracer;
+  /** Has the relays on the way take part in a trace. @default they do not */
+  readonly relayTraces?: RelayTraces;
+}
+
+/** Tells relays of traced requests that went through them. */
+export interface RelayTraces {
+  /**
+   * A traced request went to the peer through a relay, and has ended. Quick, and never throws.
+   *
+   * @param traceparent of the attempt whose bytes the relay carried
+   */
+  carried(way: {
+    readonly relay: string;
+    readonly peerId: string;
+    readonly traceparent: string;
+    readonly elapsedMs: number;
+  }): void;
 }
 
 /** What a peer did. */
@@ -88,6 +107,8 @@ export interface ByteStream {
   readonly closed: Promise<void>;
   /** The connection that carries it, as libp2p names it. @default unknown */
   readonly connectionId?: string | undefined;
+  /** The peer id of the relay that carries it. @default none */
+  readonly relay?: string | undefined;
 }
 
 /** The one long stream of a session. */
@@ -108,6 +129,8 @@ export interface SessionLink {
   attach(user: SessionLinkUser): void;
   /** The connection that carries it, as libp2p names it. @default unknown */
   readonly connectionId?: string | undefined;
+  /** The peer id of the relay that carries it. @default none */
+  readonly relay?: string | undefined;
 }
 
 /** What a session is told of its stream. */
@@ -151,6 +174,10 @@ export interface Network {
   readonly peerId: string;
   /** Notes a failure that nobody else is told of. */
   log(message: string, error: unknown): void;
+  /** Whether anybody reads {@link Network.trace}. Asked for every request. */
+  readonly isTraced: boolean;
+  /** One line for one request, without its content. */
+  trace(message: string, fields: Readonly<Record<string, string | number>>): void;
 }
 
 /** Who takes what peers open. */

@@ -1,5 +1,5 @@
 import type { RequestMessage } from '@lloom/codec';
-import { ConfigError, EventHub, Reports, systemClock, systemRandom, toHex } from '@lloom/core';
+import { ConfigError, EventHub, Reports, safeMeter, systemClock, systemRandom, toHex } from '@lloom/core';
 import type { PeerId } from '@libp2p/interface';
 import { CallPeers } from './callPeers.ts';
 import { Calls } from './calls.ts';
@@ -13,7 +13,9 @@ import { checkTime, peerText, shown } from './internal/given.ts';
 import { Paces } from './internal/pace.ts';
 import { lingerMs } from './internal/partWith.ts';
 import { reqRespProtocol } from './internal/protocolIds.ts';
-import { RequestMeter } from './internal/requestMeter.ts';
+import { RequestWatch } from './internal/requestWatch.ts';
+import { RpcMetrics } from './internal/rpcMetrics.ts';
+import { safeTracer } from './internal/safeTracer.ts';
 import { Usage } from './internal/usage.ts';
 import type { Network, PeerFact, RpcPorts } from './ports.ts';
 import { Protocols } from './protocols.ts';
@@ -64,7 +66,7 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
 
   constructor(network: Network, config: Readonly<Required<RpcConfig>>, ports: ServicePorts) {
     super((error, type) => network.log(`a listener of ${type} failed`, error));
-    const { clock = systemClock, random = systemRandom, inspect, meter } = ports;
+    const { clock = systemClock, random = systemRandom, inspect, meter, tracer, relayTraces } = ports;
     const { signer, verifier, alternatives, relayBudget, reputation, journal } = ports;
     const onError = (text: string, error: unknown): void => network.log(text, error);
     const reports = new Reports<PeerFact>({ clock, reputation, onError });
@@ -76,14 +78,16 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
       protocolOf: (method) => (method.startsWith('/') ? method : reqRespProtocol),
       onViolation: (peerId) => reports.tell(peerId, 'PROTOCOL_VIOLATION'),
     });
-    const meters = meter && {
-      outbound: new RequestMeter(meter, 'rpc_requests'),
-      inbound: new RequestMeter(meter, 'rpc_served'),
-    };
+    const watch = new RequestWatch({
+      metrics: meter && new RpcMetrics(safeMeter(meter, once(onError, 'the meter failed'))),
+      tracer: tracer && safeTracer(tracer, once(onError, 'the tracer failed')),
+      relayTraces,
+      log: network,
+    });
     const lifecycles = createLifecycles({ clock, inspect });
     const peers = new CallPeers(config, { clock, random, inspect, alternatives, reports });
     const seen = { peers, reports, paces: new Paces(), usage: new Usage(clock) };
-    const shared = { config, network, carriers, ...seen, clock, signer, verifier, relayBudget, meters };
+    const shared = { config, network, carriers, ...seen, clock, signer, verifier, relayBudget, watch };
     const middleware = (): readonly Middleware[] => this.#middleware;
     this.#runtime = {
       ...shared,
@@ -101,6 +105,11 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
       journal,
     });
     this.#idPrefix = toHex(random.bytes(4)).slice(2);
+    watch.metrics?.watch({
+      pending: () => this.#calls.size,
+      active: () => this.#inbound.active,
+      load: () => this.#inbound.load,
+    });
   }
 
   /** Takes requests of others. Called by libp2p. */
@@ -268,4 +277,13 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
   #nextId(): RequestId {
     return `${this.#idPrefix}-${++this.#requests}` as RequestId;
   }
+}
+
+/** Tells of the first error alone: what fails for each request fails often. */
+function once(tell: (text: string, error: unknown) => void, text: string): (error: unknown) => void {
+  let isTold = false;
+  return (error) => {
+    if (!isTold) tell(text, error);
+    isTold = true;
+  };
 }

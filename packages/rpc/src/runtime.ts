@@ -4,7 +4,7 @@ import type { Carriers } from './carriers.ts';
 import type { RpcConfig } from './config.ts';
 import type { RpcEvents } from './events.ts';
 import type { Paces } from './internal/pace.ts';
-import type { RequestMeter } from './internal/requestMeter.ts';
+import type { RequestWatch } from './internal/requestWatch.ts';
 import type { Usage } from './internal/usage.ts';
 import { lifecycles, type Lifecycles } from './lifecycle.ts';
 import {
@@ -38,8 +38,8 @@ export interface RpcRuntime {
   readonly clock: Clock;
   readonly signer: Signer | undefined;
   readonly verifier: Verifier | undefined;
-  /** Counts requests of this node, and of others. */
-  readonly meters: { readonly outbound: RequestMeter; readonly inbound: RequestMeter } | undefined;
+  /** Counts requests of this node and of others, follows them, and notes how they ended. */
+  readonly watch: RequestWatch;
   /** Whom this node may ask. */
   readonly peers: CallPeers;
   /** How fast they have answered. */

@@ -352,6 +352,8 @@ export interface Codec<T> {
 export interface ProtocolContext {
   /** Fires when the client is gone, its time is over, or the node stops: stop working. */
   readonly signal: AbortSignal;
+  /** W3C Trace Context of the client, when it gave one. */
+  readonly traceparent: string | undefined;
 }
 
 /** A protocol of one's own: one request, one response. Nothing of it is signed; the connection proves who asks. */

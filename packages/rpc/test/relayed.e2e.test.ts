@@ -1,6 +1,8 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { AnswerPiece, AnswerStream, Handler, RpcError } from '../src/index.ts';
+import type { RelayTraces } from '../src/ports.ts';
 import { question } from './nodes.ts';
+import { TestTracer } from './onlooking.ts';
 import { createRelayedPair, directAddressOf, type RelayedConfig } from './relayedNodes.ts';
 import { readAll, whole } from './simulation.ts';
 
@@ -54,6 +56,23 @@ describe('over a connection through a relay', () => {
     expect(asker.connectionsTo(executor.peerId)).toHaveLength(1);
     expect(asker.sessionsTo(executor.peerId)).toHaveLength(sessions ? 1 : 0);
   });
+
+  test.each([true, false])(
+    'the relay of a request that is followed is known (sessions: %s)',
+    async (sessions) => {
+      const tracer = new TestTracer();
+      const carried = vi.fn<RelayTraces['carried']>();
+      const { relay, asker, executor } = await createRelayedPair({ sessions, tracer }, () => ({
+        ...{ sessions, tracer, relayTraces: { carried } },
+      }));
+      await asker.rpc.request(executor.peerId, { type: 'ping' }, { retry: {} });
+      const attempt = tracer.spans.find(({ name }) => name === 'lloom.attempt');
+      const told = { relay: relay.node.peerId.toString(), peerId: executor.peerId };
+      expect(carried.mock.calls).toMatchObject([[{ ...told, traceparent: attempt?.traceparent }]]);
+      expect(attempt?.attributes).toMatchObject({ 'lloom.relay': told.relay });
+      expect(tracer.wrong).toEqual([]);
+    },
+  );
 
   test.each<[string, RelayedConfig]>([
     ['in a session', {}],

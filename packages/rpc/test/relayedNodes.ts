@@ -9,7 +9,14 @@ import { Identity } from '@lloom/identity';
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { expect, onTestFinished, vi } from 'vitest';
-import { rpc, type Handler, type RelayBudget, type Rpc, type RpcConfig } from '../src/index.ts';
+import {
+  rpc,
+  type Handler,
+  type RelayBudget,
+  type Rpc,
+  type RpcConfig,
+  type RpcPorts,
+} from '../src/index.ts';
 import { sessionProtocol } from '../src/internal/protocolIds.ts';
 import { unlimited } from './nodes.ts';
 
@@ -28,7 +35,7 @@ export async function createRelay() {
 }
 
 /** How a node behind a relay differs from one with all defaults. */
-export interface RelayedConfig extends RpcConfig {
+export interface RelayedConfig extends RpcConfig, Pick<RpcPorts, 'tracer' | 'relayTraces'> {
   readonly listen?: readonly string[];
   readonly serve?: Handler;
   /** Makes room when the relay would cut something. @default nobody does */

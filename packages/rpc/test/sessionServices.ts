@@ -166,6 +166,8 @@ export class World {
       unhandle: () => Promise.resolve(),
       flush: () => Promise.resolve(),
       log: (message, error) => void this.notes.push(`${message} - ${String(error)}`),
+      isTraced: false,
+      trace: () => undefined,
     };
   }
 

@@ -19,6 +19,7 @@ import {
   type ReputationSink,
   type Rpc,
   type RpcConfig,
+  type RpcPorts,
 } from '../src/index.ts';
 import { sessionProtocol } from '../src/internal/protocolIds.ts';
 import { Ledger } from './ledger.ts';
@@ -51,7 +52,7 @@ export function wayOf(seed: number): Way {
 }
 
 /** How a simulated node differs from one with all defaults. */
-export interface SimNodeConfig extends RpcConfig {
+export interface SimNodeConfig extends RpcConfig, Pick<RpcPorts, 'meter' | 'tracer' | 'relayTraces'> {
   /** Its handler, when it has one. */
   readonly serve?: Handler;
   /** Whether its handler can go on with what another executor began. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { noise } from '@libp2p/noise';
 import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
-import { createStack, noiseCryptoInfo } from '@lloom/transport';
+import { createLog, createStack, jsonLines, noiseCryptoInfo } from '@lloom/transport';
 import { createLibp2p } from 'libp2p';
 
 const server = await createLibp2p({
@@ -32,6 +32,15 @@ try {
   await stream.close();
   await ended;
   assert.equal(texts.join('').split(' ').length, 1_001);
+  const lines: string[] = [];
+  const write = (line: string): unknown => lines.push(line);
+  // #region log
+  const log = createLog({ level: 'error', sink: jsonLines(write) });
+  const watched = await createLibp2p({ ...createStack(), logger: log, addresses: { listen: [] } });
+  log.setLevel('debug', 'libp2p:connection-manager');
+  // #endregion
+  await watched.dial(server.getMultiaddrs()).finally(() => watched.stop());
+  assert.match(lines[0] ?? '', /^{"at":[0-9]+,"level":"debug","component":"libp2p:connection-manager/);
   const { smallRecords, reason } = noiseCryptoInfo();
   console.log(`small records are sealed by ${smallRecords}${reason === undefined ? '' : `: ${reason}`}`);
 } finally {

@@ -1,4 +1,5 @@
-import { integer, oneOf, resolveConfig } from '@lloom/core';
+import { integer, oneOf, optional, resolveConfig, text } from '@lloom/core';
+import type { LogConfig, LogLevel } from './ports.ts';
 
 /** Which ciphers may be used. */
 export interface NoiseCryptoConfig {
@@ -42,4 +43,33 @@ export function resolveEnvironment(variables: {
   const rules = { checks: { LLOOM_CRYPTO: ciphers }, defaults: { LLOOM_CRYPTO: 'auto' as const } };
   const asked = { LLOOM_CRYPTO: (variables.LLOOM_CRYPTO || undefined) as 'auto' | undefined };
   return resolveConfig<{ LLOOM_CRYPTO: 'auto' | 'pure' }>('environment', rules, asked).LLOOM_CRYPTO;
+}
+
+const logLevel = oneOf('off', 'error', 'info', 'debug', 'trace');
+const component = text(
+  /^(?!.*:$)[!-)+-~]{0,256}$/,
+  'a name such as "lloom:rpc": no "*", no ":" at its end, at most 256 characters',
+);
+
+type LogFigures = Required<Pick<LogConfig, 'level' | 'maxRecordsPerSecond'>>;
+
+/** @throws {ConfigError} `INVALID_CONFIG` */
+export function resolveLogConfig({ level, maxRecordsPerSecond }: LogConfig): Readonly<LogFigures> {
+  const rules = {
+    checks: { level: logLevel, maxRecordsPerSecond: integer(1, 100_000) },
+    defaults: { level: 'off' as const, maxRecordsPerSecond: 1_000 },
+  };
+  return resolveConfig<LogFigures>('log', rules, { level, maxRecordsPerSecond });
+}
+
+/** @throws {ConfigError} `INVALID_CONFIG` */
+export function checkLogLevel(given: {
+  readonly level: LogLevel | undefined;
+  readonly component: string;
+}): void {
+  const rules = {
+    checks: { level: optional(logLevel), component },
+    defaults: { level: undefined as LogLevel | undefined, component: '' },
+  };
+  resolveConfig('log', rules, given);
 }

@@ -1,5 +1,5 @@
-/** What is measured: ours, or stock gossipsub on libp2p's own parts. */
-export type StackName = 'ours' | 'stock';
+/** What is measured: ours, the same without anything that counts, or stock gossipsub on libp2p's own parts. */
+export type StackName = 'ours' | 'uncounted' | 'stock';
 
 /** What nodes sign with. */
 export type KeyType = 'secp256k1' | 'Ed25519';

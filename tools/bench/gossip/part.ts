@@ -42,6 +42,7 @@ const onNotice = (id: number): void => side?.onNotice(id);
 /** A process loads the stack that it measures, and not the other. */
 const creators: Readonly<Record<NodePlan['stack'], () => Promise<{ createNode: CreateNode }>>> = {
   ours: () => import('./lloomNode.ts'),
+  uncounted: () => import('./lloomNode.ts'),
   stock: () => import('./stockNode.ts'),
 };
 

@@ -5,16 +5,16 @@ import { answer, type Stack } from './stack.ts';
 
 const asTheyAre = (bytes: Uint8Array): Uint8Array => bytes;
 
-const protocolOf = (codec: typeof body): Stack => {
+const protocolOf = (codec: typeof body, watched?: Parameters<typeof createLloomNode>[1]): Stack => {
   const protocol = { protocolName: '/bench/unary/1.0.0', request: codec, response: codec };
   return {
     async startServer() {
-      const created = await createLloomNode();
+      const created = await createLloomNode({}, watched);
       await created.rpc.addProtocol({ ...protocol, handleRequest: () => answer });
       return serverOf(created);
     },
     async connect(address) {
-      const { rpc, peerId, close } = await connectLloomNode(address);
+      const { rpc, peerId, close } = await connectLloomNode(address, {}, watched);
       return { unary: (request) => rpc.callProtocol(peerId, protocol, request), close };
     },
   };
@@ -25,3 +25,6 @@ export const lloomUnary = protocolOf(body);
 
 /** Bare bytes, as streams of libp2p carry them. */
 export const lloomBytes = protocolOf({ encode: asTheyAre, decode: asTheyAre });
+
+/** With nothing that counts. */
+export const lloomUncounted = protocolOf(body, { figures: undefined });

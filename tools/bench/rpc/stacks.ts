@@ -4,6 +4,7 @@ import type { Stack } from './stack.ts';
 export const stacks = {
   'lloom-unary': async () => (await import('./lloomUnary.ts')).lloomUnary,
   'lloom-bytes': async () => (await import('./lloomUnary.ts')).lloomBytes,
+  'lloom-uncounted': async () => (await import('./lloomUnary.ts')).lloomUncounted,
   'lloom-ping': async () => (await import('./lloomPing.ts')).lloomPing,
   'lloom-signed': async () => (await import('./lloomSigned.ts')).lloomSigned,
   'lloom-watched': async () => (await import('./lloomSigned.ts')).lloomWatched,

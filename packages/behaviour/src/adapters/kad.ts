@@ -39,6 +39,16 @@ export function createKad({ config, ...ports }: KadParts): ReturnType<typeof kad
 interface KadTable {
   find(peerId: PeerId): Promise<PeerId | undefined>;
   remove(peerId: PeerId): Promise<void>;
+  readonly size: number;
+  readonly kb: { toIterable(): Iterable<{ readonly peerId: PeerId }> };
+}
+
+/** The routing table of a DHT, as the node itself sees it. */
+export interface KadRoutingTable extends RoutingTable {
+  /** How many peers are in it. */
+  readonly size: number;
+  /** Some of them, at most `limit`. */
+  peerIds(limit: number): readonly string[];
 }
 
 /**
@@ -46,7 +56,7 @@ interface KadTable {
  *
  * @param dht gives the DHT; asked at every call, so that it may be made later
  */
-export function routingTableOf(dht: () => KadDHT): RoutingTable {
+export function routingTableOf(dht: () => KadDHT): KadRoutingTable {
   const table = (): Partial<KadTable> => {
     const { routingTable } = dht() as { readonly routingTable?: Partial<KadTable> };
     return routingTable ?? {};
@@ -54,5 +64,16 @@ export function routingTableOf(dht: () => KadDHT): RoutingTable {
   return {
     has: async (peerId) => (await table().find?.(toPeerId(peerId))) !== undefined,
     remove: async (peerId) => table().remove?.(toPeerId(peerId)),
+    get size() {
+      return table().size ?? 0;
+    },
+    peerIds: (limit) => {
+      const peers: string[] = [];
+      for (const { peerId } of table().kb?.toIterable?.() ?? []) {
+        if (peers.length >= limit) break;
+        peers.push(peerId.toString());
+      }
+      return peers;
+    },
   };
 }

@@ -2,14 +2,15 @@ import { identify, identifyPush, type Identify, type IdentifyPush } from '@libp2
 import type { KadDHT } from '@libp2p/kad-dht';
 import { ping, type Ping } from '@libp2p/ping';
 import { createLibp2p } from 'libp2p';
-import type { Libp2p, PrivateKey } from '@libp2p/interface';
+import type { ComponentLogger, Libp2p, PrivateKey } from '@libp2p/interface';
 import type { Datastore } from 'interface-datastore';
 import { boundedDhtDatastore } from '@lloom/discovery';
+import type { NodeMetrics } from '@lloom/metrics';
 import { createStack } from '@lloom/transport';
 import { packageConfigs, type NetworkStack, type ResolvedNetworkConfig } from '../config.ts';
 import { nearFirst, nothingNear } from './dialOrder.ts';
 import { createKad } from './kad.ts';
-import { version } from '../internal/version.ts';
+import { agentVersion, version } from '../internal/version.ts';
 import { packageServices, type Ports, type Services } from '../wiring.ts';
 
 /** The libp2p services of a node. */
@@ -28,6 +29,17 @@ export interface NodeParts {
   readonly ports: Ports;
   readonly datastore: Datastore;
   readonly stack?: NetworkStack | undefined;
+  /** What the node and all in it log to. */
+  readonly logger: ComponentLogger;
+  /** Counts what goes over connections. */
+  readonly metrics?: NodeMetrics['libp2p'] | undefined;
+}
+
+/** A node that was built. */
+export interface BuiltNode {
+  readonly libp2p: Libp2p<NodeServices>;
+  /** How many records of the DHT it keeps. */
+  readonly storedRecords: () => number;
 }
 
 /** How long the peer store keeps an address that nobody confirms, and a peer without one. */
@@ -49,26 +61,30 @@ const pingMs = 25_000;
 const pingStreams = 8;
 
 /** A libp2p node with all packages, not started yet: while it starts, its services call one another. */
-export function createNode({
+export async function createNode({
   peerId,
   privateKey,
   config,
   ports,
   datastore,
   stack,
-}: NodeParts): Promise<Libp2p<NodeServices>> {
+  logger,
+  metrics,
+}: NodeParts): Promise<BuiltNode> {
   const isLocal = config.addressPolicy !== 'public';
   const bounded = boundedDhtDatastore(datastore, { ownPeerId: peerId });
   const { verifier, clock } = ports.discovery;
   const configs = packageConfigs(config);
   const { maxConnections = config.maxConnections, pingIntervalMs: ownPingsMs } = configs.peers;
-  return createLibp2p<NodeServices>({
+  const libp2p = await createLibp2p<NodeServices>({
     start: false,
     privateKey,
     datastore: bounded,
-    nodeInfo: { name: 'lloom', version, userAgent: `lloom/${version}` },
+    nodeInfo: { name: 'lloom', version, userAgent: agentVersion },
     addresses: { listen: [...config.listenAddresses], announce: [...config.announceAddresses] },
     ...(stack ?? createStack()),
+    logger,
+    ...(metrics !== undefined && { metrics }),
     connectionManager: {
       // Until `@lloom/peers` sets what it keeps.
       maxConnections,
@@ -96,4 +112,5 @@ export function createNode({
       ...packageServices(configs, ports),
     },
   });
+  return { libp2p, storedRecords: () => bounded.storedRecords };
 }

@@ -4,6 +4,11 @@ import { DhtQuota, type DhtDatastoreConfig, type DhtDatastoreStats } from '../in
 /** A datastore in which the DHT has bounded room. */
 export interface BoundedDhtDatastore extends Datastore {
   readonly dhtStats: DhtDatastoreStats;
+  /**
+   * How many records this node keeps for others: those that were put, and what peers say to provide. What was there before a
+   * restart is counted a moment after the first read, write or look at this number.
+   */
+  readonly storedRecords: number;
 }
 
 /**
@@ -32,6 +37,7 @@ class DhtDatastore implements BoundedDhtDatastore {
   readonly #inner: Datastore;
   readonly #quota: DhtQuota;
   #counted: Promise<void> | undefined;
+  #hasBegun = false;
 
   constructor(inner: Datastore, config: DhtDatastoreConfig) {
     this.#inner = inner;
@@ -40,6 +46,12 @@ class DhtDatastore implements BoundedDhtDatastore {
 
   get dhtStats(): DhtDatastoreStats {
     return this.#quota.stats;
+  }
+
+  get storedRecords(): number {
+    this.#hasBegun = false;
+    this.#countOnce();
+    return this.#quota.size;
   }
 
   put(key: Key, value: Uint8Array, options?: Options): Key | Promise<Key> {
@@ -90,6 +102,7 @@ class DhtDatastore implements BoundedDhtDatastore {
   }
 
   get(key: Key, options?: Options): Uint8Array | Promise<Uint8Array> {
+    this.#countOnce();
     return this.#inner.get(key, options);
   }
 
@@ -102,6 +115,7 @@ class DhtDatastore implements BoundedDhtDatastore {
   }
 
   query(query: Query, options?: Options): ReturnType<Datastore['query']> {
+    this.#countOnce();
     return this.#inner.query(query, options);
   }
 
@@ -133,6 +147,13 @@ class DhtDatastore implements BoundedDhtDatastore {
     const { isKept, evicted } = this.#quota.add(key.toString(), value.length);
     for (const old of evicted) await this.#inner.delete(new Key(old, false));
     return isKept;
+  }
+
+  /** Begins to count as soon as the datastore is in use. Where that fails the next look or write tries again. */
+  #countOnce(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    this.#count().catch(() => undefined);
   }
 
   /** Resolves when everything that was there before the first write is counted. */

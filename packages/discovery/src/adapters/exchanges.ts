@@ -5,7 +5,7 @@ import { limits } from '@lloom/codec';
 import { orAbort, type Clock } from '@lloom/core';
 import { startDeadline } from '../internal/deadline.ts';
 import { Lanes } from '../internal/lanes.ts';
-import type { Exchange, ExchangeHandler, ExchangeRequest } from '../ports.ts';
+import type { Exchange, ExchangeHandler, ExchangeRequest, LogFields } from '../ports.ts';
 
 /** How one exchange stands on the wire. */
 interface Protocol {
@@ -55,7 +55,7 @@ export interface ExchangesPorts {
   readonly clock: Clock;
   /** How long one inbound exchange may take, and a finished stream may linger, in ms. */
   readonly timeoutMs: number;
-  readonly onError: (text: string, error: unknown) => void;
+  readonly onError: (text: string, error: unknown, fields: LogFields) => void;
 }
 
 /** Exchanges of one frame for one frame. */
@@ -105,7 +105,7 @@ export class Exchanges {
           await stream.close({ signal });
         });
       } catch (error) {
-        onError(`could not answer a peer on ${name}`, error);
+        onError('could not answer a peer', error, { peerId, protocol: name });
       } finally {
         deadline.clear();
         this.#inbound[exchange].delete(inbound);

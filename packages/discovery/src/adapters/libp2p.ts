@@ -22,6 +22,7 @@ import type {
   Exchange,
   ExchangeHandler,
   ExchangeRequest,
+  LogFields,
   LocalDiscovery,
   LocalWatcher,
   Network,
@@ -85,7 +86,7 @@ export class Libp2pNetwork implements Network {
       connectionManager,
       clock: ports.clock,
       timeoutMs: config.descriptorTimeoutMs,
-      onError: (text, error) => this.logError(text, error),
+      onError: (text, error, fields) => this.logError(text, error, fields),
     });
     this.#logger = components.logger.forComponent('lloom:discovery');
     this.peerId = components.peerId.toString();
@@ -260,12 +261,13 @@ export class Libp2pNetwork implements Network {
     };
   }
 
-  log(text: string, fields: Readonly<Record<string, string | number>>): void {
+  log(text: string, fields: LogFields): void {
     this.#logger(`${text} %o`, fields);
   }
 
-  logError(text: string, error: unknown): void {
-    this.#logger.error(`${text} - %e`, error);
+  logError(text: string, error: unknown, fields?: LogFields): void {
+    if (fields === undefined) this.#logger.error(`${text} - %e`, error);
+    else this.#logger.error(`${text} %o - %e`, fields, error);
   }
 
   /**

@@ -63,6 +63,11 @@ export class DhtQuota {
     return { providers: this.#providerPrefix, records: this.#recordPrefix };
   }
 
+  /** How many entries are counted, of both kinds. */
+  get size(): number {
+    return this.#providerCount + this.#records.size;
+  }
+
   get stats(): DhtDatastoreStats {
     const { dropped: drops, evicted: evictions } = this;
     const [providers, records] = [this.#providerCount, this.#records.size];

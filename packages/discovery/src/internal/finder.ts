@@ -14,6 +14,7 @@ import { MetPeers } from './metPeers.ts';
 import { names } from './names.ts';
 import { toFoundPeer, toProvider } from './providers.ts';
 import { actOf, Search, type SearchPlan } from './search.ts';
+import { SearchMeter } from './searchMeter.ts';
 import { checkQuery, keyOf } from './services.ts';
 import type { Shared } from './shared.ts';
 import { SharedWork } from './sharedWork.ts';
@@ -68,6 +69,7 @@ export class Finder {
   /** What is searched for although its list was given. */
   readonly #lingering = new Set<string>();
   readonly #asks = new SharedWork<SignedMessage<ServiceDescriptor> | undefined>();
+  readonly #meter: SearchMeter | undefined;
   readonly #ports: FinderPorts;
 
   constructor(ports: FinderPorts) {
@@ -88,10 +90,16 @@ export class Finder {
     const onError = (text: string, error: unknown): void => network.logError(text, error);
     const told = { reputation, onTaken, onError };
     this.intake = new Intake({ peerId, clock, meter, verifier, ...told, ...memory });
+    this.#meter = meter && new SearchMeter(meter, clock);
   }
 
   /** One search, as lists are made: everybody who confirms until it has settled, or who is known when that is enough. */
-  async search(
+  search(query: ServiceQuery, config?: FindConfig, demands?: SearchDemands): Promise<SearchResult> {
+    const search = (): Promise<SearchResult> => this.#search(query, config, demands);
+    return this.#meter === undefined ? search() : this.#meter.measure(search);
+  }
+
+  async #search(
     query: ServiceQuery,
     config: FindConfig = {},
     { suits }: SearchDemands = {},
@@ -366,7 +374,7 @@ export class Finder {
       if (DiscoveryError.is(error, 'DESCRIPTOR_UNREACHABLE')) {
         if (!signal.aborted) this.#noteSilence(peerId, beganAtMs);
       } else if (DiscoveryError.is(error, 'DESCRIPTOR_REFUSED')) this.intake.dropOwn(peerId, error);
-      else network.logError(`could not ask peer ${peerId}`, error);
+      else network.logError('could not ask a peer', error, { peerId });
       throw error;
     }
   }

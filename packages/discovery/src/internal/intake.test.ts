@@ -97,7 +97,7 @@ describe('what a peer announces of itself', () => {
     expect([known.services(bob), taken]).toEqual([[executor()], [bob]]);
     expect([hints.peersFor(undefined), silent.has(bob)]).toEqual([[], false]);
     expect(intake.counts).toMatchObject({ live: 1, kept: 1, accepted: 1 });
-    expect(meter.counts).toEqual(new Map([['lloom_discovery_descriptors_accepted_total', 1]]));
+    expect(meter.counts).toEqual(new Map([['discovery_descriptors_accepted_total', 1]]));
   });
 
   it.each(wrongs)('is refused and counted when it is $what', async ({ make, reason }) => {
@@ -109,7 +109,7 @@ describe('what a peer announces of itself', () => {
     await expect(refusal).rejects.toMatchObject({ code: 'DESCRIPTOR_REFUSED', data: { peerId: bob } });
     expect(at.intake.counts.dropped).toMatchObject({ [reason]: 1 });
     expect(Object.values(at.intake.counts.dropped).reduce((sum, count) => sum + count)).toBe(1);
-    expect(at.meter.counts.get(`lloom_discovery_descriptors_dropped_total ${reason}`)).toBe(1);
+    expect(at.meter.counts.get(`discovery_descriptors_dropped_total ${reason}`)).toBe(1);
     expect(at.known.get(bob)).toBeUndefined();
   });
 

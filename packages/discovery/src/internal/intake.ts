@@ -3,6 +3,7 @@ import { Reports, type Clock, type Meter, type Verifier } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
 import type { ChannelVerdict, PeerFact, ReputationSink } from '../ports.ts';
 import type { DescriptorCounts, DropReason } from '../types.ts';
+import * as families from './families.ts';
 import type { Hints } from './hints.ts';
 import type { KnownPeers, Source } from './knownPeers.ts';
 import { asRefusal, dropReasonOf, isFault, isFaultOfRelay, prove, refused } from './proof.ts';
@@ -54,7 +55,7 @@ export class Intake {
     const { clock, reputation, meter, onError } = ports;
     this.#reports = new Reports({ clock, reputation, onError });
     const dropped = (reason: DropReason): (() => void) | undefined =>
-      meter?.counter('lloom_discovery_descriptors_dropped_total', { reason });
+      meter?.counter(families.dropped, { reason });
     this.#countDrop = {
       MALFORMED: dropped('MALFORMED'),
       FORGED: dropped('FORGED'),
@@ -63,7 +64,7 @@ export class Intake {
       REPLAYED: dropped('REPLAYED'),
       TOO_MANY: dropped('TOO_MANY'),
     };
-    this.#countTaken = meter?.counter('lloom_discovery_descriptors_accepted_total');
+    this.#countTaken = meter?.counter(families.accepted);
   }
 
   /** What is known of others, in numbers. */

@@ -71,6 +71,15 @@ export class KnownPeers {
     return entry !== undefined && isLive(entry, this.#clock.elapsed()) ? entry : undefined;
   }
 
+  /** How many are believed to offer each kind of service. */
+  providers(): Readonly<Record<ServiceType['kind'], number>> {
+    const nowMs = this.#clock.elapsed();
+    const counts = { executor: 0, validator: 0 };
+    for (const entry of this.#byPeer.values())
+      if (isLive(entry, nowMs)) for (const { kind } of entry.message.payload.services) counts[kind]++;
+    return counts;
+  }
+
   /** What a peer offers, as far as it is believed. */
   services(peerId: string): readonly ServiceType[] {
     return this.get(peerId)?.message.payload.services ?? [];

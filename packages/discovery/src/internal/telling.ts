@@ -78,7 +78,7 @@ export class Teller {
     try {
       await this.#tell(peerId, await frame(), stop).sent;
     } catch (error) {
-      network.logError('could not greet a peer', error);
+      network.logError('could not greet a peer', error, { peerId });
     }
     this.#greeting--;
     void this.#greetNext();
@@ -105,7 +105,7 @@ export class Teller {
     } catch (error) {
       // Who was cut off by the next announcement might have answered.
       if (!signal.aborted) this.#hasAnswered.set(peerId, false);
-      network.logError(`could not tell peer ${peerId} what is offered`, error);
+      network.logError('could not tell a peer what is offered', error, { peerId });
     } finally {
       clock.clearTimeout(turn);
       deadline.clear();

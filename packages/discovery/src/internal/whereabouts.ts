@@ -77,7 +77,7 @@ export class Whereabouts {
       try {
         await network.relocate(peerId, relocation);
       } catch (error) {
-        network.logError(`could not keep where peer ${peerId} is`, error);
+        network.logError('could not keep where a peer is', error, { peerId });
       }
     }
     this.#isWorking = false;

@@ -1,6 +1,7 @@
 import type { Connection, PeerId, Stream } from '@libp2p/interface';
 import type { ConnectionManager } from '@libp2p/interface-internal';
 import type { Clock, Random } from '@lloom/core';
+import type { LogFields } from '../ports.ts';
 import type { Internals } from './internals.ts';
 import { Outbox, type OutboxLimits, type Turn } from './outbox.ts';
 
@@ -15,7 +16,7 @@ export interface OutboundParts {
   readonly onChange: (peerId: string) => void;
   /** The neighbour does not speak the protocol any more. */
   readonly onUnsupported: (peerId: PeerId) => void;
-  readonly onError: (text: string, error: unknown) => void;
+  readonly onError: (text: string, error: unknown, fields: LogFields) => void;
 }
 
 const firstPauseMs = 250;
@@ -98,7 +99,7 @@ export class OutboundStreams {
       if (isCurrent()) this.#attach(link, id, stream);
       else stream.abort(new Error('not wanted any more'));
     } catch (error) {
-      this.#parts.onError(`no stream to ${id}`, error);
+      this.#parts.onError('could not open a stream', error, { peerId: id });
       if (!isCurrent()) return;
       // It has stopped to speak the protocol; when it does again, gossipsub is told.
       if (error instanceof Error && error.name === 'UnsupportedProtocolError')

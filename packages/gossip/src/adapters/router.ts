@@ -9,11 +9,19 @@ import type {
   PrivateKey,
 } from '@libp2p/interface';
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal';
-import { safe, toPeerId, type Clock, type Random } from '@lloom/core';
+import { isTraced, safe, toPeerId, type Clock, type Random } from '@lloom/core';
 import type { TypedEventTarget } from 'main-event';
 import type { ResolvedConfig } from '../config.ts';
 import { meshParameters, type MeshParameters } from '../internal/meshSize.ts';
-import type { DialCall, ResolvedPorts, Router, RouterWatcher, Sent, TopicCandidate } from '../ports.ts';
+import type {
+  DialCall,
+  LogFields,
+  ResolvedPorts,
+  Router,
+  RouterWatcher,
+  Sent,
+  TopicCandidate,
+} from '../ports.ts';
 import type { MeshSize, PeerScore } from '../types.ts';
 import { Authors } from './authors.ts';
 import { Backoffs } from './backoffs.ts';
@@ -69,6 +77,7 @@ export class PubsubRouter implements Router {
   readonly #components: GossipComponents;
   readonly #gossipsub: Internals;
   readonly #logger: Logger;
+  readonly #messageLogger: Logger;
   readonly #random: Random;
   readonly #clock: Clock;
   readonly #turn = new Turn((text, error) => this.logError(text, error));
@@ -89,11 +98,13 @@ export class PubsubRouter implements Router {
     const { connectionManager, peerId, privateKey } = components;
     this.#components = components;
     this.#logger = components.logger.forComponent('lloom:gossip');
+    this.#messageLogger = components.logger.forComponent('lloom:gossip:messages');
     this.peerId = peerId.toString();
     this.pubsub = createPubsub(components, setup);
     const gossipsub = internalsOf(this.pubsub);
     this.#gossipsub = gossipsub;
-    const onError = (text: string, error: unknown): void => this.logError(text, error);
+    const onError = (text: string, error: unknown, fields?: LogFields): void =>
+      this.logError(text, error, fields);
     const turn = this.#turn;
     this.#links = new Links(gossipsub, turn, (topic) => this.#watcher?.onLinks(topic));
     this.#sending = new Sending(gossipsub, { peerId, privateKey, config, ports });
@@ -250,12 +261,21 @@ export class PubsubRouter implements Router {
     return dialPeer(this.#components, { peerId, addresses }, config);
   }
 
-  log(text: string, fields: Readonly<Record<string, string | number>>): void {
+  log(text: string, fields: LogFields): void {
     this.#logger(`${text} %o`, fields);
   }
 
-  logError(text: string, error: unknown): void {
-    this.#logger.error(`${text} - %e`, error);
+  logError(text: string, error: unknown, fields?: LogFields): void {
+    if (fields === undefined) this.#logger.error(`${text} - %e`, error);
+    else this.#logger.error(`${text} %o - %e`, fields, error);
+  }
+
+  get isTraced(): boolean {
+    return isTraced(this.#messageLogger);
+  }
+
+  trace(text: string, fields: LogFields): void {
+    this.#messageLogger.trace(`${text} %o`, fields);
   }
 
   /** gossipsub hears of connections that begin; when it starts again there are some already. */
@@ -294,10 +314,11 @@ export class PubsubRouter implements Router {
   }
 
   #cutOff(peerId: PeerId, error: Error): void {
-    this.logError(`${peerId.toString()} broke the protocol`, error);
+    const id = peerId.toString();
+    this.logError('a neighbour broke the protocol', error, { peerId: id });
     // When it comes back it is not heard for a while.
-    this.#gossipsub.score.addPenalty(peerId.toString(), violationPenalty, 'violation');
-    this.#watcher?.onViolation(peerId.toString());
+    this.#gossipsub.score.addPenalty(id, violationPenalty, 'violation');
+    this.#watcher?.onViolation(id);
     for (const connection of this.#components.connectionManager.getConnections(peerId))
       connection.abort(error);
   }

@@ -1,5 +1,6 @@
 import type { PeerId, PeerStore } from '@libp2p/interface';
 import { toPeerId } from '@lloom/core';
+import type { LogFields } from '../ports.ts';
 import type { Internals } from './internals.ts';
 
 /** As gossipsub itself tags neighbours in a mesh. */
@@ -12,13 +13,13 @@ const tagValue = 100;
 export class Tags {
   readonly #gossipsub: Internals;
   readonly #peerStore: Pick<PeerStore, 'merge'>;
-  readonly #onError: (text: string, error: unknown) => void;
+  readonly #onError: (text: string, error: unknown, fields: LogFields) => void;
   #tagged = new Map<string, Set<string>>();
 
   constructor(
     gossipsub: Internals,
     peerStore: Pick<PeerStore, 'merge'>,
-    onError: (text: string, error: unknown) => void,
+    onError: (text: string, error: unknown, fields: LogFields) => void,
   ) {
     this.#gossipsub = gossipsub;
     this.#peerStore = peerStore;
@@ -44,6 +45,6 @@ export class Tags {
     const peerId: PeerId = this.#gossipsub.peers.get(id) ?? toPeerId(id);
     this.#peerStore
       .merge(peerId, { tags: { [topic]: value === undefined ? undefined : { value } } })
-      .catch((error: unknown) => this.#onError(`${id} could not be tagged`, error));
+      .catch((error: unknown) => this.#onError('a neighbour could not be tagged', error, { peerId: id }));
   }
 }

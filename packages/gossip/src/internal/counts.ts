@@ -1,7 +1,7 @@
-import { safe, type Meter } from '@lloom/core';
+import { messagesFamily, safeMeter, type Clock, type Meter } from '@lloom/core';
 import { GossipTopic, type DropReason } from '../types.ts';
-
-type Count = (() => void) | undefined;
+import * as families from './families.ts';
+import { custom } from './gauges.ts';
 
 const noDrops: Readonly<Record<DropReason, number>> = {
   malformed: 0,
@@ -17,35 +17,32 @@ const noDrops: Readonly<Record<DropReason, number>> = {
   rejected: 0,
 };
 
-/** The name under which topics that are not the network's are counted: names are chosen by users, labels must be few. */
-const custom = 'custom';
+/** What the messages of one topic are counted by. */
+interface TopicMeters {
+  readonly published: () => void;
+  readonly received: () => void;
+  /** In seconds. `undefined` where messages do not say when they were made. */
+  readonly delay: ((seconds: number) => void) | undefined;
+}
+
+/** What counting takes. */
+export interface CountsPorts {
+  readonly clock: Pick<Clock, 'now'>;
+  readonly meter: Meter | undefined;
+  /** Told of what the meter throws. */
+  readonly onError: (error: unknown) => void;
+}
 
 /** Counts messages, also for the meter: what a meter does, or fails to do, is its own affair. */
 export class Counts {
   accepted = 0;
+  readonly #clock: Pick<Clock, 'now'>;
   readonly #dropped: Record<DropReason, number> = { ...noDrops };
-  readonly #received: ReadonlyMap<string, Count>;
-  readonly #published: ReadonlyMap<string, Count>;
-  readonly #drops: ReadonlyMap<DropReason, Count>;
+  readonly #meters: Meters | undefined;
 
-  /** @param onError told of what the meter throws */
-  constructor(meter: Meter | undefined, onError: (error: unknown) => void) {
-    const topics = [...Object.values(GossipTopic), custom];
-    const counter = (name: string, labels: Readonly<Record<string, string>>): Count => {
-      if (meter === undefined) return undefined;
-      try {
-        return safe(meter.counter(name, labels), onError);
-      } catch (error) {
-        onError(error);
-        return undefined;
-      }
-    };
-    const byTopic = (name: string): ReadonlyMap<string, Count> =>
-      new Map(topics.map((topic) => [topic, counter(name, { topic })]));
-    const reasons = Object.keys(noDrops) as DropReason[];
-    this.#received = byTopic('gossip_received_total');
-    this.#published = byTopic('gossip_published_total');
-    this.#drops = new Map(reasons.map((reason) => [reason, counter('gossip_dropped_total', { reason })]));
+  constructor({ clock, meter, onError }: CountsPorts) {
+    this.#clock = clock;
+    this.#meters = meter && new Meters(safeMeter(meter, onError));
   }
 
   /** How many were dropped, by reason. */
@@ -53,21 +50,53 @@ export class Counts {
     return { ...this.#dropped };
   }
 
-  accept(topic: string): void {
+  /** @param madeAtMs when its author says that it was made; `undefined` where messages do not say so */
+  accept(topic: string, madeAtMs: number | undefined): void {
     this.accepted++;
-    of(this.#received, topic)?.();
+    if (this.#meters === undefined) return;
+    const { received, delay } = this.#meters.of(topic);
+    received();
+    this.#meters.received();
+    if (madeAtMs !== undefined) delay?.(Math.max(0, this.#clock.now() - madeAtMs) / 1_000);
   }
 
   drop(reason: DropReason): void {
     this.#dropped[reason]++;
-    this.#drops.get(reason)?.();
+    this.#meters?.dropped[reason]();
   }
 
   publish(topic: string): void {
-    of(this.#published, topic)?.();
+    this.#meters?.of(topic).published();
+    this.#meters?.sent();
   }
 }
 
-function of(counts: ReadonlyMap<string, Count>, topic: string): Count {
-  return counts.has(topic) ? counts.get(topic) : counts.get(custom);
+/** Everything that is counted, from the start: what has not happened yet is 0. */
+class Meters {
+  readonly sent: () => void;
+  readonly received: () => void;
+  readonly dropped: Readonly<Record<DropReason, () => void>>;
+  readonly #byTopic: ReadonlyMap<string, TopicMeters>;
+  readonly #custom: TopicMeters;
+
+  constructor(meter: Meter) {
+    const messages = (direction: string): (() => void) =>
+      meter.counter(messagesFamily, { carrier: 'gossip', direction });
+    const ofTopic = (topic: string, isTimed: boolean): TopicMeters => ({
+      published: meter.counter(families.published, { topic }),
+      received: meter.counter(families.received, { topic }),
+      delay: isTimed ? meter.histogram(families.delay, { topic }) : undefined,
+    });
+    this.sent = messages('sent');
+    this.received = messages('received');
+    const reasons = Object.keys(noDrops) as DropReason[];
+    const drops = reasons.map((reason) => [reason, meter.counter(families.dropped, { reason })]);
+    this.dropped = Object.fromEntries(drops) as Record<DropReason, () => void>;
+    this.#byTopic = new Map(Object.values(GossipTopic).map((topic) => [topic, ofTopic(topic, true)]));
+    this.#custom = ofTopic(custom, false);
+  }
+
+  of(topic: string): TopicMeters {
+    return this.#byTopic.get(topic) ?? this.#custom;
+  }
 }

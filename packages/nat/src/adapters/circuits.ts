@@ -51,6 +51,14 @@ class Libp2pCircuits implements CircuitNetwork {
       .map((connection) => this.#wrap(connection));
   }
 
+  relayedCount(): number {
+    const { connectionManager } = this.#components;
+    let count = 0;
+    for (const connection of connectionManager.getConnections())
+      if (connection.status === 'open' && this.#wrap(connection).isRelayed) count += 1;
+    return count;
+  }
+
   async dial(way: CircuitWay, call: DialCall): Promise<CircuitConnection> {
     const { peerId, relay } = way;
     const fail = (reason: string, cause: unknown): NatError =>

@@ -13,6 +13,8 @@ export interface JoinConfig {
   /** How many bytes pass each way. */
   readonly maxBytes: number;
   readonly maxMs: number;
+  /** Told of what is handed on, either way. Must not throw. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
   /** Ends both. */
   readonly signal: AbortSignal;
   /** Told once when both have ended. */
@@ -20,44 +22,65 @@ export interface JoinConfig {
   readonly onError: (error: unknown) => void;
 }
 
+/** Two streams that are joined. */
+export interface JoinedStreams {
+  /** How many bytes have come so far, both ways together. */
+  readonly bytes: number;
+  /** How many more may, on the way that has less left. */
+  readonly bytesLeft: number;
+  /** Whether both have ended. */
+  readonly isOver: boolean;
+}
+
 /**
  * Hands what comes of each stream to the other, as fast as that one takes it, until both have ended or a limit is reached: then
  * both are reset. Must be called in the turn in which they were last read.
  */
-export function joinStreams(one: Stream, other: Stream, config: JoinConfig): void {
-  new Join(one, other, config).begin();
+export function joinStreams(one: Stream, other: Stream, config: JoinConfig): JoinedStreams {
+  const join = new Join(one, other, config);
+  join.begin();
+  return join;
 }
 
-class Join {
+class Join implements JoinedStreams {
   readonly #streams: readonly [Stream, Stream];
   readonly #config: JoinConfig;
+  /** What has come of each stream, in bytes. */
+  readonly #carried: [number, number] = [0, 0];
   #timer: unknown;
-  #isOver = false;
+  isOver = false;
 
   constructor(one: Stream, other: Stream, config: JoinConfig) {
     this.#streams = [one, other];
     this.#config = config;
   }
 
+  get bytes(): number {
+    return this.#carried[0] + this.#carried[1];
+  }
+
+  get bytesLeft(): number {
+    return Math.max(0, this.#config.maxBytes - Math.max(...this.#carried));
+  }
+
   begin(): void {
-    const [one, other] = this.#streams;
     const { clock, maxMs, signal } = this.#config;
     if (Number.isFinite(maxMs)) {
       const expire = safe(() => this.#abort(new Error(`it may last ${maxMs} ms`)), this.#config.onError);
       this.#timer = clock.setTimeout(expire, maxMs);
     }
     signal.addEventListener('abort', this.#onAbort, { once: true });
-    this.#forward(one, other);
-    this.#forward(other, one);
+    this.#forward(0, 1);
+    this.#forward(1, 0);
     if (signal.aborted) this.#onAbort();
     this.#look();
   }
 
   readonly #onAbort = (): void => this.#abort(new Error('this node does not relay any more'));
 
-  #forward(from: Stream, to: Stream): void {
-    const { maxBytes, onError } = this.#config;
-    let bytesLeft = maxBytes;
+  #forward(at: 0 | 1, otherAt: 0 | 1): void {
+    const [from, to] = [this.#streams[at], this.#streams[otherAt]];
+    const { maxBytes, onBytes, onError } = this.#config;
     const fail = (error: unknown): void => {
       onError(error);
       this.#abort(new Error('what came cannot be handed on'));
@@ -81,12 +104,14 @@ class Join {
     };
     from.maxReadBufferLength = maxHeldBytes;
     const onMessage = ({ data }: { readonly data: Parameters<Stream['send']>[0] }): void => {
-      bytesLeft -= data.byteLength;
-      if (bytesLeft < 0) this.#abort(new Error(`it may carry ${maxBytes} bytes`));
-      else if (to.writeStatus === 'writable' && !to.send(data)) {
-        isFull = true;
-        pause();
-      }
+      const { byteLength } = data;
+      this.#carried[at] += byteLength;
+      if (this.#carried[at] > maxBytes) return this.#abort(new Error(`it may carry ${maxBytes} bytes`));
+      if (to.writeStatus !== 'writable') return;
+      onBytes?.(byteLength);
+      if (to.send(data)) return;
+      isFull = true;
+      pause();
     };
     const onClose = (event: { readonly error?: Error }): void => {
       if (event.error !== undefined) this.#abort(event.error);
@@ -120,8 +145,8 @@ class Join {
 
   /** Whether both have ended. */
   #look(): void {
-    if (this.#isOver || this.#streams.some(({ status }) => status === 'open' || status === 'closing')) return;
-    this.#isOver = true;
+    if (this.isOver || this.#streams.some(({ status }) => status === 'open' || status === 'closing')) return;
+    this.isOver = true;
     const { clock, signal, onEnd } = this.#config;
     clock.clearTimeout(this.#timer);
     signal.removeEventListener('abort', this.#onAbort);

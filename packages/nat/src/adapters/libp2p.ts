@@ -22,5 +22,6 @@ export function libp2pNetworks(components: NatComponents, ports: NatPorts): Netw
     stopTransport: () => transport.stop(),
     log: (message, error) =>
       log.error('%s - %e', message, error instanceof Error ? error : new Error(errorText(error))),
+    write: (text, fields) => log(`${text} %o`, fields),
   };
 }

@@ -7,6 +7,7 @@ import { decode as decodeMultihash } from 'multiformats/hashes/digest';
 
 import { networkOfIp } from '../internal/admission.ts';
 import { CircuitCounts } from '../internal/circuitCounts.ts';
+import { relayedBytesFamily } from '../internal/families.ts';
 import type { RelayHost } from '../internal/relayHost.ts';
 import {
   decodeHopRequest,
@@ -22,9 +23,9 @@ import {
 import { RelayPlaces } from '../internal/relayPlaces.ts';
 import { circuitShares, placesPerNetwork, type Taker } from '../internal/shares.ts';
 import type { NatComponents, NatPorts } from '../ports.ts';
-import type { RelayServerConfig } from '../types.ts';
+import type { RelayedCircuit, RelayServerConfig } from '../types.ts';
 import { seenIpOf } from './endpoints.ts';
-import { joinStreams } from './joinStreams.ts';
+import { joinStreams, type JoinedStreams } from './joinStreams.ts';
 
 const hopProtocol = '/libp2p/circuit/relay/0.2.0/hop';
 const stopProtocol = '/libp2p/circuit/relay/0.2.0/stop';
@@ -50,8 +51,11 @@ const maxSeconds = 9_999;
  * Relays by circuit relay v2. libp2p's own relay is not used: it cannot change its configuration, announces milliseconds as
  * seconds, joins any number of connections for one peer, and keeps a timer for each place beyond its end.
  */
-export function libp2pRelayHost(components: NatComponents, { clock = systemClock }: NatPorts): RelayHost {
-  return new Libp2pRelayHost(components, clock);
+export function libp2pRelayHost(
+  components: NatComponents,
+  { clock = systemClock, meter }: NatPorts,
+): RelayHost {
+  return new Libp2pRelayHost(components, { clock, onBytes: meter?.counter(relayedBytesFamily) });
 }
 
 /** One request, until it is answered. */
@@ -62,18 +66,30 @@ interface Request {
   readonly signal: AbortSignal;
 }
 
+/** A connection through this node. */
+interface OpenCircuit extends Pick<RelayedCircuit, 'from' | 'to' | 'openedAt'> {
+  readonly joined: JoinedStreams;
+}
+
 class Libp2pRelayHost implements RelayHost {
   readonly #components: NatComponents;
   readonly #clock: Clock;
   readonly #places: RelayPlaces;
+  readonly #onBytes: ((bytes: number) => void) | undefined;
   readonly #circuits = new CircuitCounts();
+  /** By the stream to whom it leads. */
+  readonly #open = new Map<Stream, OpenCircuit>();
   #config: Required<RelayServerConfig> | undefined;
   /** Ends what is under way. */
   #running = new AbortController();
 
-  constructor(components: NatComponents, clock: Clock) {
+  constructor(
+    components: NatComponents,
+    { clock, onBytes }: { readonly clock: Clock; readonly onBytes: ((bytes: number) => void) | undefined },
+  ) {
     this.#components = components;
     this.#clock = clock;
+    this.#onBytes = onBytes;
     const { connectionManager } = components;
     this.#places = new RelayPlaces((peerId) => connectionManager.getConnections(toPeerId(peerId)).length > 0);
   }
@@ -98,6 +114,28 @@ class Libp2pRelayHost implements RelayHost {
     this.#running.abort(new Error('this node does not relay any more'));
     await this.#components.registrar.unhandle(hopProtocol);
     for (const peerId of this.#places.clear()) await this.#tag(toPeerId(peerId), undefined);
+  }
+
+  circuits(peerId?: string): readonly RelayedCircuit[] {
+    const found: RelayedCircuit[] = [];
+    for (const { from, to, openedAt, joined } of this.#open.values()) {
+      if (peerId !== undefined && from !== peerId && to !== peerId) continue;
+      const { bytes, bytesLeft } = joined;
+      found.push({ from, to, openedAt, bytes, ...(Number.isFinite(bytesLeft) && { bytesLeft }) });
+    }
+    return found;
+  }
+
+  get circuitCount(): number {
+    return this.#open.size;
+  }
+
+  get places(): number {
+    return this.#places.countAt(this.#clock.elapsed());
+  }
+
+  get placesLimit(): number {
+    return this.#config?.maxReservations ?? 0;
   }
 
   readonly #onHop = async (stream: Stream, connection: Connection): Promise<void> => {
@@ -225,15 +263,34 @@ class Libp2pRelayHost implements RelayHost {
       other.abort(new Error('the other side is gone'));
       throw error;
     }
-    joinStreams(hop.unwrap(), other, {
+    const joined = joinStreams(hop.unwrap(), other, {
       clock: this.#clock,
       maxBytes: config.maxConnectionBytes,
       maxMs: config.maxConnectionBytes === Infinity ? Infinity : config.maxConnectionMs,
       signal: this.#running.signal,
-      onEnd,
+      onBytes: this.#onBytes,
+      onEnd: () => {
+        this.#ended(other);
+        onEnd();
+      },
       onError: (error) => this.#log('a relayed connection failed', error),
     });
+    if (joined.isOver) return true;
+    const [from, to] = [connection.remotePeer.toString(), target.toString()];
+    this.#open.set(other, { from, to, openedAt: this.#clock.now(), joined });
     return true;
+  }
+
+  /** A connection carries nothing any more. */
+  #ended(other: Stream): void {
+    const circuit = this.#open.get(other);
+    if (circuit === undefined) return;
+    this.#open.delete(other);
+    const log = this.#components.logger.forComponent('lloom:nat:relay');
+    if (!log.enabled) return;
+    const { from, to, openedAt, joined } = circuit;
+    const ms = Math.round(this.#clock.now() - openedAt);
+    log.trace('a relayed connection ended %o', { from, to, bytes: joined.bytes, ms });
   }
 
   /** A stream to a peer that has agreed to be connected with another. */

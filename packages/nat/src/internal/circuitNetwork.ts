@@ -32,6 +32,8 @@ export interface CircuitWay {
 export interface CircuitNetwork {
   /** Those to a peer that are open. Asked often: it is quick. */
   connectionsTo(peerId: string): readonly CircuitConnection[];
+  /** How many open connections go through relays, to whomever. */
+  relayedCount(): number;
   /**
    * Opens one more connection. Others that dial the peer meanwhile neither hold it up nor end it.
    *

@@ -1,5 +1,6 @@
 import type { CircuitNetwork } from './circuitNetwork.ts';
 import type { DirectNetwork } from './directNetwork.ts';
+import type { Fields } from './lines.ts';
 import type { ReachabilityNetwork } from './reachabilityNetwork.ts';
 import type { RelayHost } from './relayHost.ts';
 import type { RelayNetwork } from './relayNetwork.ts';
@@ -16,4 +17,6 @@ export interface Networks {
   /** Takes that back, where it was this service that did it. */
   stopTransport(): Promise<void>;
   log(message: string, error: unknown): void;
+  /** Writes a line of the log. */
+  write(text: string, fields: Fields): void;
 }

@@ -1,4 +1,4 @@
-import type { RelayServerConfig } from '../types.ts';
+import type { RelayedCircuit, RelayServerConfig } from '../types.ts';
 
 /** Carries connections for others. */
 export interface RelayHost {
@@ -6,4 +6,12 @@ export interface RelayHost {
   open(config: Required<RelayServerConfig>): Promise<void>;
   /** Ends all places, and all connections that go through this node. */
   close(): Promise<void>;
+  /** The connections that go through this node now, those of one peer or of all, the oldest first. */
+  circuits(peerId?: string): readonly RelayedCircuit[];
+  /** How many of them there are. */
+  readonly circuitCount: number;
+  /** How many peers have a place now. */
+  readonly places: number;
+  /** How many may have one; 0 while it is closed. */
+  readonly placesLimit: number;
 }

@@ -16,6 +16,7 @@ describe('places', () => {
     expect([places.has('a', 99), places.has('a', 100), places.has('b', 0)]).toEqual([true, false, false]);
     places.take(from('a'), { endsAt: 250, now: 150, most: 1, perNetwork });
     expect(places.has('a', 249)).toBe(true);
+    expect([places.countAt(249), places.countAt(250)]).toEqual([1, 0]);
   });
 
   it('are given away when all are taken, those first that have ended or whose peers are gone', () => {

@@ -57,6 +57,13 @@ export class RelayPlaces {
     return (this.#places.get(peerId)?.endsAt ?? -Infinity) > now;
   }
 
+  /** How many have not ended. */
+  countAt(now: number): number {
+    let count = 0;
+    for (const { endsAt } of this.#places.values()) if (endsAt > now) count += 1;
+    return count;
+  }
+
   /** Takes back what nobody was told of. */
   release(peerId: string): void {
     const place = this.#places.get(peerId);

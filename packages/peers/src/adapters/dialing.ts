@@ -4,7 +4,7 @@ import { toPeerId, withPeerId } from '@lloom/core';
 
 import { PeersError } from '../errors.ts';
 import { attemptsError } from '../internal/dialFailure.ts';
-import type { DialTarget, Gate, PeersComponents } from '../ports.ts';
+import type { DialTarget, Gate, Log, PeersComponents } from '../ports.ts';
 import { nameOf, storedPeer } from './records.ts';
 
 /** What libp2p gives to dials that a user asks for: they go before those of its own services. */
@@ -15,9 +15,9 @@ export class Dialing {
   /** What the gate answers is the reason of a refusal. */
   gate: Gate | undefined;
   readonly #components: PeersComponents;
-  readonly #log: (message: string, error: unknown) => void;
+  readonly #log: Log;
 
-  constructor(components: PeersComponents, log: (message: string, error: unknown) => void) {
+  constructor(components: PeersComponents, log: Log) {
     this.#components = components;
     this.#log = log;
   }
@@ -77,7 +77,7 @@ export class Dialing {
   }
 
   #stored(peerId: string): Promise<Peer | undefined> {
-    const onError = (error: unknown): void => this.#log('a peer cannot be read', error);
+    const onError = (error: unknown): void => this.#log('a peer cannot be read', error, { peerId });
     return storedPeer(this.#components.peerStore, peerId, onError);
   }
 

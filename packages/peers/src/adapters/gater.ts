@@ -34,7 +34,8 @@ export function guardWith(gater: ConnectionGater, gate: Gate, { log, refusals }:
   const onListenerError = (error: unknown): void => log.error('a listener failed - %e', error);
   const denies = (whom: unknown, reason: string | undefined): boolean => {
     if (reason === undefined) return false;
-    log('refused %s: %s', String(whom), reason);
+    const text = String(whom);
+    log.trace('refused %o', text.startsWith('/') ? { address: text, reason } : { peerId: text, reason });
     return true;
   };
   const deniesCandidate = (peerId: PeerId, rest: Omit<Candidate, 'peerId' | 'relayed'>): boolean => {

@@ -12,6 +12,7 @@ import { safe, toPeerId, withPeerId, withinTime } from '@lloom/core';
 import type {
   DialTarget,
   Gate,
+  LogFields,
   NetworkSettings,
   NetworkWatcher,
   PeerNetwork,
@@ -59,18 +60,23 @@ class Libp2pNetwork implements PeerNetwork {
     this.#settings = settings;
     this.#log = components.logger.forComponent('lloom:peers');
     this.peerId = components.peerId.toString();
-    this.#dialing = new Dialing(components, (message, error) => this.log(message, error));
+    this.#dialing = new Dialing(components, (...given) => this.log(...given));
     this.#refusals = new Refusals(settings.clock, this.#onListenerError);
     this.#reconnects = new Reconnects({
       components,
       settings,
       mayRedial: (peerId) => this.#gate?.mayRedial(peerId) !== false,
-      log: (message, error) => this.log(message, error),
+      log: (...given) => this.log(...given),
     });
   }
 
-  log(message: string, error: unknown): void {
-    this.#log.error('%s - %e', message, error);
+  log(text: string, error: unknown, fields?: LogFields): void {
+    if (fields === undefined) this.#log.error(`${text} - %e`, error);
+    else this.#log.error(`${text} %o - %e`, fields, error);
+  }
+
+  note(text: string, fields: LogFields): void {
+    this.#log(`${text} %o`, fields);
   }
 
   warn(code: string, message: string): void {

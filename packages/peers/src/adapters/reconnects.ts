@@ -2,7 +2,7 @@ import { KEEP_ALIVE, type PeerId } from '@libp2p/interface';
 import { safe } from '@lloom/core';
 
 import { redialDelay } from '../internal/redialDelay.ts';
-import type { NetworkSettings, PeersComponents } from '../ports.ts';
+import type { Log, NetworkSettings, PeersComponents } from '../ports.ts';
 
 /** Five attempts, as libp2p makes them, over half a minute. */
 const maxAttempts = 5;
@@ -23,7 +23,7 @@ export interface ReconnectsPorts {
   readonly settings: Pick<NetworkSettings, 'clock' | 'random'>;
   /** Whether it may be dialled, and nobody else looks after that. */
   mayRedial(peerId: string): boolean;
-  log(message: string, error: unknown): void;
+  readonly log: Log;
 }
 
 /** How the last connection to a peer ended. */
@@ -129,7 +129,7 @@ export class Reconnects {
     }
     const attempt = safe(
       () => this.#attempt(peerId, series),
-      (error) => this.#ports.log('a lost peer cannot be dialled', error),
+      (error) => this.#ports.log('a lost peer cannot be dialled', error, { peerId: peerId.toString() }),
     );
     const delayMs = redialDelay(pauses, series.attempts + 1, settings.random.float());
     series.timer = settings.clock.setTimeout(attempt, delayMs);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { orAbort } from '@lloom/core';
 import { Key, type Datastore } from 'interface-datastore';
 import { noPeers, noStore, storedKinds, storedValueOf } from '../internal/peersStore.ts';
-import type { PeersStore, StoredPeers, StoredValues } from '../ports.ts';
+import type { Log, PeersStore, StoredPeers, StoredValues } from '../ports.ts';
 
 const root = '/lloom/peers';
 /** Where damaged records are, for whoever wants to look at them; nothing reads them again. */
@@ -12,7 +12,6 @@ const version = 1;
 const checksumLength = 32;
 
 type Kind = keyof StoredValues;
-type Log = (message: string, error: unknown) => void;
 
 /** Bounds of a store. */
 export interface StoreLimits {
@@ -112,7 +111,7 @@ class DatastoreStore implements PeersStore {
         failures++;
         failure = failureOf(error);
         reading.missing.set(kind, failure.message);
-        this.#log(`could not read every ${kind} that was kept`, failure);
+        this.#log('could not read all that was kept of a kind', failure, { kind });
       }
     }
     const { damaged, into, missing } = reading;
@@ -160,7 +159,7 @@ class DatastoreStore implements PeersStore {
         if (next.done === true) break;
         if (++count > maxRecords) {
           const text = `more than ${maxRecords} records of ${kind} are kept`;
-          this.#log(text, new Error('the others are left out'));
+          this.#log('more is kept than is read', new Error(`${text}: the others are left out`), { kind });
           missing.set(kind, text);
           break;
         }
@@ -187,7 +186,8 @@ class DatastoreStore implements PeersStore {
 
   /** Moves damaged records to where they are not read again, as far as there is room beside those that are there. */
   #moveAway(damaged: Reading['damaged'], moved: number): void {
-    this.#log(`${damaged.size} records of peers are damaged and left out`, new Error([...damaged.keys()][0]));
+    const first = new Error([...damaged.keys()][0]);
+    this.#log('records of peers are damaged and left out', first, { records: damaged.size });
     warn('LLOOM_PEERS_DAMAGED', damagedText([...damaged.values()].map(({ kind }) => kind)));
     for (const [key, { bytes }] of [...damaged].slice(0, this.#limits.maxDamaged - moved)) {
       const copy = { key: `${damagedRoot}${key.slice(root.length)}`, bytes };

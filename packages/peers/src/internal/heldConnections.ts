@@ -102,6 +102,12 @@ export class HeldConnections {
     });
   }
 
+  /** Whether there is one of them. */
+  get isUsable(): boolean {
+    for (const { id, isOpen } of this.#connections.values()) if (isOpen && !this.#causes.has(id)) return true;
+    return false;
+  }
+
   /** Those that are open and that this node is not closing. */
   usable(): NetworkConnection[] {
     return [...this.#connections.values()].filter(({ id, isOpen }) => isOpen && !this.#causes.has(id));

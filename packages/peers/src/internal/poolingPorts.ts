@@ -1,7 +1,7 @@
 import type { Clock, Inspector, Random } from '@lloom/core';
 
 import type { CloseCause } from '../events.ts';
-import type { NetworkConnection, RoleSource, UsageSource } from '../ports.ts';
+import type { Log, NetworkConnection, RoleSource, UsageSource } from '../ports.ts';
 import type { ConnectionLimits } from '../types.ts';
 
 /** A connected peer, as the service knows it. */
@@ -37,5 +37,5 @@ export interface PoolingPorts {
     addresses: readonly string[],
     config: { readonly signal: AbortSignal; readonly isRenewal: boolean },
   ): Promise<void>;
-  log(message: string, error: unknown): void;
+  readonly log: Log;
 }

@@ -1,4 +1,4 @@
-import type { PeerRecord, RoleCandidate, RoleSource } from '../ports.ts';
+import type { Log, PeerRecord, RoleCandidate, RoleSource } from '../ports.ts';
 import type { PeerRole } from '../types.ts';
 
 /** Spoken by whoever relays for others. */
@@ -9,7 +9,7 @@ export interface KnownRoles {
   readonly given: RoleSource | undefined;
   record(peerId: string): PeerRecord | undefined;
   records(): Iterable<PeerRecord>;
-  log(message: string, error: unknown): void;
+  readonly log: Log;
 }
 
 /** All roles: those that the port knows, and relays by the protocol that they say to speak. A port that throws is told. */
@@ -22,7 +22,7 @@ export function allRoles(sources: KnownRoles): RoleSource {
       try {
         known = given?.rolesOf(peerId) ?? [];
       } catch (error) {
-        sources.log('the port roles failed', error);
+        sources.log('the port roles failed', error, { peerId });
       }
       return relays(sources.record(peerId)) ? [...new Set([...known, 'relay' as const])] : known;
     },

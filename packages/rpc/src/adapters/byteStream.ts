@@ -1,7 +1,8 @@
 import { safe } from '@lloom/core';
-import type { Connection, Stream } from '@libp2p/interface';
+import type { Stream } from '@libp2p/interface';
 import type { Uint8ArrayList } from 'uint8arraylist';
 import type { ByteStream } from '../ports.ts';
+import { relayOf, type CarryingConnection } from './relayOf.ts';
 
 /** Bytes held for a slow reader before the sender is stopped; the muxer's window comes on top. */
 const maxQueuedBytes = 64 * 1024;
@@ -22,6 +23,7 @@ const sliceBytes = 256 * 1024;
 export class Libp2pByteStream implements ByteStream {
   readonly closed: Promise<void>;
   readonly connectionId: string | undefined;
+  readonly #connection: CarryingConnection | undefined;
   readonly #stream: Stream;
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
@@ -32,8 +34,9 @@ export class Libp2pByteStream implements ByteStream {
   #wake: (() => void) | undefined;
 
   /** Construct it before the first `await` after the stream was given: bytes that arrive earlier may be lost. */
-  constructor(stream: Stream, connection?: Pick<Connection, 'id'>) {
+  constructor(stream: Stream, connection?: CarryingConnection) {
     this.connectionId = connection?.id;
+    this.#connection = connection;
     this.#stream = stream;
     stream.maxReadBufferLength = maxHeldBytes;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -62,6 +65,10 @@ export class Libp2pByteStream implements ByteStream {
     );
     if (stream.status !== 'open') onClose(new Error(`the stream is ${stream.status}`));
     else if (stream.remoteWriteStatus === 'closed') this.#end();
+  }
+
+  get relay(): string | undefined {
+    return this.#connection && relayOf(this.#connection);
   }
 
   async read(): Promise<Uint8Array | undefined> {

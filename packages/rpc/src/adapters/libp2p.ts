@@ -9,7 +9,7 @@ import type {
   TypedEventTarget,
 } from '@libp2p/interface';
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal';
-import { AddressError, errorText, explainError, orAbort, toPeerId } from '@lloom/core';
+import { AddressError, errorText, explainError, isTraced, orAbort, toPeerId } from '@lloom/core';
 import { RpcError, type RpcErrorCode } from '../errors.ts';
 import type { ByteStream, Network, NetworkHosts, RequestRef, SessionLink } from '../ports.ts';
 import { reqRespProtocol, sessionProtocol } from '../internal/protocolIds.ts';
@@ -46,6 +46,7 @@ export class Libp2pNetwork implements Network {
   readonly peerId: string;
   readonly #components: RpcComponents;
   readonly #log: Logger;
+  readonly #requestLog: Logger;
   /** For each connection, the end of the negotiation of its first stream: whether the peer has answered. */
   readonly #firstStreams = new WeakMap<Connection, Promise<boolean>>();
   /** The connections over which peers have asked something. */
@@ -63,11 +64,20 @@ export class Libp2pNetwork implements Network {
       onError: (error) => this.log('a connection could not be judged', error),
     });
     this.#log = components.logger.forComponent('lloom:rpc');
+    this.#requestLog = components.logger.forComponent('lloom:rpc:requests');
     this.peerId = components.peerId.toString();
   }
 
   log(message: string, error: unknown): void {
     this.#log.error('%s - %e', message, error instanceof Error ? error : new Error(errorText(error)));
+  }
+
+  get isTraced(): boolean {
+    return isTraced(this.#requestLog);
+  }
+
+  trace(message: string, fields: Readonly<Record<string, string | number>>): void {
+    this.#requestLog.trace(message, fields);
   }
 
   async openSession(peerId: string, request: RequestRef): Promise<SessionLink | undefined> {

@@ -1,7 +1,8 @@
 import { safe } from '@lloom/core';
-import type { Connection, Stream } from '@libp2p/interface';
+import type { Stream } from '@libp2p/interface';
 import { Uint8ArrayList } from 'uint8arraylist';
 import type { SessionLink, SessionLinkUser } from '../ports.ts';
+import { relayOf, type CarryingConnection } from './relayOf.ts';
 
 /** How long a session that ends waits for the peer to take the last bytes. */
 const closeMs = 2_000;
@@ -14,16 +15,22 @@ const maxHeldBytes = 17 * 1024 * 1024;
 /** A libp2p stream that carries a session. */
 export class Libp2pSessionLink implements SessionLink {
   readonly connectionId: string;
+  readonly #connection: CarryingConnection;
   readonly #stream: Stream;
   #user: SessionLinkUser | undefined;
   #isClosed = false;
   #isSuperseded = false;
 
   /** Construct it before the first `await` after the stream was given: bytes that arrive earlier may be lost. */
-  constructor(stream: Stream, { id }: Pick<Connection, 'id'>) {
-    this.connectionId = id;
+  constructor(stream: Stream, connection: CarryingConnection) {
+    this.connectionId = connection.id;
+    this.#connection = connection;
     this.#stream = stream;
     stream.maxReadBufferLength = maxHeldBytes;
+  }
+
+  get relay(): string | undefined {
+    return relayOf(this.#connection);
   }
 
   attach(user: SessionLinkUser): void {

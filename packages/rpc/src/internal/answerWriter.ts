@@ -75,9 +75,15 @@ export class AnswerWriter {
   #source: Source<AnswerPiece> | undefined;
   #bytes = 0;
   #hasBegun = false;
+  #tokens = 0;
 
   constructor(config: AnswerWriterConfig) {
     this.#config = config;
+  }
+
+  /** The tokens of the answer that was written, as whoever made it counts them; 0 for one without. */
+  get outboundTokens(): number {
+    return this.#chunks?.tally.usage(0).outboundTokens ?? this.#tokens;
   }
 
   /**
@@ -93,8 +99,10 @@ export class AnswerWriter {
       return this.#end({ type: 'end', response: answer });
     }
     const { response } = answer;
-    if ('payloadBytes' in response)
+    if ('payloadBytes' in response) {
+      this.#tokens = response.payload.outboundTokens;
       return this.#end({ type: 'end', response: { type: 'llmResponse', response } });
+    }
     return this.#config.inChunks ? this.#onePiece(response) : this.#whole(response);
   }
 
@@ -143,6 +151,7 @@ export class AnswerWriter {
   async #whole(unsigned: Unsigned): Promise<void> {
     const { signer, request, requestDigest } = this.#ports();
     const payload = { ...unsigned, requestDigest };
+    this.#tokens = payload.outboundTokens;
     const envelope = await signer.sign(draftOf('LlmResponse', payload, request));
     this.#config.throwIfClosed();
     const response = { ...envelope, payload } as SignedMessage<LlmResponse>;

@@ -36,6 +36,8 @@ export interface SentRequest {
   taken(bytes: number): void;
   /** Gives it up, and tells the peer. Harmless when it has ended. */
   cancel(): void;
+  /** The relay that it goes through. @default none, or there is no way to the peer yet */
+  readonly relay?: string | undefined;
 }
 
 /** Carries requests to one peer. */

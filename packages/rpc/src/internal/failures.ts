@@ -2,6 +2,7 @@ import { CodecError, encodeErrorFrame, type ErrorFrame } from '@lloom/codec';
 import { LloomError, errorText } from '@lloom/core';
 import type { TimeLimits } from '../config.ts';
 import { Refusal, RpcError, saidCodes, type RequestStage, type SaidCode } from '../errors.ts';
+import type { PartialAnswer, PendingRequest } from '../types.ts';
 
 /** Which request a failure belongs to, and how far it had come. */
 export interface FailureContext {
@@ -106,6 +107,18 @@ export function endError(
     default:
       return exchangeError(new Error('the request ended without a reason'), context);
   }
+}
+
+/** What a request failed with of whose answer some was shown. */
+export function partialError(
+  { requestId, peerId }: Pick<PendingRequest, 'requestId' | 'peerId'>,
+  { shares, totalCost }: PartialAnswer,
+  cause: RpcError,
+): RpcError {
+  const signedTokens = shares.reduce((sum, { tokens }) => sum + tokens, 0);
+  const tokens = shares.reduce((sum, { unsignedTokens }) => sum + unsignedTokens, signedTokens);
+  const data = { requestId, peerId, tokens, signedTokens, totalCost, failure: cause.code };
+  return new RpcError('PARTIAL_ANSWER', data, { cause });
 }
 
 /** What a client is told when its request could not be read or was not proven. */

@@ -1,3 +1,4 @@
+import type { Span } from '@lloom/core';
 import type { RequestId } from '../types.ts';
 import type { AnswerFollower } from './answerFeeds.ts';
 import type { Leaving } from './exchange.ts';
@@ -12,6 +13,8 @@ export interface Follower extends AnswerFollower {
   readonly bytesLeft: number | undefined;
   /** Whether its client waits still. */
   readonly isWaiting: boolean;
+  /** What follows it; `undefined`: nothing does. */
+  readonly span: Span | undefined;
   /** What it follows; to be left when it ends. */
   follow(followed: Followed): void;
   /** All slots are taken: it waits for one. */
@@ -33,4 +36,9 @@ export type Departure = 'told' | 'deadline' | 'stopped' | Leaving;
 export interface Followed {
   /** The follower is given no more. */
   leave(follower: Follower, how: Departure): void;
+}
+
+/** Does `act`: what is traced within it belongs to the request. */
+export function within<T>({ span }: Pick<Follower, 'span'>, act: () => T): T {
+  return span === undefined ? act() : span.run(act);
 }

@@ -58,6 +58,7 @@ export class PaceWatch {
   #sentMs: number | undefined;
   #beganMs: number | undefined;
   #endedMs: number | undefined;
+  #hasText = false;
   /** Those that came at once with the first text, and took no time that was seen. */
   #firstTokens: number | undefined;
 
@@ -73,6 +74,13 @@ export class PaceWatch {
   /** Something of the answer has come. */
   began(): void {
     if (this.#beganMs === undefined) this.#beganMs = this.#clock.elapsed();
+  }
+
+  /** A chunk has come. `true`: it is the first one. */
+  chunk(): boolean {
+    const isFirst = !this.#hasText;
+    this.#hasText = true;
+    return isFirst;
   }
 
   /** A chunk was read. */

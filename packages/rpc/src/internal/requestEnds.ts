@@ -1,11 +1,23 @@
+import type { Span } from '@lloom/core';
 import type { RequestStage, RpcError } from '../errors.ts';
 import type { PendingRequest } from '../types.ts';
 
-/** Which request ended. */
-export type EndedRequest = Pick<PendingRequest, 'requestId' | 'peerId' | 'method'>;
+/** Which request ended, and what was seen of it. */
+export interface EndedRequest extends Pick<PendingRequest, 'requestId' | 'peerId' | 'method'> {
+  /** How long it has taken, in ms. */
+  readonly elapsedMs: number;
+  /** How often it was made. */
+  readonly attempts: number;
+  /** What follows it; `undefined`: nothing does. */
+  readonly span: Span | undefined;
+  /** The relay that it went through. @default none, or it was made more than once */
+  readonly relay?: string | undefined;
+}
 
-/** Told how a request ended, after its outcome was settled. */
+/** Told how a request went: how it ended last, and after its outcome was settled. */
 export interface OutboundEnd {
+  /** The first text of an answer in chunks has come. */
+  onFirstChunk(request: EndedRequest): void;
   onAnswered(request: EndedRequest, result: unknown): void;
   onFailed(request: EndedRequest, error: RpcError): void;
 }

@@ -26,6 +26,8 @@ export function createService(
     unhandle: nothing,
     flush: nothing,
     log: () => undefined,
+    isTraced: false,
+    trace: () => undefined,
     ...parts,
   };
   return new RpcService(network, resolveRpcConfig(), ports);

@@ -1,5 +1,6 @@
 import { defaultLogger, enabled } from '@libp2p/logger';
 import type { ComponentLogger, Logger } from '@libp2p/interface';
+import { makeScope } from '../internal/scope.ts';
 
 const libp2pLogger = defaultLogger();
 
@@ -24,14 +25,12 @@ function silentScope(name: string): Logger {
   const log = (...args: Parameters<Logger>): void => {
     if (enabled(name)) logger()(...args);
   };
-  const members = {
-    error(...args: Parameters<Logger>): void {
+  return makeScope(log, {
+    error(...args) {
       if (enabled(`${name}:error`)) logger().error(...args);
     },
     trace: nothing,
-    newScope: (scope: string) => scopeOf(`${name}:${scope}`),
-    // Copied as a value, and defined anew below.
-    enabled: false,
-  };
-  return Object.defineProperty(Object.assign(log, members), 'enabled', { get: () => enabled(name) });
+    newScope: (scope) => scopeOf(`${name}:${scope}`),
+    isAsked: () => enabled(name),
+  });
 }

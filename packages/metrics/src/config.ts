@@ -1,0 +1,90 @@
+import { boolean, ConfigError, integer, optional, resolveConfig, text } from '@lloom/core';
+import type { EndpointConfig } from './types.ts';
+
+/** What is counted, and how. Every field is optional for users. */
+export interface MetricsConfig {
+  /**
+   * How often the rates of bytes are taken, in ms: from 100 to a minute.
+   * @default 1_000
+   */
+  readonly sampleIntervalMs?: number;
+  /**
+   * Over how long they are averaged, in ms: from 1,000 to ten minutes, at least as long as `sampleIntervalMs`.
+   * @default 10_000
+   */
+  readonly rateWindowMs?: number;
+  /**
+   * How many combinations of labels a family keeps apart, from 16 to 10,000. What comes beyond is counted under `other`.
+   * @default 256
+   */
+  readonly maxLabelSets?: number;
+  /**
+   * Whether the figures of the Node.js process are exposed too: CPU, memory, event loop, garbage collection. Once a process is
+   * enough.
+   * @default false
+   */
+  readonly includeProcess?: boolean;
+}
+
+const minuteMs = 60_000;
+
+const rules = {
+  checks: {
+    sampleIntervalMs: integer(100, minuteMs),
+    rateWindowMs: integer(1_000, 10 * minuteMs),
+    maxLabelSets: integer(16, 10_000),
+    includeProcess: boolean,
+  },
+  defaults: { sampleIntervalMs: 1_000, rateWindowMs: 10_000, maxLabelSets: 256, includeProcess: false },
+};
+
+/**
+ * A complete configuration.
+ * @throws {ConfigError} listing every problem
+ */
+export function resolveMetricsConfig(given: MetricsConfig = {}): Readonly<Required<MetricsConfig>> {
+  const config = resolveConfig<Required<MetricsConfig>>('metrics', rules, given);
+  const { rateWindowMs, sampleIntervalMs } = config;
+  if (rateWindowMs < sampleIntervalMs) {
+    const wanted = `at least sampleIntervalMs, which is ${sampleIntervalMs}`;
+    throw new ConfigError([{ path: 'metrics.rateWindowMs', got: String(rateWindowMs), wanted }]);
+  }
+  return config;
+}
+
+/** A complete configuration of an endpoint; without a token one is made. */
+export interface ResolvedEndpointConfig {
+  readonly port: number;
+  readonly host: string;
+  readonly token?: string;
+}
+
+const octet = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+const loopback = new RegExp(`^(?:127(?:\\.${octet}){3}|::1)$`);
+
+const endpointRules = {
+  checks: {
+    port: integer(0, 65_535),
+    host: text(loopback, 'an address of this machine alone: 127.0.0.1, another one of 127.0.0.0/8, or ::1'),
+    token: optional(text(/^[!-~]{16,256}$/, 'from 16 to 256 printable characters without blanks')),
+  },
+  defaults: { port: 0, host: '127.0.0.1' },
+};
+
+/**
+ * A complete configuration of an endpoint.
+ * @throws {ConfigError} listing every problem; a token is not shown
+ */
+export function resolveEndpointConfig(config: EndpointConfig = {}): Readonly<ResolvedEndpointConfig> {
+  try {
+    return resolveConfig<ResolvedEndpointConfig>('metrics.endpoint', endpointRules, config);
+  } catch (error) {
+    if (!ConfigError.is(error)) throw error;
+    // Somebody may have meant it well, and errors are printed.
+    const shown = error.data.problems.map(({ got, ...problem }) => ({
+      ...problem,
+      got: problem.path.endsWith('.token') ? 'a token that is not shown' : got,
+    }));
+    throw new ConfigError(shown);
+  }
+}

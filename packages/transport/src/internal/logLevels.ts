@@ -1,0 +1,47 @@
+import type { LogLevel } from '../ports.ts';
+
+/** The levels, from silent to loud. */
+export const logRanks: Readonly<Record<LogLevel, number>> = {
+  off: 0,
+  error: 1,
+  info: 2,
+  debug: 3,
+  trace: 4,
+};
+
+/** How much is logged of which component. */
+export class LogLevels {
+  readonly #levels = new Map<string, LogLevel>();
+  #loudest = 0;
+  #changes = 0;
+
+  get levels(): ReadonlyMap<string, LogLevel> {
+    return this.#levels;
+  }
+
+  /** The rank of the loudest component: 0 while all are off. */
+  get loudest(): number {
+    return this.#loudest;
+  }
+
+  /** Differs after each change, so that a rank can be kept until then. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  set(component: string, level: LogLevel | undefined): void {
+    if (level === undefined) this.#levels.delete(component);
+    else this.#levels.set(component, level);
+    this.#loudest = Math.max(0, ...Array.from(this.#levels.values(), (each) => logRanks[each]));
+    this.#changes++;
+  }
+
+  /** The rank of what is set for a component, or for what it is beneath. */
+  rankOf(component: string): number {
+    for (let name = component; ; name = name.slice(0, Math.max(0, name.lastIndexOf(':')))) {
+      const level = this.#levels.get(name);
+      if (level !== undefined) return logRanks[level];
+      if (name === '') return 0;
+    }
+  }
+}
