@@ -4,13 +4,24 @@ import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 import { MachineCoverage } from './packages/inspector/src/reporter.ts';
+import { SimulationsFirst } from './tools/vitest/sequencer.ts';
 import { Tally } from './tools/vitest/tally.ts';
 
 // Tests run on the sources: no build is needed, and a failure points at the line that was written.
 const conditions = ['@lloom/source', 'module', 'node', 'development|production'];
 const seconds = 1_000;
 // Their files leave nothing behind in a worker, which loads libp2p once for all of them.
-const sharesWorkers = new Set(['codec', 'discovery', 'gossip', 'identity', 'metrics', 'nat', 'peers', 'rpc']);
+const sharesWorkers = new Set([
+  'behaviour',
+  'codec',
+  'discovery',
+  'gossip',
+  'identity',
+  'metrics',
+  'nat',
+  'peers',
+  'rpc',
+]);
 
 /** `vitest --mode long` runs the `*.long.test.ts` files, every other mode all the rest. */
 export default defineConfig(({ mode }) => {
@@ -49,6 +60,7 @@ export default defineConfig(({ mode }) => {
     ssr: { resolve: { conditions } },
     test: {
       projects: [...packages, tools],
+      sequence: { sequencer: SimulationsFirst },
       reporters: ['default', machineCoverage, new Tally()],
       passWithNoTests: long,
       // Many tests start a program many times: from the second time on Node has compiled it.

@@ -15,6 +15,7 @@ interface DashboardModel {
   readonly uid: string;
   readonly title: string;
   readonly panels: readonly PanelModel[];
+  readonly templating: { readonly list: readonly { readonly name: string; readonly allValue?: string }[] };
 }
 
 const dashboards = Object.values(dashboardFiles).map((text) => JSON.parse(text) as DashboardModel);
@@ -27,7 +28,7 @@ it('dashboards have names of their own', () => {
   expect(new Set(dashboards.map(({ title }) => title)).size).toBe(dashboards.length);
 });
 
-describe.each(dashboards)('the dashboard $title', ({ panels }) => {
+describe.each(dashboards)('the dashboard $title', ({ panels, templating }) => {
   const shown = panels.filter(({ type }) => type !== 'row');
 
   it('says of each panel what it shows, in which unit, what is normal and what to do', () => {
@@ -47,8 +48,19 @@ describe.each(dashboards)('the dashboard $title', ({ panels }) => {
       (expr) => expr.match(/\b(?:lloom|libp2p|nodejs|process)_\w+\{[^}]*/g) ?? [],
     );
     expect(selectors.length).toBeGreaterThanOrEqual(queries.length - 1);
-    expect(selectors.filter((selector) => !selector.includes('{job=~"$job", instance=~"$instance"'))).toEqual(
-      [],
+    const target = 'job=~"$job", instance=~"$instance"';
+    const wrong = selectors.filter((selector) => {
+      const isOfProcess = /^(?:nodejs|process)_/.test(selector);
+      const wanted = isOfProcess ? `{${target}` : `{${target}, node=~"$node"`;
+      return !selector.includes(wanted) || (isOfProcess && selector.includes('$node'));
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('has jobs, instances and nodes chosen, at first all, also those without the label', () => {
+    const chosen = templating.list.filter(({ name }) => name !== 'DS_PROMETHEUS');
+    expect(chosen.map(({ name, allValue }) => [name, allValue])).toEqual(
+      ['job', 'instance', 'node'].map((name) => [name, '.*']),
     );
   });
 

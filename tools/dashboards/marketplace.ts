@@ -101,13 +101,13 @@ export const marketplaceDashboard = dashboard({
           stacked: true,
         }),
         lines({
-          title: 'Attempts beyond the first, for each request',
+          title: 'Attempts after a failure, for each request',
           description:
-            'Near 0 is normal. Retries stop at a fixed share of requests, so 0.1 and more for long means that executors fail all the time.',
+            'Without hedges. Near 0 is normal. Retries stop at a fixed share of requests, so 0.1 and more for long means that executors fail all the time.',
           unit: 'none',
           queries: [
             {
-              expr: 'sum(rate(lloom_rpc_retries_total{$}[$__rate_interval])) / sum(rate(lloom_rpc_requests_total{$}[$__rate_interval]))',
+              expr: 'sum(rate(lloom_rpc_retries_total{$, kind!="hedge"}[$__rate_interval])) / sum(rate(lloom_rpc_requests_total{$}[$__rate_interval]))',
               legend: 'attempts',
             },
           ],
@@ -140,7 +140,7 @@ export const marketplaceDashboard = dashboard({
         lines({
           title: 'Served by outcome',
           description:
-            'refused and crowdedOut are turned away, failed and omitted are faults of the executor, abandoned is the client.',
+            'refused and crowdedOut are turned away, failed and omitted are faults of the executor, abandoned and expired the client.',
           unit: 'reqps',
           queries: [ratesBy('outcome', 'lloom_rpc_served_total')],
           stacked: true,

@@ -156,11 +156,16 @@ export const nodeDashboard = dashboard({
           queries: [ofEach('lloom_rpc_pending_requests')],
         }),
         lines({
-          title: 'Attempts beyond the first',
+          title: 'Attempts after a failure',
           description:
-            'Retries, failovers and hedges, per second. Near 0 is normal; users do not see them as failures yet, so look for executors that fail.',
+            'Retries and failovers, not hedges, per second. Near 0 is normal; users do not see failures yet, so look for executors that fail.',
           unit: 'cps',
-          queries: [ratesBy('method', 'lloom_rpc_retries_total')],
+          queries: [
+            {
+              expr: 'sum by (method) (rate(lloom_rpc_retries_total{$, kind!="hedge"}[$__rate_interval]))',
+              legend: '{{method}}',
+            },
+          ],
         }),
         lines({
           title: 'Time to the whole answer',
@@ -207,7 +212,7 @@ export const nodeDashboard = dashboard({
         lines({
           title: 'Served by outcome',
           description:
-            'Requests of others. refused and crowdedOut are turned away, failed and omitted are yours to mend, abandoned is the client.',
+            'Requests of others. refused and crowdedOut are turned away, failed and omitted are yours to mend, abandoned and expired the client.',
           unit: 'reqps',
           queries: [ratesBy('outcome', 'lloom_rpc_served_total')],
           stacked: true,

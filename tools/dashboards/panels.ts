@@ -41,11 +41,14 @@ export interface DashboardConfig {
 }
 
 const source = { type: 'prometheus', uid: '${DS_PROMETHEUS}' };
-const chosen = 'job=~"$job", instance=~"$instance"';
+const target = 'job=~"$job", instance=~"$instance"';
 const columns = 24;
 
-/** Takes the labels that are chosen into an expression. */
-const choose = (expr: string): string => expr.replaceAll('{$', `{${chosen}`);
+/** Takes the labels that are chosen into an expression. Figures of a process are of no single node of it. */
+const choose = (expr: string): string =>
+  expr
+    .replaceAll(/\b((?:nodejs|process)_\w+)\{\$/g, (_, family: string) => `${family}{${target}`)
+    .replaceAll('{$', () => `{${target}, node=~"$node"`);
 
 function targets({ queries }: PanelConfig, more: Readonly<Record<string, unknown>> = {}) {
   return queries.map(({ expr, legend = '' }, index) => ({
@@ -249,6 +252,8 @@ export function dashboard({ uid, title, description, rows }: DashboardConfig): s
         { name: 'DS_PROMETHEUS', label: 'Data source', type: 'datasource', query: 'prometheus', refresh: 1 },
         variable('job', 'Job', 'label_values(lloom_node_info, job)'),
         variable('instance', 'Instance', 'label_values(lloom_node_info{job=~"$job"}, instance)'),
+        // Empty where each node has a registry of its own: all of them are chosen then.
+        variable('node', 'Node', `label_values(lloom_node_info{${target}}, node)`),
       ],
     },
     time: { from: 'now-1h', to: 'now' },

@@ -116,6 +116,7 @@ class Node extends EventHub<LloomEvents> {
   #libp2p: Libp2p<NodeServices> | undefined;
   #mdns: PeerDiscovery | undefined;
   #storedRecords = (): number => 0;
+  #endWaiting = (): void => undefined;
   #withdrawn: Promise<unknown> | undefined;
   #error: unknown;
 
@@ -143,7 +144,8 @@ class Node extends EventHub<LloomEvents> {
     this.#clock = clock;
     this.#createdAt = clock.elapsed();
     this.#logger = createLog({
-      ...{ level: config.logLevel, node: identity.peerId, clock },
+      ...{ level: config.logLevel, maxRecordsPerSecond: config.maxLogRecordsPerSecond },
+      ...{ node: identity.peerId, clock },
       ...(sink && { sink }),
       ...(stack?.logger && { beneath: stack.logger }),
     });
@@ -221,16 +223,17 @@ class Node extends EventHub<LloomEvents> {
       const ports = wire(signing, () => this.#services(), tracer === undefined ? own : { ...own, tracer });
       const { peerId, libp2pKey: privateKey } = this.#identity;
       measureNode(figures?.meter, { peerId, nodeVersion: process.version, kad: () => this.#kad() });
-      const { libp2p, storedRecords } = await createNode({
+      const { libp2p, storedRecords, endWaiting } = await createNode({
         ...{ peerId, privateKey, config: this.#config, ports, datastore, stack },
         ...{ logger: this.#logger, metrics: figures?.libp2p },
       });
       this.#libp2p = libp2p;
       this.#storedRecords = storedRecords;
+      this.#endWaiting = endWaiting;
       if (damage !== undefined) this.#note(damage.message, damage.error);
       const { peers, rpc, discovery, gossip, nat } = this.#services();
       for (const service of [peers, rpc, discovery, gossip, nat]) service.forwardTo(this);
-      if (tracer !== undefined) await rpc.addProtocol(relayTraceProtocol(() => this.#services(), tracer));
+      await rpc.addProtocol(relayTraceProtocol(() => this.#services(), tracer, this.#clock));
       const setKadMode = keepKadMode({
         libp2p,
         dht: () => this.#services().dht,
@@ -262,6 +265,7 @@ class Node extends EventHub<LloomEvents> {
     try {
       await this.#libp2p?.stop();
     } finally {
+      this.#endWaiting();
       this.close();
       await this.#endpoints.close();
       await this.#replayGuard?.close();
@@ -347,8 +351,9 @@ export const LloomBehaviour = {
    */
   async create(identity: Identity, config: NetworkConfig & NodePorts = {}): Promise<LloomBehaviour> {
     checkRuntime(process.versions.node);
-    const { ports, network } = portsAndConfig(config);
-    const isConfined = (): boolean => ports.localDiscovery !== undefined || hasOnlyLoopback();
-    return new Node(identity, resolveNetworkConfig(network, isConfined), ports).start();
+    const { ports, config: resolved } = portsAndConfig(config, (network, { localDiscovery }) =>
+      resolveNetworkConfig(network, () => localDiscovery !== undefined || hasOnlyLoopback()),
+    );
+    return new Node(identity, resolved, ports).start();
   },
 };

@@ -53,6 +53,14 @@ describe('enableMetrics, logLevel', () => {
     expect(() => resolveNetworkConfig({ logLevel: 'loud' as 'off' })).toThrow(/network.logLevel/);
   });
 
+  test('a node logs a thousand records a second, unless it is told otherwise', () => {
+    expect(resolveNetworkConfig({}).maxLogRecordsPerSecond).toBe(1_000);
+    for (const maxLogRecordsPerSecond of [0, 100_001])
+      expect(() => resolveNetworkConfig({ maxLogRecordsPerSecond })).toThrow(
+        /network.maxLogRecordsPerSecond/,
+      );
+  });
+
   test('what is counted stands in packages.metrics', () => {
     const packages = { metrics: { includeProcess: true } };
     expect(packageConfigs(resolveNetworkConfig({ packages })).metrics).toEqual(packages.metrics);

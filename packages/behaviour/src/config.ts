@@ -139,6 +139,12 @@ export interface NetworkConfig {
    */
   readonly logLevel?: LogLevel;
   /**
+   * How many records the node logs in a second, from 1 to 100,000: so many errors, so many of `info`, and so many of `debug` and
+   * `trace` together. One more says how many were left out.
+   * @default 1_000 - peers may cause lines
+   */
+  readonly maxLogRecordsPerSecond?: number;
+  /**
    * How often services are looked for again, in ms, give or take a tenth.
    * @default 300_000 - the specification's continuous discovery
    */
@@ -219,6 +225,7 @@ export const networkDefaults: ResolvedNetworkConfig = Object.freeze({
   enableRelay: true,
   enableMetrics: true,
   logLevel: 'off',
+  maxLogRecordsPerSecond: 1_000,
   discoveryIntervalMs: 300_000,
   chainId: 1,
   packages: {},
@@ -258,6 +265,7 @@ const checks: Checks<Required<NetworkConfig>> = {
   enableRelay: boolean,
   enableMetrics: boolean,
   logLevel: oneOf('off', 'error', 'info', 'debug', 'trace'),
+  maxLogRecordsPerSecond: integer(1, 100_000),
   discoveryIntervalMs: integer(1, dayMs),
   chainId: integer(1),
   packages: objectWith('rpc', 'peers', 'discovery', 'gossip', 'nat', 'metrics'),

@@ -34,7 +34,10 @@ function begin(config: LogConfig = {}, given: Partial<DebuggingParts> = {}) {
     metrics: () => figures,
     kadMetrics: () => kad,
     routingTable: () => ['peer-1'],
-    connections: () => [{ peerId: 'peer-2', direction: 'outbound', transport: 'tcp', relayed: false }],
+    connections: () => ({
+      shown: [{ peerId: 'peer-2', direction: 'outbound', transport: 'tcp', relayed: false }],
+      total: 1,
+    }),
     ...given,
   });
   const seen = () => records.splice(0);
@@ -77,6 +80,50 @@ describe('debug logging', () => {
     expect(levels()).toEqual({ ...before, libp2p: 'trace' });
     node.disableDebugLogging();
     expect(levels()).toEqual(before);
+  });
+
+  test('a level that was set is taken back', () => {
+    const { node, levels } = begin({ level: 'error' });
+    node.setLogLevel('off', 'lloom:rpc');
+    node.setLogLevel('trace');
+    expect(levels()).toEqual({ '': 'trace', 'lloom:rpc': 'off' });
+    node.enableDebugLogging({ component: 'lloom:rpc' });
+    for (const component of ['lloom:rpc', '', 'unknown']) node.setLogLevel('default', component);
+    expect(levels()).toEqual({ '': 'error', 'lloom:rpc': 'debug' });
+    node.disableDebugLogging();
+    expect(levels()).toEqual({ '': 'error' });
+  });
+
+  test('a level that is none is refused, and changes nothing', () => {
+    const { node, levels } = begin({ level: 'error' });
+    for (const [level, component] of [
+      [],
+      [null],
+      ['loud'],
+      [undefined, 'lloom'],
+      ['default', 5],
+      ['info', 'a:'],
+    ])
+      expect(() => node.setLogLevel(level as 'info', component as string)).toThrow(ConfigError);
+    expect(() => node.setLogLevel(undefined as never)).toThrow(
+      /"log.level" is undefined, want one of "default"/,
+    );
+    expect(levels()).toEqual({ '': 'error' });
+  });
+
+  test('levels of 256 components may be set, and debug mode beside them', () => {
+    const { node, levels } = begin();
+    const counted = Array.from({ length: 255 }, (_, index) => `lloom:c${index}`);
+    for (const component of counted) node.setLogLevel('info', component);
+    expect(() => node.setLogLevel('info', 'lloom:more')).toThrow(/256/);
+    node.setLogLevel('debug', counted[0]);
+    node.enableDebugMode();
+    node.disableDebugMode();
+    expect(Object.keys(levels())).toHaveLength(256);
+    node.setLogLevel('default', counted[0]);
+    node.setLogLevel('info', 'lloom:more');
+    expect(levels()).toMatchObject({ 'lloom:more': 'info' });
+    expect(levels()).not.toHaveProperty(counted[0]!);
   });
 
   test('goes back to what was set meanwhile', () => {

@@ -1,6 +1,7 @@
 import { createActor, type ActorRefFrom } from 'xstate';
 import {
   boolean,
+  ConfigError,
   integer,
   oneOf,
   resolveConfig,
@@ -15,8 +16,8 @@ import type { NetworkMetrics } from '@lloom/metrics';
 import type { Log, LogLevel } from '@lloom/transport';
 import type { Logger } from '@libp2p/interface';
 import type { LloomEvents } from './events.ts';
-import { summaryOf, tableReport, type DebuggedConnection } from './internal/debugging.ts';
-import { RaisedLevels } from './internal/raisedLevels.ts';
+import { summaryOf, tableReport, type DebuggedConnections } from './internal/debugging.ts';
+import { maxSetComponents, RaisedLevels } from './internal/raisedLevels.ts';
 import { debuggingMachine } from './machines/debugging.machine.ts';
 import type { KadMetrics } from './types.ts';
 
@@ -71,7 +72,7 @@ export interface DebuggingParts {
   /** The peers of the DHT's routing table. */
   readonly routingTable: () => readonly string[];
   /** The connections that are open. */
-  readonly connections: () => readonly DebuggedConnection[];
+  readonly connections: () => DebuggedConnections;
 }
 
 const hourMs = 3_600_000;
@@ -93,8 +94,15 @@ const modeRules = {
   },
 };
 
+const anyComponent = text(/^/, 'the name of a component');
+const anyLevel = oneOf('default', 'off', 'error', 'info', 'debug', 'trace');
+const levelRules = {
+  checks: { level: anyLevel, component: anyComponent },
+  defaults: { level: 'default', component: '' },
+};
+
 const loggingRules = {
-  checks: { level: oneOf('debug', 'trace'), component: text(/^/, 'the name of a component') },
+  checks: { level: oneOf('debug', 'trace'), component: anyComponent },
   defaults: { level: 'debug' as const, component: '' },
 };
 
@@ -120,7 +128,16 @@ export class Debugging {
     });
   }
 
-  setLevel(level: LogLevel, component = ''): void {
+  setLevel(level: LogLevel | 'default', component = ''): void {
+    resolveConfig('log', levelRules, { level, component });
+    // A configuration may leave it out; whoever calls must not.
+    const wanted = anyLevel(level);
+    if (wanted !== undefined) throw wrong('level', { got: 'undefined', wanted });
+    if (level === 'default') return this.#levels.set(undefined, component);
+    if (!this.#levels.hasRoomFor(component)) {
+      const among = `one of the ${maxSetComponents} whose level is set; "default" takes one of them back`;
+      throw wrong('component', { got: 'one more', wanted: among });
+    }
     this.#levels.set(level, component);
   }
 
@@ -205,3 +222,6 @@ export class Debugging {
     if (exportMetrics) this.#reports('metrics %o', { ...metrics(), ...kadMetrics() });
   }
 }
+
+const wrong = (field: string, problem: { readonly got: string; readonly wanted: string }): ConfigError =>
+  new ConfigError([{ path: `log.${field}`, ...problem }]);

@@ -65,6 +65,7 @@ export interface StateConfig extends Required<
     | 'discoveryIntervalMs'
     | 'chainId'
     | 'logLevel'
+    | 'maxLogRecordsPerSecond'
   >
 > {
   /** Where what outlives the node is kept: nowhere, in a folder, or in a datastore that was given open. */

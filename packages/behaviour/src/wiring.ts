@@ -1,4 +1,4 @@
-import type { CommonPorts, Signer, Tracer, Verifier } from '@lloom/core';
+import { systemClock, type CommonPorts, type Signer, type Tracer, type Verifier } from '@lloom/core';
 import {
   discovery,
   type Discovery,
@@ -60,6 +60,7 @@ export interface OwnPorts extends CommonPorts {
 /** Who serves whom: the packages meet here and nowhere else, one line a wire. */
 export function wire({ keys, ...signing }: Signing, services: () => Services, own: OwnPorts): Ports {
   const { datastore, localDiscovery, routingTable, tracer, ...common } = own;
+  const { clock = systemClock } = own;
   // peers -> rpc, discovery, gossip: ReputationSink
   const reputation = {
     report: (peerId: string, fact: PeerFact): void => services().peers.reportPeer(peerId, fact),
@@ -72,7 +73,7 @@ export function wire({ keys, ...signing }: Signing, services: () => Services, ow
       // the node -> rpc: Datastore, Tracer
       ...(datastore !== undefined && { datastore }),
       // peers, rpc -> rpc: RelayTraces
-      ...(tracer !== undefined && { tracer, relayTraces: relayTracesOf(services) }),
+      ...(tracer !== undefined && { tracer, relayTraces: relayTracesOf(services, clock) }),
       reputation,
       // discovery -> rpc: AlternativeSource
       alternatives: {

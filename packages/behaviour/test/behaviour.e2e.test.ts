@@ -2,8 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from '@lloom/inspector/vitest';
+import { systemClock } from '@lloom/core';
 import { expect, onTestFinished } from 'vitest';
-import { Identity, LloomBehaviour, verifySignedMessage, type LloomEvent } from '../src/index.ts';
+import {
+  Identity,
+  LloomBehaviour,
+  verifySignedMessage,
+  type LloomEvent,
+  type LogRecord,
+} from '../src/index.ts';
 import { nodeMachine } from '../src/machines/index.ts';
 import { createNetwork, createNode, failure, question, wholeAnswer } from './nodes.ts';
 
@@ -211,6 +218,23 @@ test('events of every package come out of one place, as listeners and as an iter
     if (event.type === 'response:received') break;
   }
   expect([...types]).toEqual(expect.arrayContaining(['connection:established', 'response:received']));
+});
+
+test('no more is logged in a second than a node is told', async () => {
+  const levels: string[] = [];
+  // A second that does not end.
+  const clock = { ...systemClock, elapsed: () => 0 };
+  const log = ({ level }: LogRecord): void => void levels.push(level);
+  const node = await createNode({
+    logLevel: 'trace',
+    maxLogRecordsPerSecond: 3,
+    listenAddresses: [],
+    log,
+    clock,
+  });
+  node.libp2p.logger.forComponent('lloom:test').error('it is told, whatever else is');
+  expect(levels.filter((level) => level === 'debug' || level === 'trace')).toHaveLength(3);
+  expect(levels).toContain('error');
 });
 
 test('the machines of every package can be inspected through one port', async ({ machines }) => {

@@ -23,7 +23,7 @@ const shortened = (text: string): string =>
     .replaceAll(/\[\d+[mhd]\]/g, `[${windowText}]`)
     .replaceAll(/^( +for: ).*$/gm, '$1250ms')
     .replaceAll('$__rate_interval', windowText)
-    .replaceAll(/\$(?:job|instance)\b/g, '.*');
+    .replaceAll(/\$(?:job|instance|node)\b/g, '.*');
 
 if (!hasPrometheus) process.stdout.write(`${skipped}\n`);
 
@@ -124,6 +124,22 @@ describe.skipIf(!hasPrometheus)('a Prometheus that reads two nodes', () => {
       return [...unwell, ...compared.filter((_, index) => answers[index]!.length === 0)];
     };
     await expect.poll(empty, patience).toEqual([]);
+  });
+
+  test('nothing has fired while all is well', async () => {
+    // As long as an alert takes, and as rates look back.
+    const scrapes = async () => {
+      await work();
+      const [counted] = await prometheus.query('min(count_over_time(up[1m]))');
+      return Number(counted?.value[1]);
+    };
+    await expect.poll(scrapes, patience).toBeGreaterThanOrEqual(8);
+    // Before the first scrape there are no nodes; what memory does in seconds says nothing of hours; and a busy machine may not
+    // answer within a scrape's time.
+    const expected = 'LloomNoNodes|LloomMemoryGrowing|LloomNodeDown';
+    const alerts = `ALERTS{alertstate="firing", alertname!~"${expected}"}`;
+    const fired = await prometheus.query(`count_over_time(${alerts}[1m])`);
+    expect(fired.map(({ metric }) => [metric['alertname'], metric['instance']])).toEqual([]);
   });
 
   test('more requests than slots: the executor is said to be saturated', async () => {

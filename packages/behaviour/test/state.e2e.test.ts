@@ -109,6 +109,10 @@ test.each(all)('the state of a node that is %s holds no key, content, token, pat
   expect(forbidden().filter((secret) => text.includes(secret.toLowerCase()))).toEqual([]);
 });
 
+test('a node without a tracer can be told of traces as well, so that nobody counts a refusal', () => {
+  expect(stateOf('fresh').protocols).toContain('/lloom/relay-trace/1.0.0');
+});
+
 test('who asks, serves and relays is told', () => {
   const [asking, serving, relaying] = [stateOf('asking'), stateOf('serving'), stateOf('relaying')];
   const [client, executor, relay] = [asking, serving, relaying].map(({ node }) => node.peerId);

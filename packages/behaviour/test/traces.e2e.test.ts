@@ -1,7 +1,7 @@
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { expect, test, vi } from 'vitest';
 import { openTelemetry, type NetworkConfig, type NodePorts } from '../src/index.ts';
-import { createNode, next, question, type Node } from './nodes.ts';
+import { createNode, failure, next, question, type Node } from './nodes.ts';
 
 /** A node whose spans are kept for the test. */
 async function tracedNode(config: NetworkConfig & NodePorts = {}) {
@@ -16,12 +16,17 @@ async function tracedNode(config: NetworkConfig & NodePorts = {}) {
 const addressesOf = (node: Node): string[] =>
   node.listenedAddresses().map((address) => `${address}/p2p/${node.peerId}`);
 
+const msOf = ([seconds, nanoseconds]: readonly [number, number]): number =>
+  seconds * 1_000 + nanoseconds / 1_000_000;
+
 test('a request that goes through a relay is one trace: of who asks, who relays and who serves', async () => {
   const relay = await tracedNode({ listenAddresses: ['/ip4/127.0.0.1/tcp/0'] });
   await relay.node.enableRelayServer();
   const executor = await tracedNode();
+  let work = async (): Promise<void> => undefined;
   executor.node.serve(async function* () {
     yield 'through the relay';
+    await work();
     yield { inboundTokens: 1, totalCost: '1' };
   });
   const reserved = next(executor.node, 'relay:reserved');
@@ -53,4 +58,19 @@ test('a request that goes through a relay is one trace: of who asks, who relays 
   ]);
   expect(new Set(spans.map((span) => span.spanContext().traceId)).size).toBe(1);
   expect(spans).toHaveLength(4);
+  // It began before the request had ended, though the relay was told after that.
+  const attempted = client.spans().find(({ name }) => name === 'lloom.attempt');
+  expect(msOf(relay.spans()[0]!.startTime)).toBeLessThan(msOf(attempted!.endTime));
+
+  // A connection that is cut while it carries a request has its span, too.
+  const { promise: endless, resolve: end } = Promise.withResolvers<void>();
+  work = async () => {
+    void relay.node.disableRelayServer();
+    await endless;
+  };
+  const cut = await question(client.node.identity, executor.node.peerId);
+  await failure(client.node.stream(executor.node.peerId, cut, { timeoutMs: 2_000 }).result);
+  end();
+  await vi.waitUntil(() => relay.spans().length > 1, { timeout: 10_000 });
+  expect(relay.spans()[1]?.attributes).toMatchObject({ 'lloom.circuit.ended': true });
 });

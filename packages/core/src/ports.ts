@@ -91,6 +91,8 @@ export interface SpanConfig {
   /** The W3C `traceparent` of what caused it. @default whatever is traced around the call, or a new trace */
   readonly parent?: string | undefined;
   readonly attributes?: SpanAttributes;
+  /** How long ago it began, in ms: for what is told of only when it is over. @default 0 - now */
+  readonly startedMsAgo?: number;
 }
 
 /** One piece of a trace, from its start to its end. Nothing of it throws, also after its end. */
@@ -108,8 +110,12 @@ export interface Span {
 
 /** Follows requests across nodes. Filled by `openTelemetry` of `@lloom/metrics`. */
 export interface Tracer {
+  /** The W3C `traceparent` that tells peers that a request is not sampled, so that they do not follow it either. */
+  readonly unsampled: string;
   /** Begins a span; `undefined` when this one is not sampled, which must cost next to nothing. Never throws. */
   startSpan(name: string, config: SpanConfig): Span | undefined;
+  /** Runs `act` with nothing traced around it: what belongs to one request must not look like a part of another. */
+  apart<T>(act: () => T): T;
 }
 
 /** What every package factory takes beside its configuration. */

@@ -36,9 +36,9 @@ export class Joining {
     return this.#actor.getSnapshot().value;
   }
 
-  /** Whether this node is part of the network, or there is none that it knows of. */
+  /** Whether this node is part of the network: one without bootstrap peers is where others join it, whoever it knows. */
   get isJoined(): boolean {
-    return this.#ports.peers.isAlone || (this.#hasJoined && !this.#isCutOff);
+    return this.#ports.peers.isEmpty || (this.#hasJoined && !this.#isCutOff);
   }
 
   /** Joins when there is anybody through whom. */

@@ -73,10 +73,16 @@ describe('the figures of what is known', () => {
 
   it('tell whether this node is part of the network', async () => {
     const bootstrapPeers = [`/ip4/127.0.0.1/tcp/4001/p2p/${bob}`];
-    const alone = await metered();
-    expect(alone.meter.read('discovery_joined')).toBe(1);
-    await alone.service.stop();
-    expect(alone.meter.read('discovery_joined')).toBe(0);
+    const seed = await metered();
+    expect(seed.meter.read('discovery_joined')).toBe(1);
+    // Others join it, and it has nobody to join.
+    seed.network.names(carol);
+    const descriptor = { addresses: ['/ip4/127.0.0.1/tcp/4002'] };
+    seed.network.onAsk = () => descriptorFrame(carol, [executor()], { clock: seed.clock, descriptor });
+    expect(await seed.service.discoverExecutors()).toHaveLength(1);
+    expect(seed.meter.read('discovery_joined')).toBe(1);
+    await seed.service.stop();
+    expect(seed.meter.read('discovery_joined')).toBe(0);
     const { clock, meter, network, service } = await metered({ bootstrapPeers, started: false });
     network.onDial = () => Promise.reject(new Error('connection refused'));
     await service.start();

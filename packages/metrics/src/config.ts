@@ -1,4 +1,6 @@
-import { boolean, ConfigError, integer, optional, resolveConfig, text } from '@lloom/core';
+import { boolean, ConfigError, integer, optional, resolveConfig, text, type Checks } from '@lloom/core';
+import { clockCheck, inspectCheck, objectThatHas, withoutPorts } from './internal/portChecks.ts';
+import type { MetricsPorts } from './ports.ts';
 import type { EndpointConfig } from './types.ts';
 
 /** What is counted, and how. Every field is optional for users. */
@@ -20,7 +22,7 @@ export interface MetricsConfig {
   readonly maxLabelSets?: number;
   /**
    * Whether the figures of the Node.js process are exposed too: CPU, memory, event loop, garbage collection. Once a process is
-   * enough.
+   * enough: they are the same for all its nodes, and those of the event loop tell of the time since anybody has read them.
    * @default false
    */
   readonly includeProcess?: boolean;
@@ -28,8 +30,23 @@ export interface MetricsConfig {
 
 const minuteMs = 60_000;
 
+const portChecks: Checks<MetricsPorts> = {
+  registry: objectThatHas(
+    ['registerMetric', 'getSingleMetric', 'removeSingleMetric', 'metrics'],
+    'a Registry of prom-client',
+  ),
+  node: text(/^[^]{1,256}$/, 'a text of 1 to 256 characters'),
+  sources: objectThatHas(
+    ['connectedPeers', 'activeRequests'],
+    'an object with the functions connectedPeers and activeRequests',
+  ),
+  inspect: inspectCheck,
+  clock: clockCheck,
+};
+
 const rules = {
   checks: {
+    ...portChecks,
     sampleIntervalMs: integer(100, minuteMs),
     rateWindowMs: integer(1_000, 10 * minuteMs),
     maxLabelSets: integer(16, 10_000),
@@ -39,11 +56,14 @@ const rules = {
 };
 
 /**
- * A complete configuration.
+ * A complete configuration. The ports beside it are looked at, and left out.
  * @throws {ConfigError} listing every problem
  */
-export function resolveMetricsConfig(given: MetricsConfig = {}): Readonly<Required<MetricsConfig>> {
-  const config = resolveConfig<Required<MetricsConfig>>('metrics', rules, given);
+export function resolveMetricsConfig(
+  given: MetricsConfig & MetricsPorts = {},
+): Readonly<Required<MetricsConfig>> {
+  const left: MetricsConfig = withoutPorts(given, portChecks);
+  const config = resolveConfig<Required<MetricsConfig>>('metrics', rules, left);
   const { rateWindowMs, sampleIntervalMs } = config;
   if (rateWindowMs < sampleIntervalMs) {
     const wanted = `at least sampleIntervalMs, which is ${sampleIntervalMs}`;

@@ -1,6 +1,8 @@
 /** How many types are told apart. */
 const maxTypes = 256;
-/** What all beyond are counted as. */
+/** How much of a type is kept, in characters. */
+const maxTypeLength = 256;
+/** What all beyond are counted as, and what has no type that is a text. */
 const other = 'other';
 
 const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '"': '\\"', '\n': '\\n' };
@@ -8,8 +10,8 @@ const escaped = (text: string): string =>
   text.replaceAll(/[\\"\n]/g, (character) => escapes[character] ?? '');
 
 /**
- * Counts events by their type. Works without a node: whatever has a `type` can be counted. Tells 256 types apart; what comes beyond
- * is counted as `other`.
+ * Counts events by their type. Works without a node: whatever has a `type` can be counted. Tells 256 types apart, of which it keeps
+ * 256 characters; what comes beyond is counted as `other`, and so is what has no type that is a text.
  *
  * @example
  * ```ts
@@ -24,7 +26,8 @@ export class EventMonitor<E extends { readonly type: string }> {
 
   /** Counts one event. May be handed over by itself, as a listener. Never throws. */
   readonly onEvent = (event: E): void => {
-    const type = this.#counts.has(event.type) || this.#counts.size < maxTypes ? event.type : other;
+    const given = typeOf(event);
+    const type = this.#counts.has(given) || this.#counts.size < maxTypes ? given : other;
     this.#counts.set(type, (this.#counts.get(type) ?? 0) + 1);
   };
 
@@ -40,5 +43,15 @@ export class EventMonitor<E extends { readonly type: string }> {
     );
     const head = '# HELP lloom_events_total Events by their type.\n# TYPE lloom_events_total counter\n';
     return Promise.resolve(`${head}${samples.join('')}`);
+  }
+}
+
+/** What strangers gave may be anything. */
+function typeOf(event: unknown): string {
+  try {
+    const { type } = event as { readonly type: unknown };
+    return typeof type === 'string' ? type.slice(0, maxTypeLength).toWellFormed() : other;
+  } catch {
+    return other;
   }
 }

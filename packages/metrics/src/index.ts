@@ -13,7 +13,8 @@
  */
 import { openEndpoint } from './adapters/endpoint.ts';
 import { libp2pMetrics } from './adapters/libp2p.ts';
-import { expose, exposeProcess } from './adapters/prometheus.ts';
+import { exposeProcess } from './adapters/process.ts';
+import { expose } from './adapters/prometheus.ts';
 import type { NodeMetrics } from './api.ts';
 import type { MetricsConfig } from './config.ts';
 import { createNodeMetrics } from './metrics.ts';
@@ -30,7 +31,7 @@ export type { EndpointConfig, MetricsEndpoint, NetworkMetrics, ProtocolMetrics }
 /**
  * Makes the figures of a node, before the node: `createLibp2p({ metrics: figures.libp2p })`.
  *
- * @throws {ConfigError} listing every problem of the configuration
+ * @throws {ConfigError} listing every problem of the configuration and the ports
  */
 export function metrics(config: MetricsConfig & MetricsPorts = {}): NodeMetrics {
   return createNodeMetrics(config, { expose, exposeProcess, libp2pMetrics, openEndpoint });

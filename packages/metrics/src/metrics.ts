@@ -29,12 +29,13 @@ const nodeLength = 8;
 /** Where a family that comes again with another shape is an error of whoever writes the code. */
 const strictEnvironments = ['development', 'test'];
 
-/** @throws {ConfigError} listing every problem of the configuration */
+/** @throws {ConfigError} listing every problem of the configuration and the ports */
 export function createNodeMetrics(
-  { registry: given, node, sources, clock = systemClock, inspect, ...input }: MetricsConfig & MetricsPorts,
+  input: MetricsConfig & MetricsPorts,
   adapters: MetricsAdapters,
 ): NodeMetrics {
   const { includeProcess, maxLabelSets, sampleIntervalMs, rateWindowMs } = resolveMetricsConfig(input);
+  const { registry: given, node, sources, clock = systemClock, inspect } = input;
   const isStrict = strictEnvironments.includes(process.env['NODE_ENV'] ?? '');
   const store = new Store({ maxLabelSets, isStrict });
   const traffic = new Traffic(store);

@@ -37,6 +37,15 @@ describe('every alert', () => {
     expect(rule).toContain(`/docs/operating.md#${name.toLowerCase()}`);
   });
 
+  const ofTargets = ['LloomNoNodes', 'LloomNodeDown', 'LloomEventLoopBlocked', 'LloomMemoryGrowing'];
+  it.each(alerts.filter(({ name }) => !ofTargets.includes(name)))(
+    '$name says of which node it is, also where several share a target',
+    ({ rule }) => {
+      const named = '{{ $labels.instance }}{{ with $labels.node }} ({{ . }}){{ end }}';
+      expect(/^ +summary: (?<text>.+)$/m.exec(rule)?.groups?.['text']).toContain(named);
+    },
+  );
+
   it('has a section in the manual, which has no others', () => {
     const sections = read('../../../docs/operating.md').matchAll(/^### (?<name>\w+)$/gm);
     expect(Array.from(sections, ({ groups }) => groups!['name'])).toEqual(alerts.map(({ name }) => name));

@@ -29,6 +29,33 @@ it('tells 256 types apart, and counts the rest as other', () => {
   expect(statistics.get('other')).toBe(1_000 - 256);
 });
 
+it('takes whatever it is handed, and counts as other what has no type that is a text', async () => {
+  const monitor = new EventMonitor();
+  const throwing = {
+    get type(): string {
+      throw new Error('made by the test');
+    },
+  };
+  const given: unknown[] = [null, undefined, 5, {}, { type: 5 }, { type: null }, throwing];
+  for (const event of given) monitor.onEvent(event as { type: string });
+  expect(monitor.statistics()).toEqual(new Map([['other', given.length]]));
+  expect(samplesOf(await monitor.exportPrometheusMetrics())).toEqual({
+    'lloom_events_total{type="other"}': given.length,
+  });
+});
+
+it('keeps 256 characters of a type', () => {
+  const monitor = new EventMonitor();
+  for (const end of ['a', 'b']) monitor.onEvent({ type: `${'x'.repeat(10_000)}${end}` });
+  monitor.onEvent({ type: `${'y'.repeat(255)}😀` });
+  expect(monitor.statistics()).toEqual(
+    new Map([
+      ['x'.repeat(256), 2],
+      [`${'y'.repeat(255)}\uFFFD`, 1],
+    ]),
+  );
+});
+
 it('writes the text for Prometheus, in which no type can begin a line of its own', async () => {
   const monitor = new EventMonitor();
   expect(await monitor.exportPrometheusMetrics()).toBe(

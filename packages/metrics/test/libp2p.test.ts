@@ -131,6 +131,28 @@ describe('what is calculated', () => {
     expect(samples).not.toHaveProperty(['libp2p_streams{protocol="/a/1"}']);
   });
 
+  it('is asked for once by readers at the same time, who all get the answer', async () => {
+    const { libp2p, read } = begin();
+    let answer = Promise.withResolvers<number>();
+    const asked: string[] = [];
+    const calculate = (name: string) => async () => {
+      asked.push(name);
+      return answer.promise;
+    };
+    libp2p.registerMetric('libp2p_size', { calculate: calculate('size') });
+    libp2p.registerCounter('libp2p_sum', { calculate: calculate('sum') });
+    const readers = [read()];
+    await new Promise((resolve) => setImmediate(resolve));
+    readers.push(read());
+    await new Promise((resolve) => setImmediate(resolve));
+    answer.resolve(9);
+    expect(await Promise.all(readers)).toEqual(readers.map(() => ({ libp2p_size: 9, libp2p_sum: 9 })));
+    expect(asked).toEqual(['size', 'sum']);
+    answer = Promise.withResolvers();
+    answer.resolve(1);
+    expect(await read()).toEqual({ libp2p_size: 1, libp2p_sum: 10 });
+  });
+
   it('adds up where it is a counter', async () => {
     const { libp2p, read } = begin();
     libp2p.registerCounterGroup('libp2p_bytes', { label: 'protocol', calculate: () => ({ a: 2, b: -1 }) });

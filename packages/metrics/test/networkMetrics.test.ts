@@ -1,4 +1,4 @@
-import { ConfigError, messagesFamily } from '@lloom/core';
+import { ConfigError, messagesFamily, systemClock } from '@lloom/core';
 import { describe, expect, it } from 'vitest';
 import { metrics } from '../src/index.ts';
 import { createFigures, startingWith } from './nodes.ts';
@@ -111,16 +111,46 @@ describe('the other figures', () => {
 });
 
 describe('a configuration', () => {
-  it('is refused with all that is wrong', () => {
-    const given = { sampleIntervalMs: 1, maxLabelSets: 1_000_000, typo: 1 };
-    const paths = ['metrics.sampleIntervalMs', 'metrics.maxLabelSets', 'metrics.typo'];
-    let problems: readonly string[] = [];
+  const problemsOf = (given: unknown) => {
     try {
       metrics(given as object);
     } catch (error) {
-      if (ConfigError.is(error)) problems = error.data.problems.map(({ path }) => path);
+      if (ConfigError.is(error)) return error.data.problems;
+      throw error;
     }
-    expect(problems).toEqual(paths);
+    return [];
+  };
+
+  it('is refused with all that is wrong', () => {
+    const given = { sampleIntervalMs: 1, maxLabelSets: 1_000_000, typo: 1 };
+    const paths = ['metrics.sampleIntervalMs', 'metrics.maxLabelSets', 'metrics.typo'];
+    expect(problemsOf(given).map(({ path }) => path)).toEqual(paths);
+  });
+
+  it('is refused where ports are none, with what was got and what is wanted', () => {
+    const given = { registry: {}, node: '', sources: { connectedPeers: 5 }, clock: 5, inspect: 'x' };
+    expect(problemsOf({ ...given, sampleIntervalMs: 1 }).map(({ path, got }) => [path, got])).toEqual([
+      ['metrics.registry', '{}'],
+      ['metrics.node', '""'],
+      ['metrics.sources', '{"connectedPeers":5}'],
+      ['metrics.clock', '5'],
+      ['metrics.inspect', '"x"'],
+      ['metrics.sampleIntervalMs', '1'],
+    ]);
+    expect(problemsOf({ registry: 5 })).toEqual([
+      { path: 'metrics.registry', got: '5', wanted: 'a Registry of prom-client' },
+    ]);
+  });
+
+  it('is refused where it is none', () => {
+    for (const given of [null, 5, 'metrics', []])
+      expect(problemsOf(given)).toMatchObject([{ path: 'metrics', wanted: 'an object' }]);
+  });
+
+  it('takes ports as they are, also those that lead back to themselves', () => {
+    const clock: Record<string, unknown> = { ...systemClock };
+    clock['self'] = clock;
+    expect(problemsOf({ clock, registry: undefined, inspect: { next: () => {} } })).toEqual([]);
   });
 
   it('has a window of at least one interval', () => {

@@ -1,6 +1,12 @@
-import { Counter, register, Registry } from 'prom-client';
-import { afterEach, describe, expect, it } from 'vitest';
+import { PerformanceObserver } from 'node:perf_hooks';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { collectDefaultMetrics, Counter, register, Registry } from 'prom-client';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createFigures, samplesOf, startingWith } from './nodes.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 const requests = { name: 'requests_total', help: 'Requests\nof \\ others.', labels: ['method'] };
 const times = { name: 'request_seconds', help: 'Times.', buckets: [0.1, 1] };
@@ -28,6 +34,17 @@ describe('the text for Prometheus', () => {
         'lloom_request_seconds_count 1',
       ].join('\n'),
     );
+  });
+
+  it('calls a family without a help by its name, and can be read', async () => {
+    const { libp2p, meter, prometheus } = createFigures();
+    for (const help of [undefined, null, 5, ''])
+      meter.counter({ name: `helpless_${String(help)}_total`, help } as unknown as typeof requests)();
+    libp2p.registerCounter('libp2p_helpless', { help: null } as object).increment();
+    const text = await prometheus();
+    expect(text).toContain('# HELP lloom_helpless_undefined_total lloom_helpless_undefined_total\n');
+    expect(text).toContain('# HELP lloom_helpless_5_total lloom_helpless_5_total\n');
+    expect(samplesOf(text)).toMatchObject({ lloom_helpless_undefined_total: 1, libp2p_helpless: 1 });
   });
 
   it('escapes values of labels, so that nobody can write a line into it', async () => {
@@ -182,6 +199,60 @@ describe('a registry that nodes share', () => {
     createFigures({ registry, includeProcess: true });
     createFigures({ registry, includeProcess: true });
     expect((await registry.metrics()).match(/# TYPE process_start_time_seconds gauge/g)).toHaveLength(1);
+  });
+});
+
+describe('the figures of the process', () => {
+  const create = (registry?: Registry) =>
+    createFigures({ includeProcess: true, ...(registry && { registry }) });
+
+  it('are collected once for all registries, and keep none of them', async () => {
+    const observe = vi.spyOn(PerformanceObserver.prototype, 'observe');
+    const kept = Array.from({ length: 5 }, () => {
+      const { libp2p, registry } = create();
+      libp2p.start();
+      libp2p.stop();
+      return new WeakRef(registry);
+    });
+    expect(observe.mock.calls.length).toBeLessThanOrEqual(1);
+    observe.mockRestore();
+    await new Promise(setImmediate);
+    collectGarbage();
+    expect(kept.filter((registry) => registry.deref() !== undefined)).toEqual([]);
+  });
+
+  it('are the same in each registry, under the names of prom-client, and are not reset with one', async () => {
+    const ours = create();
+    const theirs = new Registry();
+    collectDefaultMetrics({ register: theirs });
+    const typesOf = (text: string) => text.match(/^# TYPE (?:nodejs|process)_.*$/gm);
+    const text = await ours.prometheus();
+    expect(typesOf(text)).toEqual(typesOf(await theirs.metrics()));
+    ours.registry.resetMetrics();
+    expect(samplesOf(await ours.prometheus())['process_start_time_seconds']).toBeGreaterThan(1e9);
+    expect(samplesOf(await create().prometheus())['process_cpu_seconds_total']).toBeGreaterThanOrEqual(
+      samplesOf(text)['process_cpu_seconds_total']!,
+    );
+  });
+
+  it('can be had in the format of OpenMetrics, beside that of Prometheus', async () => {
+    const open = new Registry();
+    open.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never);
+    create(open);
+    for (const text of [await open.metrics(), await open.metrics()])
+      expect(text).toMatch(/^# TYPE process_cpu_seconds counter\nprocess_cpu_seconds_total \d/m);
+    expect(await create().prometheus()).toMatch(
+      /^# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total \d/m,
+    );
+  });
+
+  it('leave alone what an application has registered by one of their names', async () => {
+    const registry = new Registry();
+    new Counter({ name: 'nodejs_active_handles_total', help: 'Taken.', registers: [registry] }).inc(7);
+    create(registry);
+    const samples = samplesOf(await registry.metrics());
+    expect(samples).toMatchObject({ nodejs_active_handles_total: 7 });
+    expect(samples).toHaveProperty('nodejs_heap_size_used_bytes');
   });
 });
 

@@ -82,6 +82,13 @@ export interface Nat extends EventSource<NatEvents> {
    */
   relayedCircuits(peer?: PeerId | string): readonly RelayedCircuit[];
   /**
+   * Those that ended within the last 30 s, however they did: the last 256, the one that ended first at the front. They are told
+   * also when this node does not relay any more.
+   *
+   * @param peer only those that this peer had asked for, or was reached by. @default those of all
+   */
+  endedCircuits(peer?: PeerId | string): readonly RelayedCircuit[];
+  /**
    * How many bytes a connection to a peer still carries, both ways together: of several connections, the one that carries most.
    * `undefined` when no limit is known: as many as one likes, and also no connection, or none of that name. 0 from 5 s before a
    * relay would end the last one for its age. Asked often: it is quick.

@@ -131,6 +131,8 @@ class NatService implements Nat, Startable {
     this.#isStarted = true;
     const { config, networks, parts } = this.#ports;
     if (config.enableRelay) await networks.startTransport();
+    // It may have been stopped meanwhile.
+    if (!this.#isStarted) return;
     await parts.upgrading.start();
     await parts.relaying.start();
   }
@@ -217,6 +219,10 @@ class NatService implements Nat, Startable {
 
   relayedCircuits(peer?: PeerId | string): readonly RelayedCircuit[] {
     return this.#ports.parts.relaying.circuits(peer === undefined ? undefined : textOf(peer));
+  }
+
+  endedCircuits(peer?: PeerId | string): readonly RelayedCircuit[] {
+    return this.#ports.parts.relaying.endedCircuits(peer === undefined ? undefined : textOf(peer));
   }
 
   bytesLeft(peer: PeerId | string, connectionId?: string): number | undefined {

@@ -33,6 +33,11 @@ export class Relaying {
     return this.#ports.network.circuits(peerId);
   }
 
+  /** Those that ended lately. */
+  endedCircuits(peerId?: string): readonly RelayedCircuit[] {
+    return this.#ports.network.endedCircuits(peerId);
+  }
+
   /** Begins, or goes on by another configuration. Of several calls at the same time the last one holds. */
   async enable(config: Required<RelayServerConfig>, status: NatStatus['kind']): Promise<void> {
     this.#wanted = config;

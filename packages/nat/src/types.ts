@@ -120,6 +120,8 @@ export interface RelayedCircuit {
   readonly bytes: number;
   /** How many more pass before it ends, on the way that has less left; absent when there is no limit. */
   readonly bytesLeft?: number;
+  /** When it ended, in ms since 1970; absent while it is open. */
+  readonly endedAt?: number;
 }
 
 /** How a call may be cut short. */

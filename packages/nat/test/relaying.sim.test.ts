@@ -73,9 +73,13 @@ describe('a node that relays for others', () => {
     expect(circuit?.bytesLeft).toBeLessThan(1_048_576 - 65_536);
     expect([a, b, r].map((node) => relaying().circuits(idOf(node)).length)).toEqual([1, 1, 0]);
     expect(circuits.relayedCount).toBe(1);
+    expect(relaying().endedCircuits()).toEqual([]);
     await network.run(() => connection.close());
     await network.runFor(1_000);
     expect([relaying().circuits(), circuits.relayedCount]).toEqual([[], 0]);
+    const [ended] = relaying().endedCircuits(idOf(b));
+    expect(ended).toMatchObject({ from: idOf(a), to: idOf(b), openedAt: circuit?.openedAt, bytes: counted });
+    expect(network.clock.now() - ended!.endedAt!).toBeLessThanOrEqual(1_000);
     circuits.stop();
   });
 

@@ -306,9 +306,11 @@ class PeersService implements Peers, Startable {
 
   snapshot(limit = 1_000): PeersSnapshot {
     const { banning, gate, records, roles, tracking } = this.#parts;
+    const connected = tracking.connected();
     const sources = {
       ownPeerId: this.#ports.network.peerId,
-      connected: this.connectedPeers(),
+      connected: connected.map(({ peerId }) => peerId),
+      openConnections: connected.reduce((sum, { connections }) => sum + connections.length, 0),
       bans: banning.list(),
       maintained: tracking.maintained,
       heardOf: [...gate.addedPeers, ...records.keys()],

@@ -45,6 +45,8 @@ export interface PeersSnapshot {
   readonly peers: readonly PeerSummary[];
   /** How many are known, those included that are left out. */
   readonly known: number;
+  /** How many connections are open, to those included that are left out. */
+  readonly openConnections: number;
 }
 
 /** What a peer is to this node: what it offers, as the port `roles` knows, or that it relays, as it says itself. */

@@ -210,6 +210,19 @@ describe('start() and stop()', () => {
   });
 });
 
+describe('snapshot()', () => {
+  it('counts all open connections, whomever it describes', () => {
+    const { network, peers } = createNode();
+    network.open(smaller);
+    network.open(larger, { direction: 'inbound' });
+    const ended = network.open(larger);
+    network.open(larger);
+    expect(peers.snapshot(1)).toMatchObject({ peers: [{ peerId: smaller }], known: 2, openConnections: 4 });
+    ended.end();
+    expect(peers.snapshot().openConnections).toBe(3);
+  });
+});
+
 describe('inspection', () => {
   it('sees the machine of each peer', () => {
     expect(machines.coverage(peerMachine).taken).toBeGreaterThan(5);

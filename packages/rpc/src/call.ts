@@ -13,6 +13,7 @@ import { endError, exchangeError, partialError } from './internal/failures.ts';
 import { kindOf } from './internal/failureKinds.ts';
 import { throughOutbound } from './internal/outboundMiddleware.ts';
 import { furthest, hasEnded, type CallEnd } from './internal/requestEnds.ts';
+import { saidTexts } from './internal/saidTexts.ts';
 import { sharedOut } from './internal/timeShares.ts';
 import { StitchedAnswer, Stretch } from './internal/stitchedAnswer.ts';
 import type { Lifecycle, LifecycleOwner } from './lifecycle.ts';
@@ -49,6 +50,7 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
   readonly outcome: Promise<Result>;
   readonly startedAt: number;
   readonly requestId: RequestId;
+  readonly key: string | undefined;
   readonly span: Span | undefined;
   readonly #runtime: RpcRuntime;
   readonly #plan: CallPlan<Result>;
@@ -80,6 +82,7 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     const { requestId, peerId, call, plan } = asked;
     const { clock, config, peers } = runtime;
     this.requestId = requestId;
+    this.key = plan.key;
     this.outcome = this.#settled.promise;
     this.startedAt = clock.now();
     this.#startedElapsedMs = clock.elapsed();
@@ -269,7 +272,7 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     } catch (error) {
       if (RpcError.is(error, 'MIDDLEWARE_FAILED')) this.#finish(error);
       else if (!RpcError.is(error))
-        this.#runtime.network.log('a middleware failed behind its request', error);
+        this.#runtime.watch.trouble('a middleware failed behind its request', error, this);
     }
   }
 
@@ -281,12 +284,8 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     this.#tellRetry?.();
     const retryAfterMs = this.#runtime.peers.heldMs(peerId, this.method);
     if (retryAfterMs >= this.#leftMs) {
-      const said = {
-        requestId: this.requestId,
-        peerId,
-        remoteMessage: 'it has said so before',
-        retryAfterMs,
-      };
+      const { requestId } = this;
+      const said = { requestId, peerId, remoteMessage: saidTexts.saidBefore, retryAfterMs };
       return this.#fail(new RpcError('RATE_LIMITED', said), peerId);
     }
     try {

@@ -91,7 +91,7 @@ export class Attempts<Result> {
       peers.notMade(peerId);
       throw error;
     }
-    if (this.#owner.isWanted(isExtra)) this.#begin(outgoing, signal);
+    if (this.#owner.isWanted(isExtra)) this.#begin(outgoing, signal, isExtra);
     else peers.notMade(peerId);
   }
 
@@ -111,9 +111,9 @@ export class Attempts<Result> {
     this.#turn.resolve();
   }
 
-  #begin(prepared: Outgoing<Result>, signal: AbortSignal): void {
+  #begin(prepared: Outgoing<Result>, signal: AbortSignal, isExtra: boolean): void {
     const { watch } = this.#runtime;
-    if (this.#begun++ > 0) watch.metrics?.retried(this.#owner.method);
+    if (this.#begun++ > 0) watch.retried(this.#owner.method, isExtra ? 'hedge' : 'retry');
     const span = watch.attempts(prepared, this.#owner.span);
     const outgoing = span === undefined ? prepared : { ...prepared, span };
     const request = new OutboundRequest<Result>(this.#runtime, outgoing, {

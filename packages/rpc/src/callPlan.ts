@@ -20,6 +20,8 @@ export interface CallPlan<Result> {
   readonly request: unknown;
   /** The model that is asked for; `undefined` when it is a matter of the peer alone. */
   readonly model: string | undefined;
+  /** The idempotency key of a question; `undefined` for all else. */
+  readonly key: string | undefined;
   /** Whether a peer that has run it does not run it again. */
   readonly isRepeatable: boolean;
   /** Whether another peer may be asked: it can be signed again here, or is for anybody. */
@@ -75,6 +77,7 @@ export function planCustom<Response>(
     first: custom(runtime, asked, what),
     request: what.request,
     model: undefined,
+    key: undefined,
     isRepeatable: false,
     canMove: false,
     canContinue: false,
@@ -87,11 +90,13 @@ function movesOf(
   message: RequestMessage,
 ): Omit<CallPlan<unknown>, 'stream' | 'first' | 'again'> {
   const every = { method: message.type, request: message, isRepeatable: true };
-  if (message.type === 'ping') return { ...every, model: undefined, canMove: false, canContinue: false };
+  const still = { canMove: false, canContinue: false };
+  if (message.type === 'ping') return { ...every, model: undefined, key: undefined, ...still };
   const { request } = message;
   const canContinue = isSame(signer?.address, request.signer);
   const canMove = canContinue || (request.to === zeroAddress && message.prefix === undefined);
-  return { ...every, model: request.payload.model, canMove, canContinue };
+  const { model, idempotencyKey: key } = request.payload;
+  return { ...every, model, key, canMove, canContinue };
 }
 
 const utf8 = new TextEncoder();

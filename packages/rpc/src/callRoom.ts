@@ -152,7 +152,7 @@ async function makeRoom(
     const making = relayBudget.makeRoom(peerId, bytes, { signal: controller.signal });
     return await orAbort(making, controller.signal);
   } catch (error) {
-    if (!controller.signal.aborted) network.log('no room could be made', error);
+    if (!controller.signal.aborted) network.log('no room could be made', error, { peerId });
     return false;
   } finally {
     clock.clearTimeout(timer);

@@ -10,6 +10,7 @@ import type { RpcEvents } from './events.ts';
 import { peerText } from './internal/given.ts';
 import { KeptRequests } from './internal/keptRequests.ts';
 import { PulledAnswer, type PulledRequest } from './internal/pulledAnswer.ts';
+import { isOfTraces } from './internal/protocolIds.ts';
 import type { CallEnd, OutboundEnd } from './internal/requestEnds.ts';
 import { OutboundRequest } from './outbound.ts';
 import { custom, streamed, unary, type Asked, type Outgoing } from './outgoing.ts';
@@ -91,15 +92,17 @@ export class Calls {
 
   /** Asks for an answer in one piece. */
   request(peerId: PeerId | string, message: RequestMessage, call: CallConfig): Promise<ResponseMessage> {
-    return this.#unary(this.#asked(peerId, call), message).outcome as Promise<ResponseMessage>;
+    return this.#unary(this.#asked(peerId, methodOf(message), call), message)
+      .outcome as Promise<ResponseMessage>;
   }
 
   /** Asks for an answer as it arrives. */
   stream(peerId: PeerId | string, message: LlmRequestMessage, call: CallConfig): AnswerStream {
-    const { asked, isPlain } = this.#place(this.#asked(peerId, call));
+    const method = 'llmRequest';
+    const { asked, isPlain } = this.#place(this.#asked(peerId, method, call), method);
     const request = isPlain
-      ? this.#send(asked, () => streamed(this.#runtime, asked, message))
-      : this.#call(asked, planStreamed(this.#runtime, asked, message));
+      ? this.#send(asked, method, () => streamed(this.#runtime, asked, message))
+      : this.#call(asked, method, () => planStreamed(this.#runtime, asked, message));
     // It is awaited by who reads, or by nobody: a failure must not end the process.
     request.outcome.catch(() => undefined);
     return new PulledAnswer(request as PulledRequest);
@@ -107,7 +110,7 @@ export class Calls {
 
   /** Asks, and tells the outcome by events. */
   sendRequest(peerId: PeerId | string, message: RequestMessage, call: CallConfig): RequestId {
-    const asked = this.#asked(peerId, call);
+    const asked = this.#asked(peerId, methodOf(message), call);
     return this.#tell(this.#unary(asked, message), { peerId: asked.peerId, message, call });
   }
 
@@ -117,10 +120,11 @@ export class Calls {
     what: { readonly protocol: CustomProtocol<unknown, Response>; readonly request: unknown },
     call: CallConfig,
   ): Promise<Response> {
-    const { asked, isPlain } = this.#place(this.#asked(peerId, call), what.protocol.protocolName);
+    const { protocolName: method } = what.protocol;
+    const { asked, isPlain } = this.#place(this.#asked(peerId, method, call), method);
     const request: UnderWay<Response> = isPlain
-      ? this.#send(asked, () => custom(this.#runtime, asked, what))
-      : this.#call(asked, planCustom(this.#runtime, asked, what));
+      ? this.#send(asked, method, () => custom(this.#runtime, asked, what))
+      : this.#call(asked, method, () => planCustom(this.#runtime, asked, what));
     return request.outcome;
   }
 
@@ -128,9 +132,10 @@ export class Calls {
   resend(requestId: RequestId, to?: PeerId | string): RequestId {
     const sent = this.#find(requestId);
     const peerId = to === undefined ? sent.peerId : to;
-    const asked = this.#asked(peerId, sent.call);
     const { message, call } = sent;
-    const request = this.#call(asked, planUnsigned(this.#runtime, message));
+    const method = methodOf(message);
+    const asked = this.#asked(peerId, method, call);
+    const request = this.#call(asked, method, () => planUnsigned(this.#runtime, message));
     this.#kept.take(requestId);
     const former = this.#underWay.get(requestId);
     if (former !== undefined) void this.#replace(former, request);
@@ -184,10 +189,10 @@ export class Calls {
     return sent;
   }
 
-  #asked(peerId: PeerId | string, call: CallConfig): Asked {
+  #asked(peerId: PeerId | string, method: string, call: CallConfig): Asked {
     const { maxPendingRequests: limit } = this.#runtime.config;
-    if (this.#isStopped) throw new RpcError('STOPPED', {});
-    if (this.#underWay.size >= limit) throw new RpcError('PENDING_LIMIT', { limit });
+    if (this.#isStopped) throw this.#refused(method, new RpcError('STOPPED', {}));
+    if (this.#underWay.size >= limit) throw this.#refused(method, new RpcError('PENDING_LIMIT', { limit }));
     const name = peerText(peerId);
     // Reading a peer id costs more than a whole request; that of a peer with a session has been read.
     const isKnown = this.#runtime.carriers.find(name) !== undefined;
@@ -195,8 +200,14 @@ export class Calls {
     return { requestId: this.#nextId(), peerId: canonical, call: resolveCall(call) };
   }
 
+  /** Counts a request that is not made. */
+  #refused(method: string, error: unknown): unknown {
+    this.#runtime.watch.refused(method, error);
+    return error;
+  }
+
   /** Whether a request can go out as it is, at once; a place with the peer is taken then. */
-  #place(asked: Asked, method = 'llmRequest'): { readonly asked: Asked; readonly isPlain: boolean } {
+  #place(asked: Asked, method: string): { readonly asked: Asked; readonly isPlain: boolean } {
     const { middleware, peers } = this.#runtime;
     const { retry, hedge } = asked.call;
     const isOnce = retry === undefined && hedge === undefined && middleware.length === 0;
@@ -205,13 +216,13 @@ export class Calls {
   }
 
   #unary(given: Asked, message: RequestMessage): UnderWay {
-    // What is no message is told as such when it is encoded.
-    const { asked, isPlain } = this.#place(given, (message as RequestMessage | undefined)?.type);
-    if (!isPlain) return this.#call(asked, planUnary(this.#runtime, asked, message));
-    return this.#send(asked, () => unary(this.#runtime, asked, message) as Outgoing<unknown>);
+    const method = methodOf(message);
+    const { asked, isPlain } = this.#place(given, method);
+    if (!isPlain) return this.#call(asked, method, () => planUnary(this.#runtime, asked, message));
+    return this.#send(asked, method, () => unary(this.#runtime, asked, message) as Outgoing<unknown>);
   }
 
-  #send<Result>({ peerId }: Asked, build: () => Outgoing<Result>): OutboundRequest<Result> {
+  #send<Result>({ peerId }: Asked, method: string, build: () => Outgoing<Result>): OutboundRequest<Result> {
     const { peers, watch } = this.#runtime;
     let request: OutboundRequest<Result>;
     try {
@@ -221,18 +232,25 @@ export class Calls {
       request = new OutboundRequest<Result>(this.#runtime, followed, this.#plainEnds);
     } catch (error) {
       peers.notMade(peerId);
-      throw error;
+      throw this.#refused(method, error);
     }
     peers.budget.request();
     this.#underWay.set(request.requestId, request as OutboundRequest);
+    watch.begun(request);
     request.start();
     return request;
   }
 
-  #call<Result>(asked: Asked, plan: CallPlan<Result>): Call<Result> {
-    const call = new Call<Result>(this.#runtime, { ...asked, plan }, this.#ends);
+  #call<Result>(asked: Asked, method: string, plan: () => CallPlan<Result>): Call<Result> {
+    let call: Call<Result>;
+    try {
+      call = new Call<Result>(this.#runtime, { ...asked, plan: plan() }, this.#ends);
+    } catch (error) {
+      throw this.#refused(method, error);
+    }
     this.#runtime.peers.budget.request();
     this.#underWay.set(call.requestId, call as Call);
+    this.#runtime.watch.begun(call);
     call.start();
     return call;
   }
@@ -268,19 +286,20 @@ export class Calls {
       this.#forget(requestId);
       this.#sent.delete(requestId);
       watch.answered(request, result);
-      if (!events.isHeard('response:received')) return;
+      if (isOfTraces(method) || !events.isHeard('response:received')) return;
       events.emit('response:received', { peerId, requestId, response: responseOf(method, result) });
     },
     onFailed: (request, error) => {
-      const { requestId, peerId } = request;
+      const { requestId, peerId, method } = request;
       this.#forget(requestId);
       this.#runtime.watch.failed(request, error);
       const sent = this.#sent.get(requestId);
       this.#sent.delete(requestId);
       if (sent !== undefined && !this.#isStopped) this.#keep(requestId, sent);
-      this.#runtime.events.emit('request:failed', { peerId, requestId, error });
+      if (!isOfTraces(method)) this.#runtime.events.emit('request:failed', { peerId, requestId, error });
     },
-    onRetry: ({ requestId, peerId, attempt }, { error, delayMs }) => {
+    onRetry: ({ requestId, peerId, method, attempt }, { error, delayMs }) => {
+      if (isOfTraces(method)) return;
       this.#runtime.events.emit('request:retrying', { peerId, requestId, attempt, delayMs, error });
     },
   };
@@ -301,6 +320,11 @@ export class Calls {
     this.#underWay.delete(requestId);
     if (this.#tracked.size > 0) this.#untrack(requestId);
   }
+}
+
+/** What is asked. What is no message is told as such when it is encoded. */
+function methodOf(message: RequestMessage | undefined): RequestMessage['type'] {
+  return message?.type === 'ping' ? 'ping' : 'llmRequest';
 }
 
 /** What listeners are told of an answer. */

@@ -8,10 +8,11 @@ import { Context, createChannel, type ChannelOwner } from './internal/channel.ts
 import { closedError } from './internal/closedChannel.ts';
 import { encodeError, handlerFrame } from './internal/failures.ts';
 import { mostLeft, refuseRest } from './internal/followers.ts';
-import { within, type Departure, type Followed, type Follower } from './internal/following.ts';
+import type { Departure, Followed, Follower } from './internal/following.ts';
 import { inboundCall, throughInbound } from './internal/inboundMiddleware.ts';
 import { rejoinMsOf } from './internal/relayRoom.ts';
 import { isIterable } from './internal/results.ts';
+import { saidTexts } from './internal/saidTexts.ts';
 import type { SlotWaiter } from './internal/slots.ts';
 import { Source } from './internal/source.ts';
 import type { Lifecycle, LifecycleOwner } from './lifecycle.ts';
@@ -118,10 +119,14 @@ export class Execution
     return (this.#saidAtMs ?? this.#runtime.clock.elapsed()) + answerTtlMs;
   }
 
+  get outboundTokens(): number {
+    return this.#writer?.outboundTokens ?? 0;
+  }
+
   /** Begins, when its first request has joined it. */
   start(): void {
     if (this.#runtime.middleware.length === 0) this.#admit();
-    else void within(this.#first, () => this.#wrap());
+    else void this.#runtime.watch.within(this.#first, () => this.#wrap());
   }
 
   /** Takes in a request; it is given what was said so far. */
@@ -155,8 +160,7 @@ export class Execution
 
   onSlot(): void {
     const { watch, clock } = this.#runtime;
-    const nowMs = clock.elapsed();
-    watch.metrics?.started(nowMs - (this.#queuedAtMs ?? nowMs));
+    watch.metrics?.started(this.#queuedAtMs === undefined ? 0 : clock.elapsed() - this.#queuedAtMs);
     const { note } = this.#host;
     const { question } = this.task;
     if (note === undefined || question === undefined) this.#run();
@@ -193,7 +197,6 @@ export class Execution
   onEnd(state: ExecutionState): void {
     if (state !== 'answered') this.#controller?.abort(closedError(this.requestId, this.#life.state));
     this.#writer?.close();
-    if (state === 'answered') this.#runtime.watch.metrics?.tokensSent(this.#writer?.outboundTokens ?? 0);
     if (this.#failure !== undefined && state === 'failed') void this.#feeds.send('error', this.#failure);
     if (state === 'refused') this.#feeds.each((follower) => follower.refuse(this.#refusal));
     this.#host.onEnd(this, state);
@@ -203,7 +206,7 @@ export class Execution
   }
 
   async #wrap(): Promise<void> {
-    const { middleware, network } = this.#runtime;
+    const { middleware, watch } = this.#runtime;
     const { message, head } = this.task;
     this.#isWrapped = true;
     await throughInbound(inboundCall(this, head, { method: message.type, request: message }), {
@@ -216,7 +219,7 @@ export class Execution
         this.#refuse(error);
         return this.#ended();
       },
-      log: (text, error) => network.log(text, error),
+      log: (text, error) => watch.trouble(text, error, this.#first),
     });
     this.#isWrapped = false;
     this.#settle();
@@ -233,7 +236,7 @@ export class Execution
     if (this.task.message.type === 'ping') return this.#run();
     const slot = this.#host.slots.take(this);
     if (slot === 'taken') return this.onSlot();
-    if (slot !== 'queued') return this.#refuse(new Refusal('BUSY', 'all slots of this node are taken', slot));
+    if (slot !== 'queued') return this.#refuse(new Refusal('BUSY', saidTexts.noSlot, slot));
     this.#queuedAtMs = this.#runtime.clock.elapsed();
     this.#life.send(events.awaited);
     this.#feeds.each((follower) => follower.onQueued());
@@ -245,8 +248,8 @@ export class Execution
       await noting;
       this.#run();
     } catch (error) {
-      this.#runtime.network.log('a request could not be noted, and is not run', error);
-      this.#refuse(new Refusal('BUSY', 'this node can note no requests now', { retryAfterMs: 1_000 }));
+      this.#runtime.watch.trouble('a request could not be noted, and is not run', error, this.#first);
+      this.#refuse(new Refusal('BUSY', saidTexts.noNotes, { retryAfterMs: 1_000 }));
     } finally {
       this.#running--;
       this.#settle();
@@ -255,9 +258,8 @@ export class Execution
 
   #refuse(error: unknown): void {
     if (!this.#life.isActive) return;
-    const isRefusal = error instanceof Refusal;
-    if (!isRefusal) this.#runtime.network.log('a request could not be handled', error);
-    this.#refusal = isRefusal ? error : new Refusal('REMOTE', 'the request could not be handled');
+    this.#runtime.watch.couldNotBe('handled', error, this.#first);
+    this.#refusal = error instanceof Refusal ? error : new Refusal('REMOTE', saidTexts.notHandled);
     this.#life.send(events.refused);
   }
 
@@ -266,7 +268,7 @@ export class Execution
     this.#life.send(events.taken);
     this.#feeds.each((follower) => follower.onStarted());
     // Nobody may have been left to be told.
-    if (this.#life.isActive) void within(this.#first, () => this.#handle());
+    if (this.#life.isActive) void this.#runtime.watch.within(this.#first, () => this.#handle());
   }
 
   async #handle(): Promise<void> {
@@ -292,7 +294,7 @@ export class Execution
 
   #fail(error: unknown): void {
     this.#failure = encodeError(handlerFrame(error));
-    if (!(error instanceof Refusal)) this.#runtime.network.log('a request could not be answered', error);
+    this.#runtime.watch.couldNotBe('answered', error, this.#first);
     this.#life.send(events.failed);
   }
 

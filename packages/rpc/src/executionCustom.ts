@@ -1,9 +1,10 @@
 import { Refusal } from './errors.ts';
 import type { RequestHead } from '@lloom/codec';
 import { encodeError, handlerFrame } from './internal/failures.ts';
-import { within, type Follower } from './internal/following.ts';
+import type { Follower } from './internal/following.ts';
 import { inboundCall, throughInbound } from './internal/inboundMiddleware.ts';
 import { bytesOf, checkSize, isPromise, valueOf } from './internal/results.ts';
+import { saidTexts } from './internal/saidTexts.ts';
 import type { RpcRuntime } from './runtime.ts';
 import type { CustomProtocol, ProtocolContext } from './types.ts';
 
@@ -26,18 +27,22 @@ export class CustomExecution {
   }
 
   start(body: Uint8Array, head: RequestHead): void {
+    this.#runtime.watch.within(this.#asker, () => this.#start(body, head));
+  }
+
+  #start(body: Uint8Array, head: RequestHead): void {
     let request: unknown;
     try {
       request = valueOf(this.#protocol.request.decode(body));
     } catch {
-      return this.#asker.refuse(new Refusal('INVALID_REQUEST', 'the request does not fit the protocol'));
+      return this.#asker.refuse(new Refusal('INVALID_REQUEST', saidTexts.notOfProtocol));
     }
-    if (this.#runtime.middleware.length === 0) within(this.#asker, () => this.#handle(request));
-    else void within(this.#asker, () => this.#wrap(request, head));
+    if (this.#runtime.middleware.length === 0) this.#handle(request);
+    else void this.#wrap(request, head);
   }
 
   async #wrap(request: unknown, head: RequestHead): Promise<void> {
-    const { middleware, network } = this.#runtime;
+    const { middleware, watch } = this.#runtime;
     const asker = this.#asker;
     const method = this.#protocol.protocolName;
     asker.onWorking();
@@ -48,13 +53,11 @@ export class CustomExecution {
         return asker.ended();
       },
       refuse: (error) => {
-        if (!(error instanceof Refusal)) network.log('a request could not be handled', error);
-        asker.refuse(
-          error instanceof Refusal ? error : new Refusal('REMOTE', 'the request could not be handled'),
-        );
+        watch.couldNotBe('handled', error, asker);
+        asker.refuse(error instanceof Refusal ? error : new Refusal('REMOTE', saidTexts.notHandled));
         return asker.ended();
       },
-      log: (message, error) => network.log(message, error),
+      log: (text, error) => watch.trouble(text, error, asker),
     });
     asker.onSettled();
   }
@@ -90,7 +93,7 @@ export class CustomExecution {
 
   #fail(error: unknown): void {
     if (!this.#asker.isWaiting) return;
-    if (!(error instanceof Refusal)) this.#runtime.network.log('a request could not be answered', error);
+    this.#runtime.watch.couldNotBe('answered', error, this.#asker);
     void this.#asker.send('error', encodeError(handlerFrame(error)));
   }
 }

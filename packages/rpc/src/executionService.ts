@@ -3,7 +3,7 @@ import { boolean, resolveConfig } from '@lloom/core';
 import { Refusal } from './errors.ts';
 import type { Dispatch } from './executionTask.ts';
 import { Executions } from './executions.ts';
-import { InboundRequest, unknownMethod, type InboundHost } from './inbound.ts';
+import { InboundRequest, type InboundHost } from './inbound.ts';
 import { Budget } from './internal/budget.ts';
 import { busyFrame } from './internal/busy.ts';
 import type { InboundExchange } from './internal/exchange.ts';
@@ -11,6 +11,7 @@ import type { ExecutionJournal } from './internal/executionJournal.ts';
 import { checkFunction } from './internal/given.ts';
 import { Places } from './internal/places.ts';
 import { RateLimiter } from './internal/rateLimiter.ts';
+import { saidTexts } from './internal/saidTexts.ts';
 import { Slots } from './internal/slots.ts';
 import type { NetworkHosts, SessionLink } from './ports.ts';
 import type { RpcRuntime } from './runtime.ts';
@@ -32,7 +33,7 @@ const maxEnvelopeBytes = 16 * 1024;
 const serveConfig = { checks: { canContinue: boolean }, defaults: { canContinue: false } };
 
 const refuse: Handler = () => {
-  throw new Refusal('NO_HANDLER', 'this node serves no requests');
+  throw new Refusal('NO_HANDLER', saidTexts.noHandler);
 };
 
 /** Takes requests of others, by sessions and by streams, and has them answered. */
@@ -60,7 +61,7 @@ export class ExecutionService {
     this.#slots = new Slots({ capacity, maxQueued, maxQueuedPerPeer }, clock);
     this.#unverified = new Budget(config.maxUnverifiedBytes);
     const budget: Budget = new Budget(config.maxInflightBytes, {
-      refusal: 'this node holds too many large requests now',
+      refusal: saidTexts.noBytes,
       reclaim: () => this.#executions.dropAnswer(),
     });
     this.#executions = new Executions(runtime, {
@@ -163,8 +164,9 @@ export class ExecutionService {
   #accept(exchange: InboundExchange, isWhole: boolean): InboundRequest | ErrorFrame {
     const isServing = this.#state === 'serving';
     if (!isServing || !this.#places.take(exchange.peerId)) {
-      this.#runtime.watch.metrics?.served(unknownMethod, 'refused', 0);
-      return busyFrame(isServing ? this.#requests.size : undefined);
+      const frame = busyFrame(isServing ? this.#requests.size : undefined);
+      this.#runtime.watch.turnedAway(exchange.peerId, frame);
+      return frame;
     }
     const incoming = { requestId: this.#host.nextId(), exchange, isWhole };
     const request = new InboundRequest(this.#runtime, incoming, this.#inboundHost);

@@ -3,14 +3,15 @@ import { Refusal } from './errors.ts';
 import { Execution } from './execution.ts';
 import type { Dispatch, ExecutionHost, Task } from './executionTask.ts';
 import { answerTtlMs } from './internal/answerChunks.ts';
-import { AnswerFeeds } from './internal/answerFeeds.ts';
 import { AnswerRecord } from './internal/answerRecord.ts';
 import type { Budget } from './internal/budget.ts';
 import type { ExecutionJournal, JournalEntry } from './internal/executionJournal.ts';
 import type { Follower } from './internal/following.ts';
-import { lostMessage, lostText } from './internal/lastWords.ts';
+import { KeptAnswer } from './internal/keptAnswer.ts';
+import { lostMessage } from './internal/lastWords.ts';
 import { nameOf, Outcomes, isSameQuestion, type Outcome, type Question } from './internal/outcomes.ts';
 import { noRoom } from './internal/relayRoom.ts';
+import { saidTexts } from './internal/saidTexts.ts';
 import type { Slots } from './internal/slots.ts';
 import type { ExecutionState } from './machines/execution.machine.ts';
 import type { RpcRuntime } from './runtime.ts';
@@ -106,7 +107,7 @@ export class Executions {
       try {
         if (proof.verifying !== undefined) await proof.verifying;
       } catch (error) {
-        throw this.#unproven(error);
+        throw this.#unproven(error, follower);
       }
       // The client may have left meanwhile: then nobody is asked.
       if (!follower.isWaiting) return;
@@ -117,7 +118,7 @@ export class Executions {
       if (known !== undefined && question !== undefined)
         return this.#join(known, { message, head, question }, follower);
       if (message.prefix !== undefined && !this.#host.canContinue())
-        throw new Refusal('CANNOT_CONTINUE', 'this node cannot go on with what another one began');
+        throw new Refusal('CANNOT_CONTINUE', saidTexts.cannotContinue);
       this.#checkRoom(follower.peerId, question);
       return this.#start({ message, head, question }, follower);
     }
@@ -166,30 +167,30 @@ export class Executions {
   #checkLoaded(): void {
     if (this.#isLoaded) return;
     void this.load();
-    throw new Refusal('BUSY', 'this node can note no requests now', inASecond);
+    throw new Refusal('BUSY', saidTexts.noNotes, inASecond);
   }
 
   #checkRoom(peerId: string, question: Question | undefined): void {
     const { slots } = this.#host;
     const full = slots.full(peerId);
-    if (full !== undefined) throw new Refusal('BUSY', 'all slots of this node are taken', full);
+    if (full !== undefined) throw new Refusal('BUSY', saidTexts.noSlot, full);
     const former = question && this.#ending.get(question.name);
     if (former === undefined || !slots.holds(former)) return;
     const { queueDepth } = slots.load;
-    throw new Refusal('BUSY', 'this request was given up, and its work goes on', {
+    throw new Refusal('BUSY', saidTexts.stillWorking, {
       ...inASecond,
       queueDepth,
     });
   }
 
-  #unproven(error: unknown): unknown {
+  #unproven(error: unknown, follower: Follower): unknown {
     if (error instanceof Refusal) return error;
     const refused = (message: string, reason: string): Refusal =>
       new Refusal('SIGNATURE_REFUSED', message, { reason });
     if (LloomError.isLloomError(error) && error.code === 'WRONG_REPLY')
       return refused('the request is signed for another beginning of its answer', 'WRONG_PREFIX');
     if (LloomError.isLloomError(error)) return error;
-    this.#runtime.network.log('a signature could not be checked', error);
+    this.#runtime.watch.trouble('a signature could not be checked', error, follower);
     return refused('the signature could not be checked', 'INTERNAL');
   }
 
@@ -215,20 +216,20 @@ export class Executions {
     { question, head }: Task & { readonly question: Question },
     follower: Follower,
   ): void {
-    const conflict = (why: string): Refusal =>
-      new Refusal('IDEMPOTENCY_CONFLICT', `the key belongs to ${why}`);
-    if (!isSameQuestion(questionOf(known), question)) throw conflict('another request');
+    const conflict = (why: string): Refusal => new Refusal('IDEMPOTENCY_CONFLICT', why);
+    if (!isSameQuestion(questionOf(known), question)) throw conflict(saidTexts.otherRequest);
     const inChunks = known instanceof Execution ? known.task.head.stream : known.inChunks;
-    if (inChunks && !head.stream) throw conflict('a request that is answered in chunks');
+    if (inChunks && !head.stream) throw conflict(saidTexts.otherForm);
     // What its client could not prove any more is no answer.
-    if (this.#runtime.clock.elapsed() >= known.provableUntilMs) throw new Refusal('REQUEST_LOST', lostText);
+    if (this.#runtime.clock.elapsed() >= known.provableUntilMs)
+      throw new Refusal('REQUEST_LOST', saidTexts.lost);
     this.#checkFits(known.record?.end ?? 0, follower);
     if (known instanceof Execution) return known.join(follower);
-    if (known.record === undefined) throw new Refusal('REQUEST_LOST', lostText);
+    if (known.record === undefined) throw new Refusal('REQUEST_LOST', saidTexts.lost);
     follower.onStarted();
-    const feeds = new AnswerFeeds<Follower>(known.record);
-    follower.follow(feeds);
-    feeds.join(follower);
+    const kept = new KeptAnswer(known.record);
+    follower.follow(kept);
+    kept.join(follower);
   }
 
   /** @throws {Refusal} `RELAY_LIMIT` when what was said would be cut off on its way */
@@ -296,8 +297,10 @@ export class Executions {
   /** Nobody waits for it: when it fails, the question counts as lost after the next start. */
   #put(entry: JournalEntry): void {
     const { journal } = this.#host;
+    const { peerId, question } = entry;
+    const about = { peerId, method: 'llmRequest', key: question.idempotencyKey };
     journal?.put(entry).catch((error: unknown) => {
-      this.#runtime.network.log('the end of a request could not be noted', error);
+      this.#runtime.network.log('the end of a request could not be noted', error, about);
     });
   }
 

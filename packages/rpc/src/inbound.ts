@@ -15,10 +15,12 @@ import type {
 import { inboundFactOf } from './internal/facts.ts';
 import { encodeError, refusalFrame } from './internal/failures.ts';
 import type { Departure, Followed } from './internal/following.ts';
-import { lastMessage, lostMessage } from './internal/lastWords.ts';
+import { lastMessage, keptForOthersBytes, lostMessage } from './internal/lastWords.ts';
 import { ownBytes } from './internal/ownBytes.ts';
-import { askedAttributes } from './internal/requestWatch.ts';
+import { isOfTraces, unknownMethod } from './internal/protocolIds.ts';
+import { askedAttributes, isHurried, keyOf } from './internal/requestWatch.ts';
 import type { RateLimiter } from './internal/rateLimiter.ts';
+import { saidTexts } from './internal/saidTexts.ts';
 import type { Lifecycle, LifecycleOwner } from './lifecycle.ts';
 import type { InboundEvent, InboundState } from './machines/inbound.machine.ts';
 import type { RpcRuntime } from './runtime.ts';
@@ -58,23 +60,17 @@ const events = {
   stop: { type: 'inbound.stop' },
 } as const satisfies Record<string, InboundEvent>;
 
-/**
- * What of a relay's last bytes is kept for the last words of other answers to the same peer: a signature each, and why it ends.
- * What an answer keeps for its own is enough for so many beside it.
- */
-const lastWordsOfOneBytes = 2 * 1024;
-const othersProvidedFor = 3;
-
-/** The method of what was not read, or of what is not served here: strangers write what they like. */
-export const unknownMethod = 'unknown';
-
 const pong = encodeAnswerEnd({ type: 'end', response: { type: 'pong' } });
 
 /** One inbound request, from its first byte to the end of what carried it. It is told one answer, or one error. */
 export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundState>, CustomRequest {
   readonly requestId: RequestId;
   deadlineMs = 0;
+  isHurried = false;
   span: Span | undefined;
+  key: string | undefined;
+  leaving: Leaving = 'cancelled';
+  refusal: unknown;
   readonly #runtime: RpcRuntime;
   readonly #exchange: InboundExchange;
   readonly #host: InboundHost;
@@ -86,7 +82,6 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
   #heldBytes = 0;
   #followed: Followed | undefined;
   #controller: AbortController | undefined;
-  #leaving: Leaving = 'cancelled';
   /** What the client is told in the place of an answer. */
   #error: Uint8Array | undefined;
   /** What still runs for the request: reading it, its handler, what writes the answer. */
@@ -109,16 +104,10 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
     this.#exchange = incoming.exchange;
     this.#host = host;
     this.#startedElapsedMs = runtime.clock.elapsed();
-    const { requestReadTimeoutMs, timeoutMs } = runtime.config;
-    this.#life = runtime.inbounds.start(
-      {
-        requestId: this.requestId,
-        peerId: this.peerId,
-        readTimeoutMs: incoming.isWhole ? 0 : requestReadTimeoutMs,
-        handleTimeoutMs: timeoutMs,
-      },
-      this,
-    );
+    const { requestReadTimeoutMs, timeoutMs: handleTimeoutMs } = runtime.config;
+    const { requestId, peerId } = this;
+    const readTimeoutMs = incoming.isWhole ? 0 : requestReadTimeoutMs;
+    this.#life = runtime.inbounds.start({ requestId, peerId, readTimeoutMs, handleTimeoutMs }, this);
   }
 
   get id(): string {
@@ -148,8 +137,11 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
     const { peerId, connectionId } = this.#exchange;
     const left = relayBudget?.bytesLeft(peerId, connectionId);
     if (left === undefined) return undefined;
-    const others = (usage.of(peerId)?.active ?? 1) - 1 - othersProvidedFor;
-    return this.#exchange.spareOf(left) - Math.max(0, others) * lastWordsOfOneBytes;
+    return this.#exchange.spareOf(left) - keptForOthersBytes((usage.of(peerId)?.active ?? 1) - 1);
+  }
+
+  get outboundTokens(): number {
+    return this.#followed?.outboundTokens ?? 0;
   }
 
   get method(): string {
@@ -174,18 +166,21 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
     this.#isAnnounced = true;
     const waitMs = this.#host.rates.take(this.peerId, method);
     if (waitMs === 0) return true;
-    if (this.#isServed(method)) this.#method = method;
-    this.refuse(new Refusal('RATE_LIMITED', 'too many of these requests', { retryAfterMs: waitMs }));
+    if (this.#isKnown(method)) this.#method = method;
+    this.refuse(new Refusal('RATE_LIMITED', saidTexts.tooOften, { retryAfterMs: waitMs }));
     return false;
   }
 
-  #isServed(method: string): boolean {
-    return isMessage(method) || this.#host.protocolOf(method)?.handleRequest !== undefined;
+  #isKnown(method: string): boolean {
+    return (
+      isMessage(method) || isOfTraces(method) || this.#host.protocolOf(method)?.handleRequest !== undefined
+    );
   }
 
   receive(request: ReceivedRequest): void {
     const { config, clock, watch } = this.#runtime;
     const handleTimeoutMs = Math.min(request.head.timeoutMs ?? config.timeoutMs, config.timeoutMs);
+    this.isHurried = isHurried(handleTimeoutMs, config.timeoutMs);
     this.deadlineMs = clock.elapsed() + handleTimeoutMs;
     this.#life.send({ type: 'request.read', handleTimeoutMs });
     if (!this.#life.isActive) return;
@@ -204,6 +199,7 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
   }
 
   refuse(error: unknown): void {
+    this.refusal ??= error;
     this.#error ??= encodeError(refusalFrame(error));
     this.#life.send(events.refused);
     // Last: the connection may end of it.
@@ -212,7 +208,7 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
   }
 
   clientGone(how: Leaving): void {
-    this.#leaving = how;
+    this.leaving = how;
     this.#life.send(events.gone);
   }
 
@@ -274,7 +270,7 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
   onEnd(state: InboundState): void {
     if (state !== 'answered') this.#controller?.abort(closedError(this.requestId, this.#life.state));
     const isGone = state === 'abandoned';
-    this.#followed?.leave(this, isGone ? this.#leaving : (departures[state] ?? 'told'));
+    this.#followed?.leave(this, isGone ? this.leaving : (departures[state] ?? 'told'));
     const lastWords = isGone ? undefined : lastMessage(state, this.#error);
     this.#runtime.watch.served(this, state, lastWords);
     if (lastWords !== undefined) void this.#exchange.send('error', lastWords);
@@ -303,19 +299,22 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
 
   #serveProtocol(method: string, { body, head }: ReceivedRequest): void {
     const protocol = this.#host.protocolOf(method);
+    if (this.#isKnown(method)) this.#method = method;
+    this.#runtime.watch.read(this);
     if (protocol?.handleRequest === undefined)
-      return this.refuse(new Refusal('UNSUPPORTED_PROTOCOL', 'this node does not serve the protocol'));
-    this.#method = method;
+      return this.refuse(new Refusal('UNSUPPORTED_PROTOCOL', saidTexts.unknownProtocol));
     new CustomExecution(this.#runtime, protocol, this).start(body, head);
   }
 
   #serveMessage({ method, head, body }: ReceivedRequest): void {
     try {
       if (method !== undefined && !isMessage(method))
-        throw new Refusal('UNSUPPORTED_MESSAGE', 'this node does not know the method');
+        throw new Refusal('UNSUPPORTED_MESSAGE', saidTexts.unknownMethod);
       const request = decodeRequestMessage(method === 'ping' ? body : ownBytes(body));
       this.#method = request.type;
+      this.key = keyOf(request);
       this.span?.setAttributes(askedAttributes(request));
+      this.#runtime.watch.read(this);
       if (method !== undefined && method !== request.type) {
         const data = { path: 'method', got: 'another method', wanted: `"${request.type}"` };
         throw new CodecError('INVALID_FIELD', data);
@@ -323,7 +322,7 @@ export class InboundRequest implements InboundReceiver, LifecycleOwner<InboundSt
       if (!this.announce(request.type)) return;
       if (request.type === 'ping') return this.#servePing(request, head);
       if (request.prefix !== undefined && !head.stream)
-        throw new Refusal('INVALID_REQUEST', 'an answer that began elsewhere goes on in chunks');
+        throw new Refusal('INVALID_REQUEST', saidTexts.onlyInChunks);
       void this.#ask(request, head);
     } catch (error) {
       this.refuse(error);

@@ -38,6 +38,7 @@ export class OutboundRequest<Result = unknown>
   readonly outcome: Promise<Result>;
   readonly startedAt: number;
   readonly attempts = 1;
+  readonly key: string | undefined;
   readonly span: Span | undefined;
   readonly #runtime: RpcRuntime;
   readonly #outgoing: Outgoing<Result>;
@@ -64,6 +65,7 @@ export class OutboundRequest<Result = unknown>
     const { config, clock } = runtime;
     const { requestId, peerId, call } = outgoing;
     this.requestId = requestId;
+    this.key = outgoing.idempotencyKey;
     this.span = outgoing.span;
     this.#runtime = runtime;
     this.#outgoing = outgoing;
@@ -73,12 +75,10 @@ export class OutboundRequest<Result = unknown>
     this.#startedElapsedMs = clock.elapsed();
     this.outcome = this.#settled.promise;
     this.#limits = timeLimits(config, call);
-    const { timeoutMs, firstByteTimeoutMs } = this.#limits;
     runtime.usage.began(peerId);
     // A timer less for who need not dial.
     const dialTimeoutMs = runtime.carriers.find(peerId) === undefined ? this.#limits.dialTimeoutMs : 0;
-    const times = { timeoutMs, dialTimeoutMs, firstByteTimeoutMs };
-    this.#life = runtime.requests.start({ requestId, peerId, ...times }, this);
+    this.#life = runtime.requests.start({ requestId, peerId, ...this.#limits, dialTimeoutMs }, this);
   }
 
   get id(): string {
@@ -193,7 +193,7 @@ export class OutboundRequest<Result = unknown>
   }
 
   head(): RequestHead {
-    return headOf(this.#outgoing, this.#leftMs());
+    return headOf(this.#outgoing, this.#leftMs(), this.#runtime.watch);
   }
 
   onOpened(): void {
@@ -205,7 +205,7 @@ export class OutboundRequest<Result = unknown>
 
   onSent(): void {
     this.#pace?.sent();
-    this.#runtime.watch.metrics?.sent();
+    this.#runtime.watch.sent(this.method);
     this.#life.send(events.sent);
   }
 
@@ -226,7 +226,7 @@ export class OutboundRequest<Result = unknown>
     if (!this.#life.isActive) return;
     if (kind === 'end') {
       this.#pace?.ended();
-      this.#runtime.watch.metrics?.received();
+      this.#runtime.watch.received(this.method);
     }
     if (this.#outgoing.stream) {
       if (kind === 'chunk' && this.#pace?.chunk() === true) this.#end.onFirstChunk(this);

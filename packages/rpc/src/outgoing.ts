@@ -17,6 +17,7 @@ import {
   type AnswerReader,
 } from './internal/answerReaders.ts';
 import { checkPayload, checkType } from './internal/given.ts';
+import type { RequestWatch } from './internal/requestWatch.ts';
 import type { RpcRuntime } from './runtime.ts';
 import type { Answer, CallConfig, CustomProtocol, LlmRequestMessage, RequestId } from './types.ts';
 
@@ -105,8 +106,9 @@ const noMetadata = Object.freeze({});
 export function headOf(
   { stream, idempotencyKey, call, span }: Outgoing<unknown>,
   leftMs: number,
+  watch: Pick<RequestWatch, 'unsampled'>,
 ): RequestHead {
-  const { traceparent = call.traceparent } = span ?? {};
+  const traceparent = span?.traceparent ?? call.traceparent ?? watch.unsampled;
   const { metadata = noMetadata } = call;
   return {
     timeoutMs: Math.max(1, Math.ceil(leftMs)),

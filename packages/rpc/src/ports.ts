@@ -151,6 +151,9 @@ export interface RequestRef {
   readonly signal: AbortSignal;
 }
 
+/** What stands beside a line of the log. */
+export type LogFields = Readonly<Record<string, string | number>>;
+
 /** The network, as the service needs it. */
 export interface Network {
   /**
@@ -172,12 +175,12 @@ export interface Network {
   flush(signal: AbortSignal): Promise<void>;
   /** This node's own peer id. */
   readonly peerId: string;
-  /** Notes a failure that nobody else is told of. */
-  log(message: string, error: unknown): void;
+  /** Notes a failure that nobody else is told of. @param fields what it is about, where that is known */
+  log(message: string, error: unknown, fields?: LogFields): void;
   /** Whether anybody reads {@link Network.trace}. Asked for every request. */
   readonly isTraced: boolean;
-  /** One line for one request, without its content. */
-  trace(message: string, fields: Readonly<Record<string, string | number>>): void;
+  /** One line about one request, without its content. */
+  trace(message: string, fields: LogFields): void;
 }
 
 /** Who takes what peers open. */

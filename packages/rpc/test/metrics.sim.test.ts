@@ -1,6 +1,7 @@
 import { test } from '@lloom/simkit/vitest';
 import { expect } from 'vitest';
-import { Refusal, type CustomProtocol } from '../src/index.ts';
+import { relayTraceProtocol } from '../src/internal/protocolIds.ts';
+import { Refusal, type CallConfig, type CustomProtocol, type Handler } from '../src/index.ts';
 import { createWorld, failing } from './callWorld.ts';
 import { TestMeter } from './onlooking.ts';
 import { createPair, outcomeOf, pause, readAll, whole, words } from './simulation.ts';
@@ -24,7 +25,7 @@ test('a call with retries counts once, each time it was made more than once apar
   await network.run(asker.rpc.request(id('a'), ping));
   // One ping was made before, by who made the world.
   expect(mine.sums('rpc_requests_total')).toEqual({ 'llmRequest answered': 1, 'ping answered': 2 });
-  expect(mine.sums('rpc_retries_total')).toEqual({ llmRequest: 2 });
+  expect(mine.sums('rpc_retries_total')).toEqual({ 'llmRequest retry': 2 });
   const [seconds] = mine.values.get('rpc_request_seconds llmRequest') ?? [];
   const [first] = mine.values.get('rpc_first_token_seconds llmRequest') ?? [];
   expect(mine.values.get('rpc_first_token_seconds llmRequest')).toHaveLength(1);
@@ -41,6 +42,91 @@ test('a call with retries counts once, each time it was made more than once apar
     'ping answered': 2,
   });
   expect(theirs.values.get('rpc_queue_seconds')).toEqual([0, 0, 0]);
+  await world.end();
+});
+
+test('who is asked beside the first is counted as a hedge, and what fails for its own reasons as no failure here', async ({
+  createNetwork,
+}) => {
+  const [mine, theirs] = [new TestMeter(), new TestMeter()];
+  const slow: Handler = () => pause(500).then(() => whole('done'));
+  const world = await createWorld(createNetwork, {
+    asker: { meter: mine, maxPendingRequests: 1 },
+    executors: {
+      a: { meter: theirs, serve: failing([new Refusal('MODEL_UNAVAILABLE', 'no')], slow) },
+      b: { serve: slow },
+    },
+  });
+  const { network, asker, id } = world;
+  const ask = async (call?: CallConfig) => asker.rpc.request(id('a'), await world.question('a'), call);
+  expect(await network.run(outcomeOf(ask()))).toBe('MODEL_UNAVAILABLE');
+  expect(await network.run(outcomeOf(ask({ timeoutMs: 200 })))).toBe('TIMEOUT');
+  await network.runFor(1_000);
+  expect(theirs.sums('rpc_served_total')).toMatchObject({ 'llmRequest refused': 1, 'llmRequest expired': 1 });
+  expect(theirs.sum('rpc_served_total llmRequest failed')).toBe(0);
+  const hedged = ask({ hedge: { delayMs: 100 } });
+  await network.runFor(200);
+  await expect(ask()).rejects.toMatchObject({ code: 'PENDING_LIMIT' });
+  await network.run(hedged);
+  expect(mine.sums('rpc_retries_total')).toEqual({ 'llmRequest hedge': 1 });
+  await network.run(asker.stop());
+  await expect(ask()).rejects.toMatchObject({ code: 'STOPPED' });
+  expect(mine.sums('rpc_requests_total')).toMatchObject({
+    'llmRequest PENDING_LIMIT': 1,
+    'llmRequest STOPPED': 1,
+  });
+  await network.stop();
+});
+
+test('tokens that are given to several, or once more, count each time, on both ends', async ({
+  createNetwork,
+}) => {
+  const [mine, theirs] = [new TestMeter(), new TestMeter()];
+  const world = await createWorld(createNetwork, {
+    asker: { meter: mine },
+    executors: { a: { serve: words(4, 50), meter: theirs } },
+  });
+  const { network, asker, id } = world;
+  const message = await world.question('a');
+  const ask = () => readAll(asker.rpc.stream(id('a'), message));
+  const first = ask();
+  await network.runFor(250);
+  await network.run(Promise.all([first, ask()]));
+  await network.run(ask());
+  const other = await world.question('a');
+  for (let i = 0; i < 2; i++) await network.run(asker.rpc.request(id('a'), other));
+  await network.runFor(100);
+  expect(theirs.sum('rpc_served_total llmRequest answered')).toBe(5);
+  expect(theirs.sum('rpc_tokens_total sent')).toBe(20);
+  expect(mine.sum('rpc_tokens_total received')).toBe(20);
+  await world.end();
+});
+
+test('telling a relay of traces is no request of the node, and no failure where it is not served', async ({
+  createNetwork,
+}) => {
+  const [mine, theirs] = [new TestMeter(), new TestMeter()];
+  const world = await createWorld(createNetwork, {
+    asker: { meter: mine },
+    executors: { a: { meter: theirs } },
+  });
+  const { network, asker, id } = world;
+  const told: string[] = [];
+  for (const type of ['request:failed', 'response:received'] as const)
+    asker.rpc.addEventListener(type, () => void told.push(type));
+  const bytes = { encode: (value: Uint8Array) => value, decode: (value: Uint8Array) => value };
+  const protocol: CustomProtocol<Uint8Array, Uint8Array> = {
+    ...{ protocolName: relayTraceProtocol, request: bytes, response: bytes },
+    handleRequest: (_, value) => value,
+  };
+  const before = [mine.values, theirs.values].map((values) => structuredClone(values));
+  const tell = () => outcomeOf(asker.rpc.callProtocol(id('a'), protocol, new Uint8Array(1)));
+  expect(await network.run(tell())).toBe('UNSUPPORTED_PROTOCOL');
+  await network.run(network.node('a').rpc.addProtocol(protocol));
+  expect(await network.run(tell())).toBe('answered');
+  await network.runFor(100);
+  expect([mine.values, theirs.values]).toEqual(before);
+  expect(told).toEqual([]);
   await world.end();
 });
 

@@ -105,6 +105,7 @@ export class TestTracer implements Tracer {
   readonly spans: TestSpan[] = [];
   /** All names that it was asked for. */
   readonly asked: string[] = [];
+  readonly unsampled = `00-${'c'.repeat(32)}-${'d'.repeat(16)}-00`;
   readonly #active = new AsyncLocalStorage<TestSpan>();
   readonly #isSampled: boolean;
 
@@ -124,6 +125,10 @@ export class TestTracer implements Tracer {
     const span = new TestSpan(name, config, { id: this.spans.length + 1, run });
     this.spans.push(span);
     return span;
+  }
+
+  apart<T>(act: () => T): T {
+    return this.#active.exit(act);
   }
 
   /** Those of one name. */

@@ -4,7 +4,7 @@ import { seededRandom, VirtualClock } from '@lloom/simkit';
 import { expect } from 'vitest';
 import { resolveRpcConfig } from '../src/config.ts';
 import { RpcError, type CustomProtocol, type RpcConfig, type RpcPorts } from '../src/index.ts';
-import type { Network, NetworkHosts, RequestRef, SessionLink } from '../src/ports.ts';
+import type { LogFields, Network, NetworkHosts, RequestRef, SessionLink } from '../src/ports.ts';
 import { RpcService } from '../src/rpc.ts';
 import { Ledger } from './ledger.ts';
 import { unlimited } from './nodes.ts';
@@ -31,6 +31,15 @@ export interface WorldConfig {
   readonly pace?: () => Pace;
   /** How long a session takes to open, in ms; `undefined`: it cannot be opened. @default no time */
   readonly dialMs?: () => number | undefined;
+  /** Whether lines about requests are kept. @default false */
+  readonly isTraced?: boolean;
+}
+
+/** A line of a service's log. */
+export interface Line {
+  readonly by: string;
+  readonly text: string;
+  readonly fields: LogFields | undefined;
 }
 
 /** A service, and what it must not leave behind. */
@@ -80,6 +89,8 @@ export class World {
   readonly services: TestService[] = [];
   /** What services noted. */
   readonly notes: string[] = [];
+  /** The same with what stands beside it, and the lines about requests. */
+  readonly lines: Line[] = [];
   readonly #config: WorldConfig;
   readonly #hosts = new Map<string, NetworkHosts>();
 
@@ -90,7 +101,12 @@ export class World {
   /** Starts a service. The same seed gives the same peer. */
   async add(
     seed: string,
-    { signer, verifier, ...config }: RpcConfig & Pick<RpcPorts, 'signer' | 'verifier'> = {},
+    {
+      signer,
+      verifier,
+      tracer,
+      ...config
+    }: RpcConfig & Pick<RpcPorts, 'signer' | 'verifier' | 'tracer'> = {},
   ): Promise<TestService> {
     const ledger = new Ledger();
     const clock = ledger.watch(this.clock);
@@ -105,6 +121,7 @@ export class World {
       clock,
       random,
       ...ports,
+      ...(tracer && { tracer }),
     });
     ledger.listen(service);
     await service.start();
@@ -165,9 +182,12 @@ export class World {
       handle: () => Promise.resolve(),
       unhandle: () => Promise.resolve(),
       flush: () => Promise.resolve(),
-      log: (message, error) => void this.notes.push(`${message} - ${String(error)}`),
-      isTraced: false,
-      trace: () => undefined,
+      log: (message, error, fields) => {
+        this.notes.push(`${message} - ${String(error)}`);
+        this.lines.push({ by: peerId, text: message, fields });
+      },
+      isTraced: this.#config.isTraced === true,
+      trace: (text, fields) => void this.lines.push({ by: peerId, text, fields }),
     };
   }
 

@@ -1,4 +1,5 @@
 import { test } from '@lloom/simkit/vitest';
+import type { SpanConfig } from '@lloom/core';
 import { describe, expect } from 'vitest';
 import { Refusal, type CallConfig, type CustomProtocol, type Handler } from '../src/index.ts';
 import { createWorld, errorOf, failing, silent } from './callWorld.ts';
@@ -114,7 +115,7 @@ describe('what is followed', () => {
       'lloom.attempt < lloom.request: CANCELLED',
       'lloom.attempt < lloom.request: well',
       'lloom.request < nothing here: well',
-      'lloom.serve < lloom.attempt: abandoned',
+      'lloom.serve < lloom.attempt: CANCELLED',
       'lloom.serve < lloom.attempt: well',
     ]);
     expect(tracer.wrong).toEqual([]);
@@ -134,6 +135,29 @@ describe('what is followed', () => {
     expect(served).toHaveLength(2);
     expect(seen).toEqual([served[0]?.traceparent, served[0]?.traceparent]);
     expect(tracer.wrong).toEqual([]);
+    await world.end();
+  });
+
+  test('is not what a request that is not sampled runs in, whoever has freed its slot or made its connection', async ({
+    createNetwork,
+  }) => {
+    class Sampling extends TestTracer {
+      override startSpan(name: string, config: SpanConfig) {
+        return config.parent === parent ? super.startSpan(name, config) : undefined;
+      }
+    }
+    const tracer = new Sampling();
+    const { seen, serve } = noting(tracer, () => whole('done'));
+    const executors = { a: { serve, tracer, capacity: 1 } };
+    const world = await createWorld(createNetwork, { executors });
+    const ask = async (call?: CallConfig) =>
+      world.asker.rpc.request(world.id('a'), await world.question('a'), call);
+    await world.network.run(Promise.all([ask({ traceparent: parent }), ask(), ask()]));
+    const [served] = tracer.spans;
+    expect(seen).toEqual([
+      ...Array<unknown>(2).fill(served?.traceparent),
+      ...Array<unknown>(4).fill(undefined),
+    ]);
     await world.end();
   });
 
@@ -159,10 +183,14 @@ for (const around of ['nothing', 'middleware'])
     const world = await followed(createNetwork, { a: {} });
     const { tracer, network, asker } = world;
     const seen: (string | undefined)[] = [];
+    const noted = (value: Uint8Array): Uint8Array => {
+      seen.push(tracer.active?.name);
+      return value;
+    };
     const executor = network.node('a').rpc;
     await network.run(
       executor.addProtocol({
-        ...echo,
+        ...{ ...echo, request: { ...bytes, decode: noted } },
         handleRequest: (_, value, { traceparent }) => {
           seen.push(traceparent, tracer.active?.name);
           return value;
@@ -178,7 +206,8 @@ for (const around of ['nothing', 'middleware'])
       });
     await network.run(asker.rpc.callProtocol(world.id('a'), echo, new Uint8Array(1)));
     const [request] = tracer.named('lloom.request');
-    expect(seen).toEqual([...(hasMiddleware ? ['lloom.serve'] : []), request?.traceparent, 'lloom.serve']);
+    const inMiddleware = hasMiddleware ? ['lloom.serve'] : [];
+    expect(seen).toEqual(['lloom.serve', ...inMiddleware, request?.traceparent, 'lloom.serve']);
     expect(tracer.wrong).toEqual([]);
     await world.end();
   });
@@ -196,7 +225,7 @@ describe('however requests end', () => {
     'with a refusal': ['BUSY', 'BUSY', () => failing([new Refusal('BUSY', 'no')], silent)],
     'with a failure': ['REMOTE', 'REMOTE', () => failing([broken], silent)],
     'by its time': ['TIMEOUT', 'OMITTED', silently, { timeoutMs: 300 }],
-    'by silence': ['FIRST_BYTE_TIMEOUT', 'abandoned', silently, { firstByteTimeoutMs: 200 }],
+    'by silence': ['FIRST_BYTE_TIMEOUT', 'CANCELLED', silently, { firstByteTimeoutMs: 200 }],
     'before it began': ['CANCELLED', undefined, silently, { signal: AbortSignal.abort() }],
   };
 
@@ -244,7 +273,7 @@ describe('however requests end', () => {
   });
 });
 
-test('a request that is not sampled is asked for once, and travels with what its caller gave', async ({
+test('a request that is not sampled is asked for once, and travels with what its caller gave, or with a word of that', async ({
   createNetwork,
 }) => {
   const tracer = new TestTracer({ isSampled: false });
@@ -259,8 +288,9 @@ test('a request that is not sampled is asked for once, and travels with what its
     asker.rpc.request(id('a'), await world.question('a'), { traceparent: parent, retry: {} }),
   );
   await network.run(asker.rpc.request(id('a'), await world.question('a')));
-  expect(seen).toEqual([parent, undefined]);
-  expect(tracer.asked).toEqual(['lloom.request', 'lloom.serve', 'lloom.request', 'lloom.serve']);
+  await network.run(asker.rpc.request(id('a'), await world.question('a'), { retry: {} }));
+  expect(seen).toEqual([parent, tracer.unsampled, tracer.unsampled]);
+  expect(tracer.asked).toEqual([1, 2, 3].flatMap(() => ['lloom.request', 'lloom.serve']));
   await world.end();
 });
 
@@ -269,7 +299,7 @@ test('a tracer and a meter that throw break no request', async ({ createNetwork 
     throw broken;
   };
   const ports = {
-    tracer: { startSpan: fail },
+    tracer: { unsampled: 'none', startSpan: fail, apart: fail },
     meter: { counter: () => fail, histogram: fail, gauge: fail },
   };
   const world = await createWorld(createNetwork, {

@@ -1,4 +1,4 @@
-import { integer, oneOf, optional, resolveConfig, text } from '@lloom/core';
+import { ConfigError, integer, oneOf, optional, resolveConfig, text } from '@lloom/core';
 import type { LogConfig, LogLevel } from './ports.ts';
 
 /** Which ciphers may be used. */
@@ -72,4 +72,14 @@ export function checkLogLevel(given: {
     defaults: { level: undefined as LogLevel | undefined, component: '' },
   };
   resolveConfig('log', rules, given);
+}
+
+/** For how many components a level may be set: more than anybody has use for. */
+const maxLogComponents = 512;
+
+/** @throws {ConfigError} `INVALID_CONFIG` when a level cannot be set for one more component */
+export function checkLogRoom(levels: ReadonlyMap<string, unknown>, name: string): void {
+  if (levels.has(name) || levels.size < maxLogComponents) return;
+  const wanted = `one of the ${maxLogComponents} components whose level is set, or one of them taken back first`;
+  throw new ConfigError([{ path: 'log.component', got: `"${name}"`, wanted }]);
 }

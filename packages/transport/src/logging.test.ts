@@ -150,6 +150,17 @@ describe('how much is logged', () => {
     ]);
   });
 
+  test('is set for 512 components at most, and as quickly for the last as for the first', () => {
+    const { log } = begin();
+    for (let index = 0; index < 511; index++) log.setLevel(index === 7 ? 'info' : 'error', `lloom:${index}`);
+    expect(() => log.setLevel('info', 'lloom:more')).toThrow(ConfigError);
+    log.setLevel('trace', 'lloom:7');
+    log.setLevel(undefined, 'lloom:7');
+    log.setLevel('error', 'lloom:more');
+    log.setLevel(undefined, 'unknown');
+    expect(log.levels.size).toBe(512);
+  });
+
   test.each<[string, () => unknown]>([
     ['a level that is none', () => createLog({ level: 'loud' as LogLevel })],
     ['a level that is none, later', () => createLog().setLevel('loud' as LogLevel)],
@@ -362,7 +373,29 @@ describe('records beyond so many a second', () => {
     for (let at = 0; at < 1_500; at++) log.forComponent('lloom:test')('line');
     expect(seen()).toHaveLength(1_000);
     advance(1_000);
-    expect(seen()).toMatchObject([{ fields: { records: 500 } }]);
+    expect(seen()).toMatchObject([{ fields: { records: 500, errors: 0 } }]);
+  });
+
+  test('are counted apart for errors, for info, and for all details', () => {
+    const { log, said, seen, advance } = begin({ level: 'trace', maxRecordsPerSecond: 2 });
+    const [other, own] = [log.forComponent('libp2p:tcp'), log.forComponent('lloom:test')];
+    for (let at = 0; at < 3; at++) other.trace('trace');
+    other('debug');
+    own.trace('debug');
+    for (let at = 0; at < 3; at++) own('info');
+    for (let at = 0; at < 3; at++) own.error('error');
+    expect(said()).toEqual([
+      ...['trace libp2p:tcp trace', 'trace libp2p:tcp trace'],
+      ...['info lloom:test info', 'info lloom:test info'],
+      ...['error lloom:test error', 'error lloom:test error'],
+    ]);
+    advance(1_000);
+    expect(seen()).toMatchObject([
+      { message: 'records were left out', level: 'info', fields: { records: 5, errors: 1 } },
+    ]);
+    other.trace('trace');
+    own.error('error');
+    expect(seen()).toHaveLength(2);
   });
 });
 

@@ -2,7 +2,7 @@ import { systemClock } from '@lloom/core';
 import type { Logger } from '@libp2p/interface';
 import { quietLogger } from './adapters/logger.ts';
 import { stderrLines } from './adapters/stderr.ts';
-import { checkLogLevel, resolveLogConfig } from './config.ts';
+import { checkLogLevel, checkLogRoom, resolveLogConfig } from './config.ts';
 import { LogLevels, logRanks } from './internal/logLevels.ts';
 import { LogRecords } from './internal/logRecords.ts';
 import { makeScope } from './internal/scope.ts';
@@ -35,6 +35,7 @@ export function createLog(config: LogConfig = {}): Log {
     levels: levels.levels,
     setLevel(given, component = '') {
       checkLogLevel({ level: given, component });
+      if (given !== undefined) checkLogRoom(levels.levels, component);
       levels.set(component, given);
     },
   };

@@ -52,7 +52,8 @@ export interface LogConfig {
   /** @default the system's */
   readonly clock?: Clock;
   /**
-   * How many records are passed on in a second, from 1 to 100,000. One more says how many were left out.
+   * How many records are passed on in a second, from 1 to 100,000: so many errors, so many of `info`, and so many of `debug` and
+   * `trace` together. One more says how many were left out.
    * @default 1_000
    */
   readonly maxRecordsPerSecond?: number;
@@ -69,7 +70,7 @@ export interface Log extends ComponentLogger {
    *
    * @param level `undefined`: as what the component is beneath
    * @param component such as `lloom:rpc`. Default: '' - all
-   * @throws {ConfigError} for a level or a component that is none
+   * @throws {ConfigError} for a level or a component that is none, and for more than 512 components
    */
   setLevel(level: LogLevel | undefined, component?: string): void;
 }

@@ -4,6 +4,7 @@ import type { Datastore } from 'interface-datastore';
 import { toPeerId, type Clock, type Verifier } from '@lloom/core';
 import { dhtRecords, guardedDht, type RoutingTable } from '@lloom/discovery';
 import type { ResolvedNetworkConfig } from '../config.ts';
+import { stopsAfterStart } from './startStop.ts';
 
 /** What the DHT of a node is built from. */
 export interface KadParts {
@@ -32,7 +33,7 @@ export function createKad({ config, ...ports }: KadParts): ReturnType<typeof kad
     reprovide: { validity: 40 * 60_000, threshold: 20 * 60_000, interval: 5 * 60_000 },
     ...dhtRecords(ports),
   });
-  return guardedDht(create);
+  return stopsAfterStart(guardedDht(create));
 }
 
 /** What of kad-dht's routing table is used. Its types do not show it, so that another version may not have it. */

@@ -10,6 +10,7 @@ import { createStack } from '@lloom/transport';
 import { packageConfigs, type NetworkStack, type ResolvedNetworkConfig } from '../config.ts';
 import { nearFirst, nothingNear } from './dialOrder.ts';
 import { createKad } from './kad.ts';
+import { endWaiting } from './startStop.ts';
 import { agentVersion, version } from '../internal/version.ts';
 import { packageServices, type Ports, type Services } from '../wiring.ts';
 
@@ -40,6 +41,8 @@ export interface BuiltNode {
   readonly libp2p: Libp2p<NodeServices>;
   /** How many records of the DHT it keeps. */
   readonly storedRecords: () => number;
+  /** Drops what libp2p would do in some seconds. For a node that is stopped. */
+  readonly endWaiting: () => void;
 }
 
 /** How long the peer store keeps an address that nobody confirms, and a peer without one. */
@@ -76,6 +79,8 @@ export async function createNode({
   const { verifier, clock } = ports.discovery;
   const configs = packageConfigs(config);
   const { maxConnections = config.maxConnections, pingIntervalMs: ownPingsMs } = configs.peers;
+  const push = identifyPush({ debounce: pushDelayMs });
+  const lasting: object[] = [];
   const libp2p = await createLibp2p<NodeServices>({
     start: false,
     privateKey,
@@ -105,12 +110,20 @@ export async function createNode({
     connectionGater: {},
     services: {
       identify: identify(),
-      identifyPush: identifyPush({ debounce: pushDelayMs }),
+      identifyPush: (components) => {
+        const service = push(components);
+        lasting.push(components.addressManager, service);
+        return service;
+      },
       // The DHT pings beside the monitor; a ping too many would end a good connection.
       ping: ping({ maxInboundStreams: pingStreams, maxOutboundStreams: pingStreams }),
       dht: createKad({ config, verifier, datastore: bounded, ...(clock && { clock }) }),
       ...packageServices(configs, ports),
     },
   });
-  return { libp2p, storedRecords: () => bounded.storedRecords };
+  return {
+    libp2p,
+    storedRecords: () => bounded.storedRecords,
+    endWaiting: () => endWaiting(...lasting),
+  };
 }

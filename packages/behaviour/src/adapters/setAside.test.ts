@@ -1,5 +1,5 @@
-import type * as files from 'node:fs/promises';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import files, { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
@@ -7,12 +7,7 @@ import { Key } from 'interface-datastore';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openDatastore, type OpenDatastore } from './datastore.ts';
 
-vi.mock('node:fs/promises', async (importOriginal) => {
-  const original = await importOriginal<typeof files>();
-  return { ...original, rename: vi.fn<typeof rename>(original.rename) };
-});
-
-const { rename: move } = await vi.importActual<typeof files>('node:fs/promises');
+const { rename: move } = files;
 const nowMs = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 const aside = 'damaged-2026-01-02T030405.678Z';
 const key = new Key('/lloom/peers/ban/peer');
@@ -28,16 +23,22 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  vi.mocked(rename).mockImplementation(move);
+  moveBy(move);
   await rm(folder, { recursive: true });
 });
 
 const open = (): Promise<OpenDatastore> => openDatastore(undefined, { path, isSynced: false, nowMs });
 const codes = (): unknown[] => warnings.mock.calls.map(([, options]) => (options as { code: string }).code);
 
+/** Has files moved so, also by modules that are loaded already. */
+function moveBy(rename: typeof move): void {
+  files.rename = rename;
+  syncBuiltinESMExports();
+}
+
 /** Moving the folder itself fails as at a mount point; files in it are moved, as long as they may. */
 function refuseMoving(code: string, mayMove: (file: string) => boolean = () => true): void {
-  vi.mocked(rename).mockImplementation(async (from, to) => {
+  moveBy(async (from, to) => {
     if (from === path || !mayMove(String(from))) throw Object.assign(new Error(code), { code });
     return move(from, to);
   });
@@ -121,7 +122,7 @@ describe('a damaged datastore in a folder that cannot be renamed', () => {
     await fill('old');
     refuseMoving('EBUSY', (file) => !pattern.test(file));
     await expect(openDamaged()).rejects.toMatchObject({ code: 'DATASTORE_FAILED' });
-    vi.mocked(rename).mockImplementation(move);
+    moveBy(move);
     expect(await readdir(path)).toContain('REPAIRING');
     expect(codes()).toEqual([]);
     expect(await kept()).toBe('old');

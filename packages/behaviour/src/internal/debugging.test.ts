@@ -41,8 +41,8 @@ const rows: Rows = {
     { peerId, ...endpoint, code: 'IDLE', reason: 'nobody used it' },
   ],
   'peer:banned': [
-    { peerId, since: 1, until: 2, reason: 'spam', by: 'user' },
-    { peerId, since: 1, until: 2, reason: 'spam', by: 'user' },
+    { peerId, since: 1, until: 2, reason: secret, by: 'user' },
+    { peerId, since: 1, until: 2, by: 'user' },
   ],
   'peer:unbanned': [
     { peerId, by: 'time' },
@@ -145,6 +145,16 @@ describe('what is logged of an event', () => {
     },
   );
 
+  test('a ban: why, when the node has said it, not when the user has', () => {
+    const ban = { peerId, since: 1, until: 2, reason: 'it floods' };
+    expect(summaryOf('peer:banned', { ...ban, by: 'reputation' })).toMatchObject({ reason: 'it floods' });
+    const cause = { code: 'BANNED', message: secret } as const;
+    const closed = { peerId, endpoint, cause } as LloomEvents['connection:closed'];
+    expect(summaryOf('connection:closed', closed)).toEqual({
+      ...{ type: 'connection:closed', peerId, ...endpoint, code: 'BANNED' },
+    });
+  });
+
   test('names the first of many addresses and peers', () => {
     const many = Array.from({ length: 1_000 }, (_, at) => `peer-${at}`);
     expect(summaryOf('routing:updated', { peerId, addresses: many })['addresses']).toHaveLength(16);
@@ -155,14 +165,14 @@ describe('what is logged of an event', () => {
 test('a table names the first 64 peers and connections, and says how many there are', () => {
   const ids = Array.from({ length: 100 }, (_, at) => `peer-${at}`);
   const connection = { direction: 'inbound', transport: 'tcp' } as const;
-  const report = tableReport(
-    ids,
-    ids.map((id, at) => ({ ...connection, peerId: id, relayed: at === 1 })),
-  );
+  const report = tableReport(ids, {
+    shown: ids.map((id, at) => ({ ...connection, peerId: id, relayed: at === 1 })),
+    total: 2_345,
+  });
   expect(report['peers']).toEqual(ids.slice(0, 64));
   expect(report['connections']).toHaveLength(64);
   expect(report['connections']).toEqual(
     expect.arrayContaining(['peer-0 inbound tcp', 'peer-1 inbound tcp relayed']),
   );
-  expect(report).toMatchObject({ totalPeers: 100, totalConnections: 100 });
+  expect(report).toMatchObject({ totalPeers: 100, totalConnections: 2_345 });
 });

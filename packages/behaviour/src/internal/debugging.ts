@@ -1,5 +1,6 @@
 import { errorText } from '@lloom/core';
 import type { LloomEvents } from '../events.ts';
+import { ownReasonOf } from './banReason.ts';
 
 /** What a line says of something. */
 type Fields = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
@@ -12,9 +13,13 @@ const summaries: { readonly [K in keyof LloomEvents]: (detail: LloomEvents[K]) =
   'connection:established': ({ peerId, endpoint }) => ({ peerId, ...endpointOf(endpoint) }),
   'connection:closed': ({ peerId, endpoint, cause }) => ({
     ...{ peerId, ...endpointOf(endpoint) },
-    ...{ code: cause?.code, reason: cause?.message },
+    // That of a ban may be the user's: see `peer:banned`.
+    ...{ code: cause?.code, reason: cause?.code === 'BANNED' ? undefined : cause?.message },
   }),
-  'peer:banned': ({ peerId, since, until, reason, by }) => ({ peerId, since, until, reason, by }),
+  'peer:banned': (ban) => ({
+    ...{ peerId: ban.peerId, since: ban.since, until: ban.until },
+    ...{ reason: ownReasonOf(ban), by: ban.by },
+  }),
   'peer:unbanned': ({ peerId, by }) => ({ peerId, by }),
   'request:received': ({ peerId, request, channel }) => ({
     ...{ peerId, requestId: channel.requestId, method: request.type },
@@ -82,13 +87,20 @@ export interface DebuggedConnection {
   readonly relayed: boolean;
 }
 
+/** The connections that are open, or the first of them. */
+export interface DebuggedConnections {
+  readonly shown: readonly DebuggedConnection[];
+  /** How many there are, those included that are not shown. */
+  readonly total: number;
+}
+
 /** Whom the DHT asks, and who is connected: the first of each, and how many there are. */
-export function tableReport(peerIds: readonly string[], connections: readonly DebuggedConnection[]): Fields {
+export function tableReport(peerIds: readonly string[], { shown, total }: DebuggedConnections): Fields {
   return {
     peers: peerIds.slice(0, maxIds),
     totalPeers: peerIds.length,
-    connections: connections.slice(0, maxIds).map(textOf),
-    totalConnections: connections.length,
+    connections: shown.slice(0, maxIds).map(textOf),
+    totalConnections: total,
   };
 }
 

@@ -3,25 +3,40 @@ import type { Log, LogLevel } from '@lloom/transport';
 /** The levels, from silent to loud. */
 const order: readonly LogLevel[] = ['off', 'error', 'info', 'debug', 'trace'];
 
+/** For how many components a user may set a level: the log itself has room for more, which others want for a while. */
+export const maxSetComponents = 256;
+
 /** Levels by component. */
 type Levels = ReadonlyMap<string, LogLevel>;
 
 /** What a node logs: what was set, and beyond that what somebody wants for a while. */
 export class RaisedLevels {
   readonly #log: Pick<Log, 'levels' | 'setLevel'>;
+  readonly #initial: Levels;
   readonly #set: Map<string, LogLevel>;
   readonly #wanted = new Map<string, Levels>();
 
   constructor(log: Pick<Log, 'levels' | 'setLevel'>) {
     this.#log = log;
+    this.#initial = new Map(log.levels);
     this.#set = new Map(log.levels);
   }
 
-  /** @throws {ConfigError} for a level or a component that is none */
-  set(level: LogLevel, component: string): void {
+  /** Whether a level may be set for one more component, or for this one again. */
+  hasRoomFor(component: string): boolean {
+    return this.#set.size < maxSetComponents || this.#set.has(component);
+  }
+
+  /**
+   * @param level `undefined`: as it was at first
+   * @throws {ConfigError} for a level or a component that is none
+   */
+  set(level: LogLevel | undefined, component: string): void {
+    const wanted = level ?? this.#initial.get(component);
     // First: it says what is wrong.
-    this.#log.setLevel(level, component);
-    this.#set.set(component, level);
+    this.#log.setLevel(wanted, component);
+    if (wanted === undefined) this.#set.delete(component);
+    else this.#set.set(component, wanted);
     this.#apply();
   }
 
@@ -49,14 +64,16 @@ export class RaisedLevels {
       if (!components.has(component)) this.#log.setLevel(undefined, component);
     for (const component of components) {
       const raised = wanted.filter(([name]) => isWithin(component, name)).map(([, level]) => level);
-      this.#log.setLevel(loudest([this.#setFor(component), ...raised]), component);
+      const level = loudest([this.#setFor(component), ...raised]);
+      if (this.#log.levels.get(component) !== level) this.#log.setLevel(level, component);
     }
   }
 
   #setFor(component: string): LogLevel {
-    const names = [...this.#set.keys()].filter((name) => isWithin(component, name));
-    const longest = names.reduce((found, name) => (name.length > found.length ? name : found), '');
-    return this.#set.get(longest) ?? 'off';
+    for (let name = component; ; name = name.slice(0, Math.max(0, name.lastIndexOf(':')))) {
+      const level = this.#set.get(name);
+      if (level !== undefined || name === '') return level ?? 'off';
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import type { ServiceType } from '@lloom/codec';
 import { describe, expect, test, vi } from 'vitest';
 import { expectValid } from '../../test/stateSchema.ts';
 import { networkDefaults } from '../config.ts';
-import { stateOf, type StateSources } from './state.ts';
+import { openConnections, stateOf, type StateSources } from './state.ts';
 
 type Services = ReturnType<StateSources['services']>;
 type Known = ReturnType<Services['peers']['snapshot']>['peers'][number];
@@ -38,7 +38,7 @@ function sourcesOf(changed: { [K in keyof Services]?: Partial<Services[K]> } = {
   const servicesOf = vi.fn<Services['discovery']['servicesOf']>(() => [executor]);
   const services: Services = {
     peers: {
-      snapshot: () => ({ peers: [], known: 0 }),
+      snapshot: () => ({ peers: [], known: 0, openConnections: 0 }),
       bannedPeers: () => [],
       listenedAddresses: () => [],
       ...changed.peers,
@@ -114,7 +114,7 @@ describe('lists that others can make grow', () => {
   test('are cut, and it is said by how much', () => {
     const state = stateWith({
       peers: {
-        snapshot: (limit) => ({ peers: many.slice(0, limit), known: 5_000 }),
+        snapshot: (limit) => ({ peers: many.slice(0, limit), known: 5_000, openConnections: 3_000 }),
         bannedPeers: () => many.map(({ peerId }) => ({ peerId, since: 1, until: 2, by: 'user' })),
       },
       rpc: {
@@ -131,7 +131,7 @@ describe('lists that others can make grow', () => {
       },
     });
     expect(state.leftOut).toEqual({
-      ...{ connections: 0, peers: 4_000, bans: 2_000, routingTable: 744, scores: 2_744, pending: 2_000 },
+      ...{ connections: 2_000, peers: 4_000, bans: 2_000, routingTable: 744, scores: 2_744, pending: 2_000 },
       protocols: 0,
     });
     expect(state.connections).toHaveLength(1_000);
@@ -143,12 +143,21 @@ describe('lists that others can make grow', () => {
 
   test('cost one look at each peer that is shown', () => {
     const { sources, servicesOf } = sourcesOf({
-      peers: { snapshot: (limit) => ({ peers: many.slice(0, limit), known: 5_000 }) },
+      peers: {
+        snapshot: (limit) => ({ peers: many.slice(0, limit), known: 5_000, openConnections: 3_000 }),
+      },
     });
     expect(stateOf(sources).peers[0]?.services).toEqual([
       { kind: 'executor', models: executor.models.slice(0, 8) },
     ]);
     expect(servicesOf).toHaveBeenCalledTimes(1_000);
+  });
+
+  test('of connections are counted as a whole also for reports', () => {
+    const { shown, total } = openConnections({
+      snapshot: (limit) => ({ peers: many.slice(0, limit), known: 5_000, openConnections: 3_000 }),
+    });
+    expect([shown.length, shown[0]?.peerId, total]).toEqual([1_000, peerIdOf(0), 3_000]);
   });
 });
 

@@ -13,6 +13,7 @@ import type {
   StateService,
   StateTopic,
 } from '../types.ts';
+import { ownReasonOf } from './banReason.ts';
 
 /** Beyond these, lists are cut. */
 const limits = { peers: 1_000, routingTable: 256, scores: 256, protocols: 256, mesh: 64, models: 8 };
@@ -47,7 +48,7 @@ const cut = <T>(all: readonly T[], limit: number): readonly [shown: readonly T[]
 export function stateOf(sources: StateSources): NodeState {
   const { peers, rpc, discovery, gossip, nat } = sources.services();
   const known = peers.snapshot(limits.peers);
-  const [connections, connectionsOut] = cut(connectionsOf(known), limits.peers);
+  const connections = connectionsOf(known).slice(0, limits.peers);
   const [bans, bansOut] = cut(peers.bannedPeers(), limits.peers);
   const kad = sources.kad();
   const routingTable = sources.routingTable(limits.routingTable);
@@ -96,7 +97,7 @@ export function stateOf(sources: StateSources): NodeState {
     nat: nat.explainNat(),
     metrics: { network: metrics.network, protocols },
     leftOut: {
-      connections: connectionsOut,
+      connections: known.openConnections - connections.length,
       peers: known.known - known.peers.length,
       bans: bansOut,
       routingTable: Math.max(0, kad.routingTableSize - routingTable.length),
@@ -109,9 +110,19 @@ export function stateOf(sources: StateSources): NodeState {
   return JSON.parse(JSON.stringify(state)) as NodeState;
 }
 
-/** The connections that are open, with the peers they lead to; of a thousand peers at most. */
-export const openConnections = (peers: Pick<Peers, 'snapshot'>): StateConnection[] =>
-  connectionsOf(peers.snapshot(limits.peers));
+/** Connections that are open, with the peers they lead to. */
+interface OpenConnections {
+  /** Those of a thousand peers at most. */
+  readonly shown: readonly StateConnection[];
+  /** How many there are, those included that are not shown. */
+  readonly total: number;
+}
+
+/** The connections that are open. */
+export function openConnections(peers: Pick<Peers, 'snapshot'>): OpenConnections {
+  const known = peers.snapshot(limits.peers);
+  return { shown: connectionsOf(known), total: known.openConnections };
+}
 
 const connectionsOf = ({ peers }: ReturnType<Peers['snapshot']>): StateConnection[] =>
   peers.flatMap(({ peerId, connections }) => connections.map((one) => ({ peerId, ...one })));
@@ -180,10 +191,10 @@ const priceOf = ({ inboundPrice, outboundPrice }: PricingInfo): PricingInfo => (
 
 const pricesOf = ([model, price]: [string, PricingInfo]): [string, PricingInfo] => [model, priceOf(price)];
 
-/** What the user wrote down may be for nobody else. */
-function banOf({ peerId, since, until, by, reason }: Ban): Ban {
-  const isOurs = by === 'reputation' && reason !== undefined;
-  return { peerId, since, until, by, ...(isOurs && { reason }) };
+function banOf(ban: Ban): Ban {
+  const { peerId, since, until, by } = ban;
+  const reason = ownReasonOf(ban);
+  return { peerId, since, until, by, ...(reason !== undefined && { reason }) };
 }
 
 function configOf({ config, datastore }: StateSources): StateConfig {
@@ -193,12 +204,13 @@ function configOf({ config, datastore }: StateSources): StateConfig {
   const { listenAddresses, announceAddresses, bootstrapPeers, datastoreSync, addressPolicy } = config;
   const { kadProtocol, kadReplicationFactor, kadQueryTimeoutMs, discoveryIntervalMs, chainId } = config;
   const { requestTimeoutMs, maxRequestSizeBytes, maxConnections, maxConnectionsPerPeer } = config;
-  const { enableMdns, enableAutonat, enableRelay, enableMetrics, logLevel } = config;
+  const { enableMdns, enableAutonat, enableRelay, enableMetrics } = config;
+  const { logLevel, maxLogRecordsPerSecond } = config;
   return {
     ...{ listenAddresses, announceAddresses, bootstrapPeers, datastore, datastoreSync, addressPolicy },
     ...{ kadProtocol, kadReplicationFactor, kadQueryTimeoutMs, discoveryIntervalMs, chainId },
     ...{ requestTimeoutMs, maxRequestSizeBytes, maxConnections, maxConnectionsPerPeer },
-    ...{ enableMdns, enableAutonat, enableRelay, enableMetrics, logLevel },
+    ...{ enableMdns, enableAutonat, enableRelay, enableMetrics, logLevel, maxLogRecordsPerSecond },
     packageFields: fields.toSorted(),
   };
 }

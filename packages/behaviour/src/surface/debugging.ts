@@ -16,10 +16,11 @@ export interface DebuggingSurface {
    * How much is logged of a component and everything beneath it; what is said of a longer name wins. While debug logging or debug
    * mode is on, at least what they ask for.
    *
+   * @param level `'default'` takes back what was set: the component is logged as what it is beneath, all as `logLevel` says
    * @param component such as `lloom:rpc` or `libp2p`. Default: '' - all
-   * @throws {ConfigError} for a level or a component that is none
+   * @throws {ConfigError} for a level or a component that is none, and for more than 256 components
    */
-  setLogLevel(level: LogLevel, component?: string): void;
+  setLogLevel(level: LogLevel | 'default', component?: string): void;
   /**
    * Has the node log what happens and how it does, until `disableDebugMode()`. Said again, it says it anew.
    * @throws {ConfigError} listing every problem

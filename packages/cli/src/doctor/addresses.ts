@@ -16,8 +16,11 @@ export interface ListenFacts {
   readonly addresses: readonly { readonly address: string; readonly problem?: string }[];
 }
 
-/** Dials every address that the node listens on. */
-export async function probeListening(node: LloomBehaviour, bound: Bound): Promise<ListenFacts['addresses']> {
+/** Dials every address that the node listens on. Rejects when all is over before every one has answered. */
+export async function probeListening(
+  node: Pick<LloomBehaviour, 'listenedAddresses'>,
+  bound: Bound,
+): Promise<ListenFacts['addresses']> {
   const addresses = [...new Set(node.listenedAddresses())].filter(
     (address) => scopeOf(address) !== 'relayed',
   );
@@ -43,6 +46,8 @@ async function knock(address: string, bound: Bound): Promise<string | undefined>
     });
     return undefined;
   } catch (error) {
+    // No time was left to answer in, which says nothing of the address.
+    bound.signal.throwIfAborted();
     return errorText(error);
   } finally {
     socket.on('error', () => undefined);

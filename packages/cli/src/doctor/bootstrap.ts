@@ -1,5 +1,6 @@
 import type { LloomBehaviour } from '@lloom/behaviour';
 import { explainError, isCodedError, toMultiaddr, toPeerAddress } from '@lloom/core';
+import { scopeOf } from './addressScope.ts';
 import { fail, ok, skip, spoken, warn, type Judgement } from './finding.ts';
 import { until, within, type Bound, type Teller } from './waiting.ts';
 
@@ -11,6 +12,8 @@ export interface BootstrapFacts {
   readonly isSelf?: boolean;
   /** Why it could not be dialled. */
   readonly problem?: string;
+  /** Whether the time of all checks was over before that could be told. */
+  readonly isCut?: boolean;
   /** How long it took to be connected, in ms. */
   readonly ms?: number;
   /** What it says to speak; empty when it did not say. */
@@ -53,12 +56,17 @@ async function tryBootstrap(node: LloomBehaviour, address: string, bound: Bound)
     if (peer.equals(detail.peerId)) said = detail;
   };
   libp2p.addEventListener('peer:identify', hear);
+  let isTaken = false;
+  // A handshake begins when somebody has taken the connection; on the way through a relay that may be the relay.
+  const onProgress = ({ type }: { readonly type: string }): void => {
+    isTaken ||= scopeOf(address) !== 'relayed' && type === 'upgrader:encrypt-outbound-connection';
+  };
   const startedAt = performance.now();
   try {
     // The user's word: such an address may be one that nobody else may name.
     await within(bound, () => node.addPeerAddr(peerId, address));
     // Another address of a peer that is connected already is tried all the same.
-    await within(bound, (signal) => libp2p.dial(toMultiaddr(address), { signal, force: true }));
+    await within(bound, (signal) => libp2p.dial(toMultiaddr(address), { signal, onProgress, force: true }));
     const ms = performance.now() - startedAt;
     const identifying: Teller = {
       on: (tell) => {
@@ -70,12 +78,11 @@ async function tryBootstrap(node: LloomBehaviour, address: string, bound: Bound)
     return { address, peerId, ms, protocols: said?.protocols ?? [], agentVersion: said?.agentVersion };
   } catch (error) {
     const waitedMs = performance.now() - startedAt;
-    const isLate = waitedMs >= bound.ms || bound.signal.aborted;
-    return {
-      address,
-      peerId,
-      problem: isLate ? `no answer within ${spoken(waitedMs)}` : problemOf(error),
-    };
+    if (bound.signal.aborted) return { address, peerId, isCut: true };
+    // libp2p has a limit of its own, which may be shorter.
+    const isLate = waitedMs >= bound.ms || explainError(error) === 'The operation was aborted due to timeout';
+    const missed = isTaken ? 'a connection, but no handshake' : 'no answer';
+    return { address, peerId, problem: isLate ? `${missed} within ${spoken(waitedMs)}` : problemOf(error) };
   } finally {
     libp2p.removeEventListener('peer:identify', hear);
   }
@@ -97,11 +104,12 @@ interface Said {
 
 /** Whether the network can be joined through that address. */
 export function judgeBootstrap(
-  { problem, isSelf, ms = 0, protocols = [], agentVersion }: BootstrapFacts,
+  { problem, isSelf, isCut, ms = 0, protocols = [], agentVersion }: BootstrapFacts,
   isAnyReached: boolean,
 ): Judgement {
   if (isSelf === true)
     return skip('this is the node itself', 'Leave it out: a node does not join through itself.');
+  if (isCut === true) return warn('no time was left to dial it', 'Give more with --timeout.');
   if (problem !== undefined) {
     const advice = dialAdvice(problem);
     return isAnyReached
@@ -140,12 +148,24 @@ const dialAdvices: readonly (readonly [pattern: RegExp, advice: string])[] = [
     'The network does not admit such addresses: choose another one with --network lan or --network public.',
   ],
   [
-    /peer id|identity|UnexpectedPeer|encrypt|handshake|mismatch/i,
+    // A stream that ends amid a message was no such message: an HTTP server begins with "HTTP".
+    /newline|multistream|protocol|handshake stage|reading [1-9]\d*\//i,
+    'Something else than a node answers there: check the port.',
+  ],
+  [
+    /no handshake/i,
+    'Something else than a node waits there, or a node that hangs: check the port, and see to that node.',
+  ],
+  [
+    /peer id|identity|UnexpectedPeer|mismatch/i,
     'Another node answers there: copy its address from its ready line, for it changes with its key.',
   ],
-  [/newline|multistream|protocol/i, 'Something else than a node answers there: check the port.'],
   [/within|time|abort/i, 'Nobody answers: check the IP and the port, and firewalls on the way.'],
-  [/reset|closed|ended|EPIPE/i, 'It hangs up: it may be full, or have banned this peer or this IP.'],
+  [
+    // libp2p gives no reason when a connection is reset in its handshake.
+    /reset|closed|ended|EPIPE|EOF|Encryption failed/i,
+    'It hangs up: it may be something else than a node, or one that is full, or has banned this peer or this IP.',
+  ],
 ];
 
 /** What to do when an address cannot be dialled for that reason. */

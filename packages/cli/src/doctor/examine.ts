@@ -20,8 +20,9 @@ import {
   type Finding,
   type Judgement,
 } from './finding.ts';
-import { judgeData, judgeIdentity, judgeNodeVersion, readData, readIdentity } from './machine.ts';
+import { judgeData, judgeIdentity, readData, readIdentity } from './machine.ts';
 import { judgeMesh, watchMeshes } from './mesh.ts';
+import { judgeNodeVersion } from './nodeVersion.ts';
 import { awaitReachability, judgeReachability, judgeRelay, tryRelay } from './reachability.ts';
 import { within, type Bound } from './waiting.ts';
 
@@ -83,8 +84,11 @@ class Visit {
     const { node, error } = await this.#start();
     try {
       await this.#check('listen', async () => {
-        const addresses = await probeListening(node, this.#bound(limitsMs.knock));
-        return judgeListening({ network, addresses, ...(error !== undefined && { error }) });
+        if (error !== undefined) return judgeListening({ network, addresses: [], error });
+        return judgeListening({
+          network,
+          addresses: await probeListening(node, this.#bound(limitsMs.knock)),
+        });
       });
       await this.#join(node);
       const peers = node.connectedPeers();

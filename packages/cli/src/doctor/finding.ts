@@ -7,13 +7,13 @@ export const checks = [
   'identity',
   'data',
   'listen',
-  'announce',
   'bootstrap',
   'clock',
   'dht',
   'mesh',
   'reachability',
   'relay',
+  'announce',
 ] as const;
 
 /** One of {@link checks}. */

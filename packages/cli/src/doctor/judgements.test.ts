@@ -1,13 +1,14 @@
 import { Identity, IdentityError } from '@lloom/identity';
 import { describe, expect, test } from 'vitest';
-import { judgeAnnouncing, judgeListening } from './addresses.ts';
+import { judgeAnnouncing, judgeListening, probeListening } from './addresses.ts';
 import { hostOf, scopeOf } from './addressScope.ts';
 import { dialAdvice, judgeBootstrap } from './bootstrap.ts';
 import { judgeClock, sampleOf, type ClockSample } from './clock.ts';
 import { judgeDht, type DhtFacts } from './dht.ts';
 import { count, linesOf, ok, spoken, summaryOf, type Finding } from './finding.ts';
-import { judgeData, judgeIdentity, judgeNodeVersion, lockHolder, type DataFacts } from './machine.ts';
+import { judgeData, judgeIdentity, lockHolder, type DataFacts } from './machine.ts';
 import { isFormed, judgeMesh, type MeshFacts } from './mesh.ts';
+import { judgeNodeVersion } from './nodeVersion.ts';
 import type { NetworkName } from '../options.ts';
 import { judgeReachability, judgeRelay, type ReachabilityFacts, type RelayFacts } from './reachability.ts';
 
@@ -43,6 +44,7 @@ describe('the folder of the data', () => {
     isWritable: true,
     heldBy: undefined,
     freeBytes: 1e12,
+    sizeBytes: 2e12,
   };
   test.each<[string, Partial<DataFacts>, string, string]>([
     ['can be used', {}, 'ok', 'can be written'],
@@ -51,6 +53,12 @@ describe('the folder of the data', () => {
     ['cannot be written to', { isWritable: false }, 'fail', 'cannot be written'],
     ['cannot be made', { state: 'absent', isWritable: false }, 'fail', 'cannot be made'],
     ['has a full disk', { freeBytes: 5_000_000 }, 'warn', '5 MB'],
+    [
+      'is where nothing can be kept',
+      { state: 'absent', freeBytes: 0, sizeBytes: 0 },
+      'warn',
+      'keeps no files',
+    ],
     ['is used by a node that runs', { heldBy: 42, isWritable: false }, 'ok', 'process 42'],
   ])('%s', (_, facts, ...[status, words]) => {
     const judgement = judgeData({ ...good, ...facts });
@@ -103,6 +111,12 @@ describe('listening', () => {
   ] as const)('%s', (_, facts, status) => {
     expect(judgeListening(facts).status).toBe(status);
   });
+  test('is not judged when no time was left to look', async () => {
+    const over = new Error('over');
+    const node = { listenedAddresses: () => ['/ip4/127.0.0.1/tcp/1'] };
+    const probing = probeListening(node, { ms: 60_000, signal: AbortSignal.abort(over) });
+    await expect(probing).rejects.toBe(over);
+  });
 });
 
 describe('what others are told', () => {
@@ -139,6 +153,7 @@ describe('a bootstrap peer', () => {
     expect(judgeBootstrap(facts, false).status).toBe('fail');
     expect(judgeBootstrap(facts, true).status).toBe('warn');
     expect(judgeBootstrap({ ...peer, isSelf: true }, false).status).toBe('skip');
+    expect(judgeBootstrap({ ...peer, isCut: true }, false).status).toBe('warn');
   });
   test.each([
     ['connect ECONNREFUSED 127.0.0.1:1', 'Nothing listens'],
@@ -148,6 +163,12 @@ describe('a bootstrap peer', () => {
     ['Payload identity key a does not match expected remote identity key b', 'Another node'],
     ['a public address, policy is "loopback"', '--network'],
     ['Missing newline', 'Something else'],
+    ['Unexpected EOF - stream closed while reading 46/72 bytes', 'Something else'],
+    ['Protocol selection failed - could not negotiate /noise', 'Something else'],
+    ['handshake stage 1 validation fail: could not verify data', 'Something else'],
+    ['a connection, but no handshake within 6.0 s', 'a node that hangs'],
+    ['Unexpected EOF - stream closed while reading 0/1 bytes', 'may be something else'],
+    ['Encryption failed', 'hangs up'],
     ['no answer within 8.0 s', 'firewalls'],
     ['read ECONNRESET', 'hangs up'],
     ['something else', 'Check that the peer runs'],

@@ -7,20 +7,6 @@ import { loadIdentity, type IdentitySource } from '../identityFile.ts';
 import type { Session } from '../session.ts';
 import { fail, ok, skip, warn, type Judgement } from './finding.ts';
 
-const leastVersion = 22;
-const goodVersion = 24;
-
-/** Whether this Node.js can run a node, and for how long. */
-export function judgeNodeVersion(version: string): Judgement {
-  const major = Number(version.replace(/^v/, '').split('.')[0]);
-  const install = `Install Node.js ${goodVersion}.`;
-  if (!(major >= leastVersion))
-    return fail(`Node.js ${version} is too old, ${leastVersion} is the least`, install);
-  // Odd ones get fixes for half a year only.
-  if (major % 2 === 1) return warn(`Node.js ${version} is no long-term release`, install);
-  return ok(`Node.js ${version}`);
-}
-
 /** What became of the identity file. */
 export type IdentityFacts =
   | { readonly kind: 'none' }
@@ -64,6 +50,8 @@ export interface DataFacts {
   readonly heldBy: number | undefined;
   /** What is free there, in bytes; `undefined` when it cannot be told. */
   readonly freeBytes: number | undefined;
+  /** How large its file system is, in bytes: 0 for one that keeps no files, such as `/proc`, or does not tell. */
+  readonly sizeBytes: number | undefined;
 }
 
 /** Looks at the folder of `--data`. Nothing in it is opened or changed, since a node may be running on it. */
@@ -77,13 +65,14 @@ export async function readData(path: string | undefined): Promise<DataFacts | un
     () => true,
     () => false,
   );
-  const free = await statfs(place).catch(() => undefined);
+  const disk = await statfs(place).catch(() => undefined);
   return {
     folder,
     state,
     isWritable,
     heldBy: state === 'folder' ? await holderOf(join(folder, 'LOCK')) : undefined,
-    freeBytes: free && free.bavail * free.bsize,
+    freeBytes: disk && disk.bavail * disk.bsize,
+    sizeBytes: disk && disk.blocks * disk.bsize,
   };
 }
 
@@ -122,7 +111,7 @@ export function judgeData(facts: DataFacts | undefined): Judgement {
       'no folder was given: bans, known peers and used nonces are forgotten at each stop',
       'Add --data FOLDER to check yours.',
     );
-  const { folder, state, isWritable, heldBy, freeBytes } = facts;
+  const { folder, state, isWritable, heldBy, freeBytes, sizeBytes } = facts;
   if (state === 'other') return fail(`"${folder}" is no folder`, 'Give --data another path.');
   if (heldBy !== undefined)
     return ok(`"${folder}" is in use by process ${heldBy}, which must be a node that runs: it is left alone`);
@@ -133,6 +122,11 @@ export function judgeData(facts: DataFacts | undefined): Judgement {
       'Change its owner or permissions, or give --data another path.',
     );
   }
+  if (sizeBytes === 0)
+    return warn(
+      `"${folder}" is in a file system that keeps no files, or does not say how much room it has`,
+      'Unless you know that it keeps files, give --data another path.',
+    );
   if (freeBytes !== undefined && freeBytes < leastFreeBytes)
     return warn(
       `"${folder}" has ${Math.round(freeBytes / 1_000_000)} MB left on its disk`,

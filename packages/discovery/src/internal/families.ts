@@ -37,5 +37,5 @@ export const providers = {
 /** Whether this node is part of the network. */
 export const joined = {
   name: 'discovery_joined',
-  help: 'Whether this node has joined the network: 1 when it has, or when there is nobody to join.',
+  help: 'Whether this node has joined the network: 1 when it has, and on a node without bootstrap peers, which others join.',
 } as const satisfies MetricFamily;

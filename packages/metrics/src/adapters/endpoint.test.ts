@@ -1,4 +1,4 @@
-import { request, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
+import { Agent, request, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { ConfigError } from '@lloom/core';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -34,6 +34,7 @@ interface Asked {
   readonly path?: string;
   readonly headers?: OutgoingHttpHeaders;
   readonly content?: string;
+  readonly agent?: Agent;
 }
 
 interface Answered {
@@ -45,10 +46,10 @@ interface Answered {
 const ask = ({ url }: MetricsEndpoint, asked: Asked = {}): Promise<Answered> => {
   const { promise, resolve, reject } = Promise.withResolvers<Answered>();
   const { hostname, port, pathname } = new URL(url);
-  const { content, headers, method = 'GET', path = pathname } = asked;
+  const { agent = false, content, headers, method = 'GET', path = pathname } = asked;
   const call = request({
     host: hostname.replaceAll(/[[\]]/g, ''),
-    ...{ port, method, path, agent: false },
+    ...{ port, method, path, agent },
     headers: { authorization, ...headers },
   });
   call.on('error', reject);
@@ -246,6 +247,36 @@ describe('an endpoint for Prometheus', () => {
   it('ends an answer that takes too long', async () => {
     const endpoint = await open({ token }, () => new Promise(() => undefined), { answerMs: 20 });
     expect(await errorOf(ask(endpoint))).toMatchObject({ code: 'ECONNRESET' });
+  });
+
+  it('gives figures again after they could not be had in time', async () => {
+    let asked = 0;
+    const text: Text = () =>
+      asked++ === 0 ? new Promise(() => undefined) : Promise.resolve({ body, contentType });
+    const endpoint = await open({ token }, text, { answerMs: 20 });
+    expect(await errorOf(ask(endpoint))).toMatchObject({ code: 'ECONNRESET' });
+    expect(await ask(endpoint)).toMatchObject({ status: 200, text: body });
+  });
+
+  it('is open to whoever has the token while others keep connections without', async () => {
+    const endpoint = await open();
+    const keeper = new Agent({ keepAlive: true });
+    expect(await ask(endpoint, { agent: keeper })).toMatchObject({ status: 200 });
+    const silent = await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        const socket = connect(Number(new URL(endpoint.url).port), '127.0.0.1');
+        const closed = new Promise((resolve) => void socket.once('close', resolve));
+        await new Promise((resolve) => void socket.on('error', () => undefined).once('connect', resolve));
+        return { socket, closed };
+      }),
+    );
+    expect(await ask(endpoint)).toMatchObject({ status: 200, text: body });
+    // The oldest have gone; who has shown the token before all of them has not.
+    await Promise.all(silent.slice(0, 9).map(({ closed }) => closed));
+    expect(silent.at(-1)?.socket.destroyed).toBe(false);
+    expect(Object.keys(keeper.freeSockets)).toHaveLength(1);
+    for (const { socket } of silent) socket.destroy();
+    keeper.destroy();
   });
 
   it('says so when its port is taken, without the token', async () => {

@@ -1,5 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { errorText } from '@lloom/core';
 import { resolveEndpointConfig } from '../config.ts';
 import { MetricsError } from '../errors.ts';
@@ -114,6 +115,9 @@ class Endpoint {
   readonly #tokenDigest: Buffer;
   #port = 0;
   #asked: Promise<Exposition> | undefined;
+  /** All that are open, and of those the ones that have shown no token yet, the oldest first. */
+  readonly #sockets = new Set<Socket>();
+  readonly #strangers = new Set<Socket>();
   #closed: Promise<void> | undefined;
 
   constructor(ports: EndpointPorts) {
@@ -130,8 +134,8 @@ class Endpoint {
       },
       (request, response) => void this.#serve(request, response),
     );
-    this.#server.maxConnections = maxConnections;
     this.#server.maxHeadersCount = maxHeaders;
+    this.#server.on('connection', (socket) => this.#admit(socket));
   }
 
   /** Resolves with the port. */
@@ -158,6 +162,23 @@ class Endpoint {
     return this.#closed;
   }
 
+  /** Whoever has no token must not keep out who has one: where all places are taken, the oldest of those goes. */
+  #admit(socket: Socket): void {
+    this.#sockets.add(socket);
+    this.#strangers.add(socket);
+    socket.once('close', () => this.#forget(socket));
+    if (this.#sockets.size <= maxConnections) return;
+    const [oldest = socket] = this.#strangers;
+    // It is closed a moment later, and others come until then.
+    this.#forget(oldest);
+    oldest.destroy();
+  }
+
+  #forget(socket: Socket): void {
+    this.#sockets.delete(socket);
+    this.#strangers.delete(socket);
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
     const timer = setTimeout(() => socket.destroy(), this.#ports.limits.answerMs);
@@ -166,6 +187,7 @@ class Endpoint {
     response.on('error', () => undefined);
     const denial = this.#judge(request);
     if (denial !== undefined) return deny(response, denial);
+    this.#strangers.delete(socket);
     try {
       const { body, contentType } = await this.#ask();
       const bytes = Buffer.from(body);
@@ -198,12 +220,23 @@ class Endpoint {
     return /^(?:localhost|\[::1\]|127(?:\.\d{1,3}){3})$/i.test(name);
   }
 
-  /** The figures, worked out once for all who want them at the same time. */
+  /**
+   * The figures, worked out once for all who want them at the same time. Those that take too long are not waited for by who
+   * comes later.
+   */
   #ask(): Promise<Exposition> {
-    this.#asked ??= Promise.resolve()
+    if (this.#asked !== undefined) return this.#asked;
+    const forget = (): void => {
+      clearTimeout(timer);
+      if (this.#asked === asked) this.#asked = undefined;
+    };
+    const timer = setTimeout(forget, this.#ports.limits.answerMs);
+    timer.unref();
+    const asked = Promise.resolve()
       .then(() => this.#ports.text())
-      .finally(() => (this.#asked = undefined));
-    return this.#asked;
+      .finally(forget);
+    this.#asked = asked;
+    return asked;
   }
 }
 

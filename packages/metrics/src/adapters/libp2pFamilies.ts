@@ -72,6 +72,7 @@ export abstract class ForeignFamily implements Family {
   readonly help: string;
   readonly labels: readonly string[];
   readonly calculations: Calculations;
+  #calculating: Promise<void> | undefined;
   abstract readonly type: Family['type'];
   abstract readonly shape: string;
   abstract readonly take: Take;
@@ -88,10 +89,20 @@ export abstract class ForeignFamily implements Family {
 
   async read(): Promise<readonly Sample[]> {
     if (this.calculations.isEmpty) return this.own();
-    const given = await this.calculations.values();
-    this.begin();
-    for (const [key, value] of given.flatMap(valuesOf)) this.take(key, value);
+    // Readers at the same time wait for the same: what is calculated must neither be missing for one nor be added twice.
+    this.#calculating ??= this.#calculate();
+    await this.#calculating;
     return this.own();
+  }
+
+  async #calculate(): Promise<void> {
+    try {
+      const given = await this.calculations.values();
+      this.begin();
+      for (const [key, value] of given.flatMap(valuesOf)) this.take(key, value);
+    } finally {
+      this.#calculating = undefined;
+    }
   }
 
   /** Called before what was calculated is taken. */

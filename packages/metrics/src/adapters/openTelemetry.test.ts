@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Span, SpanAttributes, Tracer } from '@lloom/core';
+import { ConfigError, type Span, type SpanAttributes, type Tracer } from '@lloom/core';
 import { VirtualClock } from '@lloom/simkit';
 import {
   context,
+  createContextKey,
   ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
@@ -101,6 +102,13 @@ describe('a tracer of OpenTelemetry', () => {
     expect(exporter.getFinishedSpans()).toEqual([]);
   });
 
+  it('tells of what it does not follow, in a form that nobody follows, and of each apart', () => {
+    const [client, executor] = [tracerOf(new AlwaysOffSampler()), tracerOf()];
+    expect(client.unsampled).toMatch(/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00$/);
+    expect(client.unsampled).not.toBe(client.unsampled);
+    expect(executor.startSpan('serve', { kind: 'server', parent: client.unsampled })).toBeUndefined();
+  });
+
   it('has others follow only what is exported, where more is recorded', () => {
     const span = started(
       tracerOf(createAlwaysRecordSampler(new AlwaysOffSampler())).startSpan('request', { kind: 'client' }),
@@ -148,6 +156,20 @@ describe('a tracer of OpenTelemetry', () => {
     expect(follow(100, 'server')).toBe(10);
   });
 
+  it.each(['server', 'internal'] as const)(
+    'has others make it follow no more where they say nothing of a trace, in spans of kind %s',
+    async (kind) => {
+      const tracer = tracerOf(undefined, { maxRemoteSpansPerSecond: 10 });
+      const follow = (given: { readonly parent?: string }): number =>
+        Array.from({ length: 100 }, () => tracer.startSpan('some', { kind, ...given })).filter(Boolean)
+          .length;
+      expect([follow({}), follow({ parent: 'none' }), follow({ parent })]).toEqual([10, 0, 0]);
+      expect(tracer.startSpan('request', { kind: 'client' })).toBeDefined();
+      await clock.runFor(1_000);
+      expect(follow({ parent: 'none' })).toBe(10);
+    },
+  );
+
   it('does not count what its provider does not sample', () => {
     let isSampled = false;
     const sampler: Sampler = {
@@ -157,7 +179,10 @@ describe('a tracer of OpenTelemetry', () => {
       toString: () => 'test',
     };
     const tracer = tracerOf(sampler, { maxRemoteSpansPerSecond: 1 });
-    for (let count = 0; count < 10; count++) tracer.startSpan('serve', { kind: 'server', parent });
+    for (let count = 0; count < 10; count++) {
+      tracer.startSpan('serve', { kind: 'server', parent });
+      tracer.startSpan('serve', { kind: 'server' });
+    }
     isSampled = true;
     expect(tracer.startSpan('serve', { kind: 'server', parent })).toBeDefined();
   });
@@ -191,6 +216,36 @@ describe('a tracer of OpenTelemetry', () => {
       events: [],
       status: { code: SpanStatusCode.UNSET },
     });
+  });
+
+  it.each([
+    ['now, where nothing is said', {}, 0],
+    ['so long ago as is said', { startedMsAgo: 1_500 }, 1_500],
+    ['a day ago at most', { startedMsAgo: Infinity }, 86_400_000],
+    ['now, where that is yet to come', { startedMsAgo: -5 }, 0],
+    ['now, where that is no time', { startedMsAgo: Number.NaN }, 0],
+  ])('has a span begin %s', (_, given, ms) => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance'], now: 1e12 });
+    const span = started(tracerOf().startSpan('relay', { kind: 'internal', parent, ...given }));
+    span.end();
+    vi.useRealTimers();
+    const { startTime, endTime, parentSpanContext } = exported('relay');
+    expect(startTime).toEqual([1e9 - Math.ceil(ms / 1_000), (1e9 - (ms % 1_000) * 1e6) % 1e9]);
+    expect(endTime).toEqual([1e9, 0]);
+    expect(parentSpanContext?.spanId).toBe(spanId);
+  });
+
+  it('refuses what is no tracer', () => {
+    for (const wrong of [null, undefined, 5, 'tracer', [], {}, providerOf(), { startSpan: 5 }])
+      expect(() => openTelemetry(wrong as unknown as OpenTelemetryTracer)).toThrow(
+        /"tracing.tracer" is .+, want a tracer of OpenTelemetry/,
+      );
+  });
+
+  it('refuses what is no configuration, and what is no clock', () => {
+    const tracer = providerOf().getTracer('test');
+    for (const wrong of [null, 5, [], { clock: null }, { clock: {} }, { clock: 5 }, { clok: 5 }])
+      expect(() => openTelemetry(tracer, wrong as TracingConfig)).toThrow(ConfigError);
   });
 
   it('refuses a bound that is none', () => {
@@ -242,17 +297,58 @@ describe('what runs within a span', () => {
     expect(serve?.traceparent.slice(3, 35)).not.toBe(request.traceparent.slice(3, 35));
   });
 
+  it.each(['server', 'internal'] as const)(
+    'sees nothing of what is around it but that span, of kind %s',
+    (kind) => {
+      const baggage = createContextKey('baggage of another request');
+      const seen: Context[] = [];
+      const onStart = (_: unknown, around: Context): void => void seen.push(around);
+      const spanProcessors = [Object.assign(new SimpleSpanProcessor({ exporter }), { onStart })];
+      const tracer = openTelemetry(new TracerProvider({ spanProcessors }).getTracer('test'), { clock });
+      const around = context.active().setValue(baggage, 'secret');
+      context.with(around, () => {
+        const span = started(tracer.startSpan('serve', { kind, parent }));
+        span.run(() => seen.push(context.active()));
+        const request = started(tracer.startSpan('request', { kind: 'client' }));
+        request.run(() => seen.push(context.active()));
+      });
+      expect(seen.map((one) => one.getValue(baggage))).toEqual([undefined, undefined, 'secret', 'secret']);
+    },
+  );
+
+  it('is as if nothing were around it where it is to be apart', async () => {
+    const [tracer, own] = [tracerOf(), providerOf().getTracer('handler')];
+    const baggage = createContextKey('baggage of another request');
+    const request = started(tracer.startSpan('request', { kind: 'client' }));
+    const around = context.active().setValue(baggage, 'secret');
+    const seen = await context.with(around, () =>
+      request.run(() =>
+        tracer.apart(async () => {
+          await Promise.resolve();
+          own.startSpan('inference').end();
+          return context.active().getValue(baggage);
+        }),
+      ),
+    );
+    expect(seen).toBeUndefined();
+    expect(exported('inference').parentSpanContext).toBeUndefined();
+    expect(exported('inference').spanContext().traceId).not.toBe(request.traceparent.slice(3, 35));
+  });
+
   it('throws what it threw', () => {
-    const serve = started(tracerOf().startSpan('serve', { kind: 'server' }));
+    const tracer = tracerOf();
+    const serve = started(tracer.startSpan('serve', { kind: 'server' }));
     const act = vi.fn<() => never>(() => {
       throw new Error('the handler failed');
     });
     expect(() => serve.run(act)).toThrow('the handler failed');
-    expect(act).toHaveBeenCalledOnce();
+    expect(() => tracer.apart(act)).toThrow('the handler failed');
+    expect(act).toHaveBeenCalledTimes(2);
   });
 
   it('runs once where contexts fail before it, or behind it', () => {
-    const serve = started(tracerOf().startSpan('serve', { kind: 'server' }));
+    const tracer = tracerOf();
+    const serve = started(tracer.startSpan('serve', { kind: 'server' }));
     for (const isRun of [false, true]) {
       context.disable();
       const failing = (_: Context, act: () => unknown): never => {
@@ -263,6 +359,8 @@ describe('what runs within a span', () => {
       const act = vi.fn<() => number>(() => 7);
       expect(serve.run(act)).toBe(7);
       expect(act).toHaveBeenCalledOnce();
+      expect(tracer.apart(act)).toBe(7);
+      expect(act).toHaveBeenCalledTimes(2);
     }
   });
 });

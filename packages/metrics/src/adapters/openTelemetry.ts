@@ -1,7 +1,10 @@
 import {
+  ConfigError,
   integer,
   resolveConfig,
   systemClock,
+  systemRandom,
+  type Check,
   type CommonPorts,
   type Span,
   type SpanAttributes,
@@ -22,26 +25,31 @@ import {
   type Tracer as OpenTelemetryTracer,
 } from '@opentelemetry/api';
 import { Allowance } from '../internal/allowance.ts';
+import { clockCheck, objectThatHas, withoutPorts } from '../internal/portChecks.ts';
 import { parseTraceparent, traceparentOf } from '../internal/traceparent.ts';
 
 /** How requests are followed. Every field is optional for users. */
 export interface TracingConfig {
   /**
-   * How many spans a second others may have this node make, who mark their requests as sampled: from 1 to 10,000. Those beyond are
-   * not followed here.
+   * How many spans a second others may have this node make, those that this node makes for what it is asked, whatever they say of
+   * a trace: from 1 to 10,000. Requests beyond are not followed here.
    * @default 100
    */
   readonly maxRemoteSpansPerSecond?: number;
 }
 
+const ports = { clock: clockCheck };
+
 const rules = {
-  checks: { maxRemoteSpansPerSecond: integer(1, 10_000) },
+  checks: { maxRemoteSpansPerSecond: integer(1, 10_000), ...ports },
   defaults: { maxRemoteSpansPerSecond: 100 },
 };
 
 /** Some of it was written by strangers, such as the name of a model. */
 const maxTextLength = 256;
 const maxAttributes = 32;
+/** How long ago a span may have begun: who says more is wrong. */
+const longestMs = 86_400_000;
 
 const kinds = { client: SpanKind.CLIENT, server: SpanKind.SERVER, internal: SpanKind.INTERNAL } as const;
 
@@ -52,7 +60,7 @@ const kinds = { client: SpanKind.CLIENT, server: SpanKind.SERVER, internal: Span
  * carried.
  *
  * @param config the bound, and the port `clock` that it is measured by
- * @throws {ConfigError} for a bound that is none
+ * @throws {ConfigError} for what is no tracer, or a bound that is none
  * @example
  * ```ts
  * const provider = new TracerProvider({ sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(0.01) }) });
@@ -63,10 +71,15 @@ export function openTelemetry(
   tracer: OpenTelemetryTracer,
   config: TracingConfig & Pick<CommonPorts, 'clock'> = {},
 ): Tracer {
-  const { clock = systemClock, ...rest } = config;
-  const { maxRemoteSpansPerSecond } = resolveConfig<Required<TracingConfig>>('tracing', rules, rest);
+  checkTracer(tracer);
+  const left: TracingConfig = withoutPorts(config, ports);
+  const { maxRemoteSpansPerSecond } = resolveConfig<Required<TracingConfig>>('tracing', rules, left);
+  const { clock = systemClock } = config;
   const allowance = new Allowance({ clock, perSecond: maxRemoteSpansPerSecond });
   return {
+    get unsampled() {
+      return unsampled();
+    },
     startSpan(name, given) {
       try {
         return startSpan(name, given, { tracer, allowance });
@@ -75,7 +88,28 @@ export function openTelemetry(
         return undefined;
       }
     },
+    apart: (act) => runIn(() => ROOT_CONTEXT, act),
   };
+}
+
+const tracerCheck: Check = objectThatHas(
+  ['startSpan'],
+  "a tracer of OpenTelemetry, such as provider.getTracer('lloom')",
+);
+
+/** @throws {ConfigError} where it cannot begin spans */
+function checkTracer(tracer: unknown): void {
+  const wanted = tracerCheck(tracer);
+  if (wanted === undefined) return;
+  const isObject = typeof tracer === 'object' && tracer !== null;
+  const got = isObject ? 'an object without startSpan' : tracer === null ? 'null' : typeof tracer;
+  throw new ConfigError([{ path: 'tracing.tracer', got, wanted }]);
+}
+
+/** Of ids that name nothing: whoever gets it must be able to tell one request from another. */
+function unsampled(): string {
+  const ids = Buffer.from(systemRandom.bytes(24)).toString('hex');
+  return `00-${ids.slice(0, 32)}-${ids.slice(32)}-00`;
 }
 
 interface Means {
@@ -85,41 +119,60 @@ interface Means {
 
 function startSpan(name: string, config: SpanConfig, { tracer, allowance }: Means): Span | undefined {
   const parent = config.parent === undefined ? undefined : parseTraceparent(config.parent);
-  // What a peer sends is read within whatever opened the connection: that has nothing to do with it.
-  const within = config.kind === 'server' ? ROOT_CONTEXT : context.active();
-  if (parent === undefined) return started(tracer, name, config, within);
-  if ((parent.traceFlags & TraceFlags.SAMPLED) === 0) return undefined;
-  // Those that ask are this node's own; the parents of all others come with what was received.
+  if (parent !== undefined && (parent.traceFlags & TraceFlags.SAMPLED) === 0) return undefined;
+  // Those that ask are this node's own; all others are there for what was received.
   const isRemote = config.kind !== 'client';
   if (isRemote && !allowance.take()) return undefined;
-  const around = trace.setSpanContext(within, { ...parent, isRemote });
-  const span = started(tracer, name, config, around);
+  // What a peer sends is read within whatever opened the connection: that has nothing to do with it.
+  const isApart = config.kind === 'server' || (isRemote && parent !== undefined);
+  const around = (): Context => (isApart ? ROOT_CONTEXT : context.active());
+  const above = parent === undefined ? around() : trace.setSpanContext(around(), { ...parent, isRemote });
+  const span = started({ tracer, name, config }, { above, around });
   if (isRemote && span === undefined) allowance.giveBack();
   return span;
 }
 
+interface Beginning {
+  readonly tracer: OpenTelemetryTracer;
+  readonly name: string;
+  readonly config: SpanConfig;
+}
+
+interface Surroundings {
+  /** With its parent. */
+  readonly above: Context;
+  /** What runs within the span sees this beside it. */
+  readonly around: () => Context;
+}
+
 /** `undefined` when it is not sampled. */
-function started(
-  ...[tracer, name, { kind, attributes }, around]: [OpenTelemetryTracer, string, SpanConfig, Context]
-): Span | undefined {
-  const span = tracer.startSpan(name, { kind: kinds[kind] }, around);
+function started({ tracer, name, config }: Beginning, { above, around }: Surroundings): Span | undefined {
+  const { attributes, kind, startedMsAgo = 0 } = config;
+  // Only where it is told: a span whose start is given ends by the wall clock, which may jump.
+  const startTime = startedMsAgo > 0 ? { startTime: agoOf(startedMsAgo) } : {};
+  const span = tracer.startSpan(name, { kind: kinds[kind], ...startTime }, above);
   if (!span.isRecording()) return undefined;
   const own = span.spanContext();
   if (!isSpanContextValid(own)) return undefined;
-  const followed = new FollowedSpan(span, own);
+  const followed = new FollowedSpan(span, own, around);
   // Not before: most are not sampled, and attributes cost as much as the rest.
   if (attributes !== undefined) followed.setAttributes(attributes);
   return followed;
 }
 
+/** By the clock that ends spans, which is none of the node's. */
+const agoOf = (ms: number): Date => new Date(systemClock.now() - Math.min(ms, longestMs));
+
 /** A span that breaks nothing whatever becomes of the one underneath. */
 class FollowedSpan implements Span {
   readonly traceparent: string;
   readonly #span: OpenTelemetrySpan;
+  readonly #around: () => Context;
   #isEnded = false;
 
-  constructor(span: OpenTelemetrySpan, own: SpanContext) {
+  constructor(span: OpenTelemetrySpan, own: SpanContext, around: () => Context) {
     this.#span = span;
+    this.#around = around;
     this.traceparent = traceparentOf(own);
   }
 
@@ -132,24 +185,7 @@ class FollowedSpan implements Span {
   }
 
   run<T>(act: () => T): T {
-    let outcome: { readonly value: T } | { readonly error: unknown } | undefined;
-    const once = (): void => {
-      if (outcome !== undefined) return;
-      try {
-        outcome = { value: act() };
-      } catch (error) {
-        outcome = { error };
-      }
-    };
-    try {
-      context.with(trace.setSpan(context.active(), this.#span), once);
-    } catch {
-      // A context manager that fails.
-    }
-    once();
-    const done = outcome as unknown as { readonly value: T } | { readonly error: unknown };
-    if ('error' in done) throw done.error;
-    return done.value;
+    return runIn(() => trace.setSpan(this.#around(), this.#span), act);
   }
 
   end(error?: { readonly code: string; readonly message: string }): void {
@@ -172,6 +208,28 @@ class FollowedSpan implements Span {
       // What it would have said is lost; the request goes on.
     }
   }
+}
+
+/** Runs `act` once, within that context where it can be had. */
+function runIn<T>(around: () => Context, act: () => T): T {
+  let outcome: { readonly value: T } | { readonly error: unknown } | undefined;
+  const once = (): void => {
+    if (outcome !== undefined) return;
+    try {
+      outcome = { value: act() };
+    } catch (error) {
+      outcome = { error };
+    }
+  };
+  try {
+    context.with(around(), once);
+  } catch {
+    // A context manager that fails.
+  }
+  once();
+  const done = outcome as unknown as { readonly value: T } | { readonly error: unknown };
+  if ('error' in done) throw done.error;
+  return done.value;
 }
 
 const cut = (text: string): string =>

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Registry, type Metric } from 'prom-client';
+import { Registry, type Metric } from 'prom-client';
 import type { Exposition } from '../internal/exposition.ts';
 import type { Family, FamilyType, Sample } from '../internal/family.ts';
 
@@ -144,9 +144,3 @@ class NodeExposition implements Exposition {
 
 /** Shows the figures of a node in a registry: the given one, which nodes may share, or one of its own. */
 export const expose = (registry: Registry | undefined): Exposition => new NodeExposition(registry);
-
-/** Shows the figures of the process as well, once in a registry. */
-export function exposeProcess(registry: Registry): void {
-  if (registry.getSingleMetric('process_start_time_seconds') !== undefined) return;
-  collectDefaultMetrics({ register: registry });
-}

@@ -28,13 +28,18 @@ export interface Family extends FamilyHead {
   reset(): void;
 }
 
-/** A head with names as Prometheus takes them. */
+/** A head with names as Prometheus takes them. A help that is missing is the name. */
 export const toHead = (given: {
   readonly name: string;
   readonly help: string;
   readonly labels?: readonly string[];
-}): FamilyHead => ({
-  name: toName(given.name),
-  help: given.help,
-  labels: (given.labels ?? []).map((label) => toName(label) || '_'),
-});
+}): FamilyHead => {
+  const name = toName(given.name);
+  const help: unknown = given.help;
+  return {
+    name,
+    // Without one nothing of the registry could be read.
+    help: typeof help === 'string' && help !== '' ? help : name,
+    labels: (given.labels ?? []).map((label) => toName(label) || '_'),
+  };
+};

@@ -7,6 +7,7 @@ import { decode as decodeMultihash } from 'multiformats/hashes/digest';
 
 import { networkOfIp } from '../internal/admission.ts';
 import { CircuitCounts } from '../internal/circuitCounts.ts';
+import { EndedCircuits } from '../internal/endedCircuits.ts';
 import { relayedBytesFamily } from '../internal/families.ts';
 import type { RelayHost } from '../internal/relayHost.ts';
 import {
@@ -79,6 +80,7 @@ class Libp2pRelayHost implements RelayHost {
   readonly #circuits = new CircuitCounts();
   /** By the stream to whom it leads. */
   readonly #open = new Map<Stream, OpenCircuit>();
+  readonly #past = new EndedCircuits();
   #config: Required<RelayServerConfig> | undefined;
   /** Ends what is under way. */
   #running = new AbortController();
@@ -118,12 +120,14 @@ class Libp2pRelayHost implements RelayHost {
 
   circuits(peerId?: string): readonly RelayedCircuit[] {
     const found: RelayedCircuit[] = [];
-    for (const { from, to, openedAt, joined } of this.#open.values()) {
-      if (peerId !== undefined && from !== peerId && to !== peerId) continue;
-      const { bytes, bytesLeft } = joined;
-      found.push({ from, to, openedAt, bytes, ...(Number.isFinite(bytesLeft) && { bytesLeft }) });
+    for (const circuit of this.#open.values()) {
+      if (peerId === undefined || circuit.from === peerId || circuit.to === peerId) found.push(told(circuit));
     }
     return found;
+  }
+
+  endedCircuits(peerId?: string): readonly RelayedCircuit[] {
+    return this.#past.list(this.#clock.elapsed(), peerId);
   }
 
   get circuitCount(): number {
@@ -286,10 +290,12 @@ class Libp2pRelayHost implements RelayHost {
     const circuit = this.#open.get(other);
     if (circuit === undefined) return;
     this.#open.delete(other);
+    const endedAt = this.#clock.now();
+    this.#past.add({ ...told(circuit), endedAt }, this.#clock.elapsed());
     const log = this.#components.logger.forComponent('lloom:nat:relay');
     if (!log.enabled) return;
     const { from, to, openedAt, joined } = circuit;
-    const ms = Math.round(this.#clock.now() - openedAt);
+    const ms = Math.round(endedAt - openedAt);
     log.trace('a relayed connection ended %o', { from, to, bytes: joined.bytes, ms });
   }
 
@@ -327,6 +333,12 @@ class Libp2pRelayHost implements RelayHost {
   #log(message: string, error: unknown): void {
     this.#components.logger.forComponent('lloom:nat:relay')('%s: %s', message, errorText(error));
   }
+}
+
+/** What is told of one connection to whoever asks this node. */
+function told({ from, to, openedAt, joined }: OpenCircuit): RelayedCircuit {
+  const { bytes, bytesLeft } = joined;
+  return { from, to, openedAt, bytes, ...(Number.isFinite(bytesLeft) && { bytesLeft }) };
 }
 
 /** What is announced of one connection. */

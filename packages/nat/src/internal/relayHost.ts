@@ -8,7 +8,9 @@ export interface RelayHost {
   close(): Promise<void>;
   /** The connections that go through this node now, those of one peer or of all, the oldest first. */
   circuits(peerId?: string): readonly RelayedCircuit[];
-  /** How many of them there are. */
+  /** Those that ended within the last 30 s, at most 256, the one that ended first at the front. */
+  endedCircuits(peerId?: string): readonly RelayedCircuit[];
+  /** How many are open. */
   readonly circuitCount: number;
   /** How many peers have a place now. */
   readonly places: number;

@@ -17,6 +17,7 @@ const sourcesWith = (changed: Partial<SnapshotSources> = {}): SnapshotSources =>
   bans: [ban],
   maintained: new Map([['maintained', 1]]),
   heardOf: ['heard first', 'own', 'connected', 'banned', 'heard last'],
+  openConnections: 1,
   connectionsOf: (peerId) => (peerId === 'connected' ? [connection] : []),
   rolesOf: () => [],
   reputationOf: () => 0,
@@ -34,10 +35,11 @@ test('those come first that matter most, each once, without the node itself', ()
 });
 
 test('those beyond the limit are counted, and nobody is asked about them', () => {
+  const openConnections = 7_000;
   const heardOf = Array.from({ length: 5_000 }, (_, index) => `peer ${index}`);
   const rolesOf = vi.fn<SnapshotSources['rolesOf']>(() => []);
-  const { peers, known } = peersSnapshot(sourcesWith({ heardOf, rolesOf }), 100);
-  expect(peers).toHaveLength(100);
-  expect(known).toBe(5_003);
+  const snapshot = peersSnapshot(sourcesWith({ heardOf, rolesOf, openConnections }), 100);
+  expect(snapshot.peers).toHaveLength(100);
+  expect(snapshot).toMatchObject({ known: 5_003, openConnections: 7_000 });
   expect(rolesOf).toHaveBeenCalledTimes(100);
 });

@@ -5,6 +5,8 @@ import type { ConnectionInfo, PeerRole, PeersSnapshot } from '../types.ts';
 export interface SnapshotSources {
   readonly ownPeerId: string;
   readonly connected: readonly string[];
+  /** How many connections there are to all of these. */
+  readonly openConnections: number;
   readonly bans: readonly Ban[];
   readonly maintained: ReadonlyMap<string, number>;
   /** Those of whom something was heard, or whose addresses were given; the latest last. */
@@ -31,5 +33,5 @@ export function peersSnapshot(sources: SnapshotSources, limit: number): PeersSna
       ...(ban !== undefined && { ban }),
     };
   });
-  return { peers, known: known.size };
+  return { peers, known: known.size, openConnections: sources.openConnections };
 }

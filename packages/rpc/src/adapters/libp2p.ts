@@ -11,7 +11,7 @@ import type {
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal';
 import { AddressError, errorText, explainError, isTraced, orAbort, toPeerId } from '@lloom/core';
 import { RpcError, type RpcErrorCode } from '../errors.ts';
-import type { ByteStream, Network, NetworkHosts, RequestRef, SessionLink } from '../ports.ts';
+import type { ByteStream, LogFields, Network, NetworkHosts, RequestRef, SessionLink } from '../ports.ts';
 import { reqRespProtocol, sessionProtocol } from '../internal/protocolIds.ts';
 import { bestOf } from './bestConnection.ts';
 import { Libp2pByteStream } from './byteStream.ts';
@@ -68,15 +68,17 @@ export class Libp2pNetwork implements Network {
     this.peerId = components.peerId.toString();
   }
 
-  log(message: string, error: unknown): void {
-    this.#log.error('%s - %e', message, error instanceof Error ? error : new Error(errorText(error)));
+  log(message: string, error: unknown, fields?: LogFields): void {
+    const thrown = error instanceof Error ? error : new Error(errorText(error));
+    if (fields === undefined) this.#log.error('%s - %e', message, thrown);
+    else this.#log.error('%s %o - %e', message, fields, thrown);
   }
 
   get isTraced(): boolean {
     return isTraced(this.#requestLog);
   }
 
-  trace(message: string, fields: Readonly<Record<string, string | number>>): void {
+  trace(message: string, fields: LogFields): void {
     this.#requestLog.trace(message, fields);
   }
 

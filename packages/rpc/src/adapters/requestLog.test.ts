@@ -5,7 +5,7 @@ import { Libp2pNetwork, type RpcComponents } from './libp2p.ts';
 type Trace = Logger['trace'] & { enabled?: boolean };
 
 /** A network whose log for requests is the one given. */
-function networkWith(enabled: boolean, traceEnabled?: boolean) {
+function networkWith(...[enabled, traceEnabled, error]: [boolean, boolean?, Logger['error']?]) {
   const trace: Trace = vi.fn<Logger['trace']>();
   if (traceEnabled !== undefined) trace.enabled = traceEnabled;
   const members = { error: () => undefined, trace: () => undefined, enabled: true };
@@ -15,7 +15,8 @@ function networkWith(enabled: boolean, traceEnabled?: boolean) {
     events: new EventTarget(),
     connectionManager: { getConnections: () => [] },
     logger: {
-      forComponent: (name: string) => loggerOf(name === 'lloom:rpc:requests' ? { trace, enabled } : {}),
+      forComponent: (name: string) =>
+        loggerOf(name === 'lloom:rpc:requests' ? { trace, enabled } : { error }),
     },
   };
   return { network: new Libp2pNetwork(components as unknown as RpcComponents), trace };
@@ -32,6 +33,18 @@ test.each([
     expect(networkWith(enabled, own).network.isTraced).toBe(expected);
   },
 );
+
+test('a failure is logged as an error with the ids of what it is about, where they are known', () => {
+  const error = vi.fn<Logger['error']>();
+  const { network } = networkWith(true, undefined, error);
+  const broken = new Error('broken');
+  network.log('a request could not be answered', broken, { requestId: '1' });
+  network.log('the meter failed', 'broken');
+  expect(error.mock.calls).toEqual([
+    ['%s %o - %e', 'a request could not be answered', { requestId: '1' }, broken],
+    ['%s - %e', 'the meter failed', broken],
+  ]);
+});
 
 test('a line for a request is of level trace', () => {
   const { network, trace } = networkWith(true);

@@ -1,4 +1,5 @@
 import { Refusal } from '../errors.ts';
+import { saidTexts } from './saidTexts.ts';
 
 /** What becomes of a budget that does not suffice. */
 export interface BudgetConfig {
@@ -35,7 +36,7 @@ export class Budget {
 
   /** @throws {Refusal} `BUSY` when that is more than there is */
   take(bytes: number): void {
-    const { refusal = 'this node reads too many large requests now' } = this.#config;
+    const { refusal = saidTexts.noBytesToRead } = this.#config;
     if (!this.tryTake(bytes)) throw new Refusal('BUSY', refusal, { retryAfterMs: 1_000 });
   }
 

@@ -3,6 +3,7 @@ import { LloomError, errorText } from '@lloom/core';
 import type { TimeLimits } from '../config.ts';
 import { Refusal, RpcError, saidCodes, type RequestStage, type SaidCode } from '../errors.ts';
 import type { PartialAnswer, PendingRequest } from '../types.ts';
+import { saidTexts } from './saidTexts.ts';
 
 /** Which request a failure belongs to, and how far it had come. */
 export interface FailureContext {
@@ -134,12 +135,12 @@ export function refusalFrame(error: unknown): ErrorFrame {
     const code = noRoom.includes(error.code) ? 'BUSY' : 'SIGNATURE_REFUSED';
     return { type: 'error', code, message: error.message, reason: error.code };
   }
-  return { type: 'error', code: 'INVALID_REQUEST', message: 'the request could not be read' };
+  return { type: 'error', code: 'INVALID_REQUEST', message: saidTexts.notRead };
 }
 
 /** What a client is told when a handler threw. Only a {@link Refusal} is quoted: other errors may hold secrets. */
 export function handlerFrame(error: unknown): ErrorFrame {
-  if (!(error instanceof Refusal)) return { type: 'error', code: 'REMOTE', message: 'the handler failed' };
+  if (!(error instanceof Refusal)) return { type: 'error', code: 'REMOTE', message: saidTexts.handlerFailed };
   const message = error.message.slice(0, 1_024).toWellFormed();
   const { code } = error;
   return {
@@ -158,7 +159,7 @@ export function encodeError(frame: ErrorFrame): Uint8Array {
     return encodeErrorFrame(frame);
   } catch {
     const code = (saidCodes as readonly string[]).includes(frame.code) ? frame.code : 'REMOTE';
-    return encodeErrorFrame({ type: 'error', code, message: 'what there was to say cannot be written' });
+    return encodeErrorFrame({ type: 'error', code, message: saidTexts.notWritten });
   }
 }
 

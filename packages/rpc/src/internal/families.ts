@@ -10,8 +10,8 @@ export const requests = {
 /** Requests of this node that were made once more. */
 export const retries = {
   name: 'rpc_retries_total',
-  help: 'How often requests of this node were made beyond the first time: again, of somebody else, or of several at once.',
-  labels: ['method'],
+  help: 'How often requests of this node were made beyond the first time: after a failure (retry), or of somebody beside who was slow to begin (hedge).',
+  labels: ['method', 'kind'],
 } as const satisfies MetricFamily;
 
 /** What answers take. */
@@ -33,7 +33,7 @@ export const firstTokenSeconds = {
 /** Requests of others that have ended. */
 export const served = {
   name: 'rpc_served_total',
-  help: 'Requests of others by how they ended here: answered, or another last state. Those turned away unread are refused.',
+  help: 'Requests of others by how they ended here: answered, or another last state. Refused are also those turned away unread and those that the handler refused with a code; expired are those whose client waited shorter than this node works, omitted those that took too long for this node itself.',
   labels: ['method', 'outcome'],
 } as const satisfies MetricFamily;
 
@@ -55,7 +55,7 @@ export const queueSeconds = {
 /** Tokens of answers. */
 export const tokens = {
   name: 'rpc_tokens_total',
-  help: 'Tokens of the answers that this node has given (sent) and was given (received), as whoever answered counts them.',
+  help: 'Tokens of the answers that this node has given (sent), to each who asked, and was given (received), as whoever answered counts them.',
   labels: ['direction'],
 } as const satisfies MetricFamily;
 

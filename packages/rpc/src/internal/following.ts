@@ -13,6 +13,9 @@ export interface Follower extends AnswerFollower {
   readonly bytesLeft: number | undefined;
   /** Whether its client waits still. */
   readonly isWaiting: boolean;
+  readonly method: string;
+  /** Its idempotency key; `undefined`: it has none. */
+  readonly key: string | undefined;
   /** What follows it; `undefined`: nothing does. */
   readonly span: Span | undefined;
   /** What it follows; to be left when it ends. */
@@ -34,11 +37,8 @@ export type Departure = 'told' | 'deadline' | 'stopped' | Leaving;
 
 /** What gives answers to followers. */
 export interface Followed {
+  /** The tokens of the answer, as whoever made it counts them; 0 for one without. Looked at when all of it is said. */
+  readonly outboundTokens: number;
   /** The follower is given no more. */
   leave(follower: Follower, how: Departure): void;
-}
-
-/** Does `act`: what is traced within it belongs to the request. */
-export function within<T>({ span }: Pick<Follower, 'span'>, act: () => T): T {
-  return span === undefined ? act() : span.run(act);
 }

@@ -8,6 +8,8 @@ export interface EndedRequest extends Pick<PendingRequest, 'requestId' | 'peerId
   readonly elapsedMs: number;
   /** How often it was made. */
   readonly attempts: number;
+  /** The idempotency key of a question. @default it is none */
+  readonly key?: string | undefined;
   /** What follows it; `undefined`: nothing does. */
   readonly span: Span | undefined;
   /** The relay that it went through. @default none, or it was made more than once */

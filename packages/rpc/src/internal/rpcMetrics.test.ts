@@ -1,3 +1,4 @@
+import type { Meter } from '@lloom/core';
 import { expect, test } from 'vitest';
 import { TestMeter } from '../../test/onlooking.ts';
 import { RpcMetrics } from './rpcMetrics.ts';
@@ -22,11 +23,34 @@ test('methods without end are counted together', () => {
   const metrics = new RpcMetrics(meter);
   const before = meter.made;
   for (let i = 0; i < 10_000; i++) metrics.served(`/random/${i}`, 'refused', 1);
-  for (let i = 0; i < 10_000; i++) metrics.retried(`/random/${i}`);
-  // One is known before, and one counts all others: each has four figures.
-  expect(meter.made - before).toBe(256 * 4);
+  for (let i = 0; i < 10_000; i++) metrics.retried(`/random/${i}`, 'retry');
+  // One is known before, and one counts all others: each has five figures.
+  expect(meter.made - before).toBe(256 * 5);
   expect(meter.sum('rpc_served_total other refused')).toBe(10_000 - 255);
-  expect(meter.sum('rpc_retries_total other')).toBe(10_000 - 255);
+  expect(meter.sum('rpc_retries_total other retry')).toBe(10_000 - 255);
+});
+
+test('how requests usually end is there from the start, so that the first of them is seen', () => {
+  const asked: Record<string, string[]> = {};
+  const meter = new TestMeter();
+  const counting: Meter = {
+    ...{ histogram: meter.histogram, gauge: () => undefined },
+    counter: (family, labels) => {
+      (asked[family.name] ??= []).push(Object.values(labels ?? {}).join(' '));
+      return meter.counter(family, labels);
+    },
+  };
+  expect(new RpcMetrics(counting)).toBeDefined();
+  const codes = ['answered', 'TIMEOUT', 'DIAL_FAILED', 'BUSY', 'REMOTE', 'CANCELLED', 'PENDING_LIMIT'];
+  const endings = ['answered', 'refused', 'crowdedOut', 'omitted', 'expired', 'failed', 'abandoned'];
+  expect(asked['rpc_requests_total']).toEqual(
+    expect.arrayContaining(codes.map((code) => `llmRequest ${code}`)),
+  );
+  expect(asked['rpc_served_total']).toEqual(
+    expect.arrayContaining(endings.map((end) => `llmRequest ${end}`)),
+  );
+  expect(asked['rpc_retries_total']).toEqual(['llmRequest retry', 'llmRequest hedge']);
+  expect(meter.values).toEqual(new Map());
 });
 
 test('gauges look when somebody asks', () => {

@@ -1,4 +1,5 @@
 import { messagesFamily, type HistogramFamily, type Meter, type MetricFamily } from '@lloom/core';
+import type { RpcErrorCode } from '../errors.ts';
 import type { RpcLoad } from '../types.ts';
 import * as families from './families.ts';
 
@@ -7,6 +8,23 @@ const maxMethods = 256;
 
 /** What every node may be asked for. */
 const usualMethod = 'llmRequest';
+
+/** How requests of this node end that are not answered, beside what only a mistake of their caller brings about. */
+const usualFailures: readonly RpcErrorCode[] = [
+  ...(['TIMEOUT', 'DIAL_TIMEOUT', 'FIRST_BYTE_TIMEOUT', 'IDLE_TIMEOUT', 'CANCELLED', 'DIAL_FAILED'] as const),
+  ...(['CONNECTION_CLOSED', 'OMITTED', 'INVALID_RESPONSE', 'SIGNATURE_INVALID', 'PARTIAL_ANSWER'] as const),
+  ...(['PENDING_LIMIT', 'PEER_AVOIDED', 'REMOTE', 'NO_HANDLER', 'BUSY', 'RATE_LIMITED'] as const),
+  ...(['SIGNATURE_REFUSED', 'MODEL_UNAVAILABLE', 'REQUEST_LOST', 'RELAY_LIMIT', 'STOPPED'] as const),
+];
+
+/** How requests of others end that are not answered. */
+const usualEndings: readonly string[] = [
+  ...['refused', 'slow', 'crowdedOut', 'omitted', 'expired'],
+  ...['failed', 'abandoned', 'stopped', 'interrupted'],
+];
+
+/** Why a request is made once more: it has failed, or somebody else is asked beside who was slow to begin. */
+export type RetryKind = 'retry' | 'hedge';
 
 type Count = (by?: number) => void;
 type Observe = (value: number) => void;
@@ -39,30 +57,40 @@ class ByMethod<T> {
   }
 }
 
+/** The figures of one method. */
+interface EndsOfOne {
+  /** Counts what ended so; made when it is first needed. */
+  readonly countOf: (outcome: string) => Count;
+  readonly observe: Observe;
+}
+
 /** Counts requests of one direction by how they ended, and keeps the times of those that were answered. */
 class Ends {
-  readonly #byMethod: ByMethod<(outcome: string, elapsedMs: number) => void>;
+  readonly #byMethod: ByMethod<EndsOfOne>;
 
   constructor(meter: Meter, ends: MetricFamily, times: HistogramFamily) {
     this.#byMethod = new ByMethod((method) => {
-      const outcomes = new Map([['answered', meter.counter(ends, { method, outcome: 'answered' })]]);
-      const observe = meter.histogram(times, { method });
-      return (outcome, elapsedMs) => {
-        let count = outcomes.get(outcome);
-        if (count === undefined) outcomes.set(outcome, (count = meter.counter(ends, { method, outcome })));
-        count();
-        if (outcome === 'answered') observe(elapsedMs / 1_000);
+      const counts = new Map<string, Count>();
+      const countOf = (outcome: string): Count => {
+        let count = counts.get(outcome);
+        if (count === undefined) counts.set(outcome, (count = meter.counter(ends, { method, outcome })));
+        return count;
       };
+      countOf('answered');
+      return { countOf, observe: meter.histogram(times, { method }) };
     });
   }
 
   /** Has figures of a method there before anything has ended. */
-  expect(method: string): void {
-    this.#byMethod.of(method);
+  expect(method: string, outcomes: readonly string[]): void {
+    const { countOf } = this.#byMethod.of(method);
+    for (const outcome of outcomes) countOf(outcome);
   }
 
   note(method: string, outcome: string, elapsedMs: number): void {
-    this.#byMethod.of(method)(outcome, elapsedMs);
+    const { countOf, observe } = this.#byMethod.of(method);
+    countOf(outcome)();
+    if (outcome === 'answered') observe(elapsedMs / 1_000);
   }
 }
 
@@ -79,7 +107,7 @@ export class RpcMetrics {
   readonly #meter: Meter;
   readonly #requests: Ends;
   readonly #served: Ends;
-  readonly #retries: ByMethod<Count>;
+  readonly #retries: ByMethod<Readonly<Record<RetryKind, Count>>>;
   readonly #firstTokens: ByMethod<Observe>;
   readonly #queued: Observe;
 
@@ -91,7 +119,10 @@ export class RpcMetrics {
     this.tokensReceived = meter.counter(families.tokens, { direction: 'received' });
     this.#requests = new Ends(meter, families.requests, families.requestSeconds);
     this.#served = new Ends(meter, families.served, families.servedSeconds);
-    this.#retries = new ByMethod((method) => meter.counter(families.retries, { method }));
+    this.#retries = new ByMethod((method) => ({
+      retry: meter.counter(families.retries, { method, kind: 'retry' }),
+      hedge: meter.counter(families.retries, { method, kind: 'hedge' }),
+    }));
     this.#firstTokens = new ByMethod((method) => meter.histogram(families.firstTokenSeconds, { method }));
     this.#queued = meter.histogram(families.queueSeconds);
     this.#expect(usualMethod);
@@ -99,8 +130,8 @@ export class RpcMetrics {
 
   /** A figure that is not there yet looks like one that is broken, and its first step up is seen by nobody. */
   #expect(method: string): void {
-    this.#requests.expect(method);
-    this.#served.expect(method);
+    this.#requests.expect(method, usualFailures);
+    this.#served.expect(method, usualEndings);
     this.#retries.of(method);
     this.#firstTokens.of(method);
   }
@@ -121,8 +152,8 @@ export class RpcMetrics {
   }
 
   /** A request of this node is made once more. */
-  retried(method: string): void {
-    this.#retries.of(method)();
+  retried(method: string, kind: RetryKind): void {
+    this.#retries.of(method)[kind]();
   }
 
   /** The first chunk of an answer has come. */

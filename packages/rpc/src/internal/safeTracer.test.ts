@@ -1,4 +1,4 @@
-import type { Span } from '@lloom/core';
+import type { Span, Tracer } from '@lloom/core';
 import { describe, expect, test, vi } from 'vitest';
 import { safeTracer } from './safeTracer.ts';
 
@@ -9,9 +9,14 @@ const fail = (): never => {
 const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
 const good: Span = { traceparent, setAttributes: fail, addEvent: fail, run: fail, end: fail };
 
-const start = (span: () => Span | undefined) => {
+const traced = (given: Partial<Tracer>) => {
   const onError = vi.fn<(error: unknown) => void>();
-  return { onError, span: safeTracer({ startSpan: span }, onError).startSpan('a', { kind: 'client' }) };
+  const whole: Tracer = { unsampled: traceparent, startSpan: fail, apart: fail, ...given };
+  return { onError, tracer: safeTracer(whole, onError) };
+};
+const start = (span: () => Span | undefined) => {
+  const { onError, tracer } = traced({ startSpan: span });
+  return { onError, span: tracer.startSpan('a', { kind: 'client' }) };
 };
 
 test('a tracer that throws gives no span', () => {
@@ -27,6 +32,36 @@ test('a span that throws is a span that says nothing', () => {
   span?.addEvent('a');
   span?.end();
   expect(onError.mock.calls).toEqual([[broken], [broken], [broken]]);
+});
+
+test('what rejects later ends no process', async () => {
+  const late = (): never => Promise.reject(broken) as never;
+  const span = { ...good, setAttributes: late, addEvent: late, run: late, end: late };
+  const { onError, tracer } = traced({ startSpan: () => span, apart: late });
+  const given = tracer.startSpan('a', { kind: 'client' });
+  given?.setAttributes({ a: 1 });
+  given?.addEvent('a');
+  expect(given?.run(() => 'done')).toBe('done');
+  expect(tracer.apart(() => 'done')).toBe('done');
+  given?.end();
+  const other = traced({ startSpan: late });
+  expect(other.tracer.startSpan('a', { kind: 'client' })).toBeUndefined();
+  await Promise.resolve();
+  expect(onError).toHaveBeenCalledTimes(5);
+  expect(other.onError).toHaveBeenCalledExactlyOnceWith(broken);
+});
+
+test.each([
+  ['is passed on', traceparent, traceparent],
+  ['that nobody could read is none', 'x', undefined],
+])('what tells that a request is not sampled %s', (_, unsampled, given) => {
+  expect(traced({ unsampled }).tracer.unsampled).toBe(given);
+});
+
+test('a tracer of an older kind, without what it is asked for, breaks nothing', () => {
+  const { tracer } = traced({ apart: undefined as never, unsampled: undefined as never });
+  expect(tracer.apart(() => 'done')).toBe('done');
+  expect(tracer.unsampled).toBeUndefined();
 });
 
 test.each([

@@ -12,6 +12,8 @@ export const logRanks: Readonly<Record<LogLevel, number>> = {
 /** How much is logged of which component. */
 export class LogLevels {
   readonly #levels = new Map<string, LogLevel>();
+  /** How many components are set to each rank. */
+  readonly #counts = [0, 0, 0, 0, 0];
   #loudest = 0;
   #changes = 0;
 
@@ -30,10 +32,19 @@ export class LogLevels {
   }
 
   set(component: string, level: LogLevel | undefined): void {
+    this.#count(this.#levels.get(component), -1);
+    this.#count(level, 1);
     if (level === undefined) this.#levels.delete(component);
     else this.#levels.set(component, level);
-    this.#loudest = Math.max(0, ...Array.from(this.#levels.values(), (each) => logRanks[each]));
+    this.#loudest = Math.max(
+      0,
+      this.#counts.findLastIndex((count) => count > 0),
+    );
     this.#changes++;
+  }
+
+  #count(level: LogLevel | undefined, by: 1 | -1): void {
+    if (level !== undefined) this.#counts[logRanks[level]]! += by;
   }
 
   /** The rank of what is set for a component, or for what it is beneath. */

@@ -12,13 +12,18 @@ export interface LogRecordsParts extends Required<Pick<LogConfig, 'sink' | 'maxR
 
 const windowMs = 1_000;
 
-/** Makes records and passes them on, so many in a second. */
+/** Which levels share an allowance: details, of which there may be many, leave the others room. */
+const allowances = { error: 'error', info: 'info', debug: 'detail', trace: 'detail' } as const;
+
+const none = { error: 0, info: 0, detail: 0 };
+
+/** Makes records and passes them on, so many of each allowance in a second. */
 export class LogRecords {
   readonly #parts: LogRecordsParts;
   readonly #pass: (record: LogRecord) => void;
   #windowEndsAtMs = -Infinity;
-  #passed = 0;
-  #leftOut = 0;
+  #passed = { ...none };
+  #leftOut = { ...none };
   #timer: unknown;
   #isPassing = false;
   #hasFailed = false;
@@ -38,22 +43,24 @@ export class LogRecords {
     const { clock, maxRecordsPerSecond } = this.#parts;
     const nowMs = clock.elapsed();
     if (nowMs >= this.#windowEndsAtMs) this.#beginWindow(nowMs);
-    if (this.#passed < maxRecordsPerSecond) {
-      this.#passed++;
+    const allowance = allowances[level];
+    if (this.#passed[allowance] < maxRecordsPerSecond) {
+      this.#passed[allowance]++;
       return this.#make(level, component, args);
     }
-    this.#leftOut++;
+    this.#leftOut[allowance]++;
     this.#timer ??= clock.setTimeout(() => this.#beginWindow(clock.elapsed()), this.#windowEndsAtMs - nowMs);
   }
 
   #beginWindow(nowMs: number): void {
-    const records = this.#leftOut;
+    const { error: errors, info, detail } = this.#leftOut;
+    const records = errors + info + detail;
     this.#parts.clock.clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#windowEndsAtMs = nowMs + windowMs;
-    this.#passed = 0;
-    this.#leftOut = 0;
-    if (records > 0) this.#make('info', 'lloom:log', ['records were left out %o', { records }]);
+    this.#passed = { ...none };
+    this.#leftOut = { ...none };
+    if (records > 0) this.#make('info', 'lloom:log', ['records were left out %o', { records, errors }]);
   }
 
   #make(level: LogRecord['level'], component: string, args: readonly unknown[]): void {
