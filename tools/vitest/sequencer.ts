@@ -11,6 +11,7 @@ const rankOf = (path: string): number => (/\.sim\./.test(path) ? 0 : /\.e2e\./.t
  */
 export class SimulationsFirst extends BaseSequencer {
   override async sort(files: Files): Promise<Files> {
+    // oxlint-disable-next-line no-array-sort -- it is none
     const sorted = await super.sort(files);
     const place = new Map(sorted.map((file, at) => [file, at]));
     return sorted.toSorted((a, b) => {

@@ -39,7 +39,11 @@ try {
   const watched = await createLibp2p({ ...createStack(), logger: log, addresses: { listen: [] } });
   log.setLevel('debug', 'libp2p:connection-manager');
   // #endregion
-  await watched.dial(server.getMultiaddrs()).finally(() => watched.stop());
+  try {
+    await watched.dial(server.getMultiaddrs());
+  } finally {
+    await watched.stop();
+  }
   assert.match(lines[0] ?? '', /^{"at":[0-9]+,"level":"debug","component":"libp2p:connection-manager/);
   const { smallRecords, reason } = noiseCryptoInfo();
   console.log(`small records are sealed by ${smallRecords}${reason === undefined ? '' : `: ${reason}`}`);
