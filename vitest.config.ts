@@ -66,8 +66,9 @@ export default defineConfig(({ mode }) => {
       // Many tests start a program many times: from the second time on Node has compiled it.
       env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'node') },
       execArgv: ['--import', join(import.meta.dirname, 'tools', 'vitest', 'rememberKeys.mjs')],
-      // Many of ours wait for processes and for sockets: with one file more than processors none of these has nothing to do.
-      maxWorkers: availableParallelism() + 1,
+      // By default a machine with two processors runs one file at a time, and many of ours wait for processes. With three it takes as
+      // long as with two.
+      maxWorkers: Math.max(2, availableParallelism() - 1),
       // Simulations compute all the time: on a busy machine one takes as long as it takes.
       testTimeout: (long ? 600 : 60) * seconds,
       hookTimeout: 30 * seconds,
