@@ -72,10 +72,10 @@ function use(log: ComponentLogger, component: string): void {
 describe('how much is logged', () => {
   test.each<[LogLevel, string, string]>([
     ['off', '', ''],
-    ['error', 'error E', 'error E'],
-    ['info', 'error E, info P', 'error E'],
-    ['debug', 'error E, info P, debug T', 'error E, debug P'],
-    ['trace', 'error E, info P, debug T', 'error E, debug P, trace T'],
+    ['error', 'error E', ''],
+    ['info', 'error E, info P', ''],
+    ['debug', 'error E, info P, debug T', 'debug E, debug P'],
+    ['trace', 'error E, info P, debug T', 'debug E, debug P, trace T'],
   ])('at the level %s: of Lloom "%s", of others "%s"', (level, own, others) => {
     const { log, seen } = begin({ level });
     const said = (component: string): string => {

@@ -9,9 +9,9 @@ import { makeScope } from './internal/scope.ts';
 import type { Log, LogConfig, LogRecord } from './ports.ts';
 
 /**
- * A logger for libp2p that makes records: their level can be changed while the node runs, also of what logs already. Errors have
- * the level `error`; what the packages of Lloom say of a finished lifecycle has `info`, their details `debug`; what others
- * say has `debug`, their details `trace`. While all is off, a line costs one comparison beyond what is beneath.
+ * A logger for libp2p that makes records: their level can be changed while the node runs, also of what logs already. What fails in
+ * the packages of Lloom has the level `error`, what they say of a finished lifecycle `info`, their details `debug`; what others say
+ * has `debug`, their errors too, and their details `trace`. While all is off, a line costs one comparison beyond what is beneath.
  *
  * @throws {ConfigError} for a level that is none, or a bound out of its range
  * @example
@@ -53,6 +53,8 @@ type Args = Parameters<Logger>;
 function scopeOf(component: string, parts: ScopeParts): Logger {
   const { levels, records } = parts;
   const isOwn = component === 'lloom' || component.startsWith('lloom:');
+  // What libp2p calls errors are dials that fail, streams that are reset: everyday things among peers.
+  const failure: Level = isOwn ? 'error' : 'debug';
   const plain: Level = isOwn ? 'info' : 'debug';
   const detail: Level = isOwn ? 'debug' : 'trace';
   let made: Logger | undefined;
@@ -79,7 +81,7 @@ function scopeOf(component: string, parts: ScopeParts): Logger {
   if (isOwn) Object.defineProperty(trace, 'enabled', { get: () => hears(detail) || beneath().enabled });
   return makeScope(log, {
     error(...args) {
-      if (hears('error')) records.take('error', component, args);
+      if (hears(failure)) records.take(failure, component, args);
       beneath().error(...args);
     },
     trace,
