@@ -23,6 +23,7 @@ import type {
   TopicCandidate,
 } from '../ports.ts';
 import type { MeshSize, PeerScore } from '../types.ts';
+import { arrived } from './arrived.ts';
 import { Authors } from './authors.ts';
 import { Backoffs } from './backoffs.ts';
 import { CatchUp } from './catchUp.ts';
@@ -67,6 +68,8 @@ const waitingControlBytes = 512 * 1024;
 const resizeBackoffMs = 5_000;
 /** How long a stop waits for what was published just before it, in ms. */
 const flushMs = 1_000;
+/** And for its arrival at those who read. */
+const arrivalMs = 2_000;
 /** Counts as ten broken promises: far below every threshold, for some seconds. */
 const violationPenalty = 10;
 
@@ -174,6 +177,12 @@ export class PubsubRouter implements Router {
     const timer = clock.setTimeout(() => resolve(), flushMs);
     await Promise.race([Promise.all(outboxes), promise]);
     clock.clearTimeout(timer);
+    const { connectionManager } = this.#components;
+    const neighbours = [...this.#gossipsub.streamsOutbound.keys()];
+    const connections = connectionManager
+      .getConnections()
+      .filter(({ remotePeer }) => neighbours.includes(remotePeer.toString()));
+    await arrived(connections, AbortSignal.timeout(arrivalMs));
     // What was handed to a connection leaves with its turn.
     await new Promise((next) => setImmediate(next));
   }
