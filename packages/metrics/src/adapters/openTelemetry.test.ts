@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { ConfigError, type Span, type SpanAttributes, type Tracer } from '@lloom/core';
+import { ConfigError, type Tracer } from '@lloom/core';
 import { VirtualClock } from '@lloom/simkit';
 import {
   context,
@@ -7,7 +7,6 @@ import {
   ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
-  trace,
   type Context,
   type Tracer as OpenTelemetryTracer,
 } from '@opentelemetry/api';
@@ -23,11 +22,8 @@ import {
 } from '@opentelemetry/sdk-trace';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { parent, spanId, started, traceId } from '../../test/spans.ts';
 import { openTelemetry, type TracingConfig } from './openTelemetry.ts';
-
-const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
-const spanId = '00f067aa0ba902b7';
-const parent = `00-${traceId}-${spanId}-01`;
 
 const exporter = new InMemorySpanExporter();
 let clock: VirtualClock;
@@ -45,11 +41,6 @@ const providerOf = (sampler?: Sampler): TracerProvider =>
 
 const tracerOf = (sampler?: Sampler, config: TracingConfig = {}): Tracer =>
   openTelemetry(providerOf(sampler).getTracer('test'), { clock, ...config });
-
-const started = (span: Span | undefined): Span => {
-  if (span === undefined) throw new Error('it is not followed');
-  return span;
-};
 
 /** What was exported under that name. */
 const exported = (name: string): ReadableSpan => {
@@ -362,53 +353,6 @@ describe('what runs within a span', () => {
       expect(tracer.apart(act)).toBe(7);
       expect(act).toHaveBeenCalledTimes(2);
     }
-  });
-});
-
-describe('a tracer that fails', () => {
-  const failing = (): never => {
-    throw new Error('the tracer fails');
-  };
-
-  it('follows nothing where it cannot begin a span', () => {
-    const broken = [
-      { startSpan: failing },
-      { startSpan: () => undefined },
-      { startSpan: () => ({ isRecording: failing }) },
-      { startSpan: () => ({ isRecording: () => true, spanContext: failing }) },
-      { startSpan: () => ({ isRecording: () => true, spanContext: () => ({ traceId: 'x', spanId: 'y' }) }) },
-      trace.getTracer('nobody listens'),
-    ];
-    for (const one of broken) {
-      const tracer = openTelemetry(one as unknown as OpenTelemetryTracer, { clock });
-      expect(tracer.startSpan('request', { kind: 'client', attributes: { a: 1 } })).toBeUndefined();
-      expect(tracer.startSpan('serve', { kind: 'server', parent })).toBeUndefined();
-    }
-  });
-
-  it('goes without attributes that cannot be read', () => {
-    const attributes = new Proxy({}, { ownKeys: failing }) as SpanAttributes;
-    const tracer = tracerOf();
-    const span = started(tracer.startSpan('request', { kind: 'client', attributes }));
-    expect(() => span.setAttributes(attributes)).not.toThrow();
-  });
-
-  it('harms no request that it follows', () => {
-    const methods = ['setAttribute', 'setAttributes', 'addEvent', 'setStatus', 'end'];
-    const span = {
-      ...Object.fromEntries(methods.map((method) => [method, failing])),
-      isRecording: () => true,
-      spanContext: () => ({ traceId, spanId, traceFlags: 1 }),
-    };
-    const tracer = openTelemetry({ startSpan: () => span } as unknown as OpenTelemetryTracer, { clock });
-    const followed = started(tracer.startSpan('request', { kind: 'client' }));
-    expect(followed.traceparent).toBe(parent);
-    expect(() => {
-      followed.setAttributes({ a: 1 });
-      followed.addEvent('sent');
-      followed.end({ code: 'TIMEOUT', message: 'late' });
-    }).not.toThrow();
-    expect(followed.run(() => 7)).toBe(7);
   });
 });
 

@@ -50,7 +50,8 @@ const failures = ['REMOTE', 'REQUEST_LOST'];
 
 /**
  * Sees every request of one service, of this node and of others: counts it, follows it across nodes, and writes a line when it
- * begins and when it has ended. A request that is not followed costs no object; whoever has its span hands it in again. What tells of traces is not seen.
+ * begins and when it has ended. A request that is not followed costs no object; whoever has its span hands it in again. What tells
+ * of traces is not seen.
  */
 export class RequestWatch {
   readonly metrics: RpcMetrics | undefined;
@@ -93,7 +94,7 @@ export class RequestWatch {
 
   /** It is under way. */
   begun(request: LoggedRequest): void {
-    if (this.#lines.isRead && !isOfTraces(request.method)) this.#lines.began('this node', request);
+    if (!isOfTraces(request.method)) this.#lines.began('this node', request);
   }
 
   /** A request that is followed is made of a peer. Its span is to be handed to {@link attempted}. */
@@ -180,7 +181,7 @@ export class RequestWatch {
 
   /** What it asks is known. */
   read(request: LoggedRequest): void {
-    if (this.#lines.isRead && !isOfTraces(request.method)) this.#lines.began('a peer', request);
+    if (!isOfTraces(request.method)) this.#lines.began('a peer', request);
   }
 
   /** A request of a peer was refused, before anything of it was read. */
