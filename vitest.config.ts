@@ -21,6 +21,7 @@ const sharesWorkers = new Set([
   'nat',
   'peers',
   'rpc',
+  'simulator',
 ]);
 
 /** `vitest --mode long` runs the `*.long.test.ts` files, every other mode all the rest. */

@@ -7,7 +7,7 @@ import {
   type Checks,
   type ConfigProblem,
 } from '@lloom/core';
-import { resolveLink, type Link } from './link.ts';
+import { resolveLink, type Link, type LinkConfig } from './link.ts';
 import type { Fidelity, Stoppable, TestNetworkConfig } from './types.ts';
 
 /** What a network is built from, complete. */
@@ -20,22 +20,21 @@ export interface ResolvedTestNetworkConfig {
 }
 
 type Given = Omit<TestNetworkConfig<Stoppable>, 'createNode'> & { readonly createNode?: unknown };
-type Checked = Required<Omit<Given, 'link'>>;
+type Checked = Required<Omit<Given, 'link' | 'bandwidth'>>;
 
 const maxNodes = 10_000;
 const maxNameLength = 64;
 
 const nodesCheck: Check = (value) => {
-  const isCount = Number.isInteger(value) && (value as number) >= 1 && (value as number) <= maxNodes;
+  const isCount = Number.isInteger(value) && (value as number) >= 0 && (value as number) <= maxNodes;
   const isNames =
     Array.isArray(value) &&
-    value.length >= 1 &&
     value.length <= maxNodes &&
     value.every((name) => typeof name === 'string' && name.length >= 1 && name.length <= maxNameLength) &&
     new Set(value).size === value.length;
   return isCount || isNames
     ? undefined
-    : `a number from 1 to ${maxNodes}, or a list of different names of at most ${maxNameLength} characters`;
+    : `a number from 0 to ${maxNodes}, or a list of different names of at most ${maxNameLength} characters`;
 };
 
 const functionCheck: Check = (value) => (typeof value === 'function' ? undefined : 'a function');
@@ -53,7 +52,7 @@ const checks: Checks<Checked> = {
  * @throws {ConfigError} listing every problem
  */
 export function resolveTestNetworkConfig(input: Given, environmentSeed?: string): ResolvedTestNetworkConfig {
-  const { link, ...rest } = input;
+  const { link, bandwidth: _, ...rest } = input;
   const defaults: Checked = {
     nodes: 0,
     createNode: undefined,
@@ -70,7 +69,7 @@ export function resolveTestNetworkConfig(input: Given, environmentSeed?: string)
       { createNode: null, ...rest, nodes: rest.nodes ?? 0 },
     ),
   );
-  const resolvedLink = collect(problems, () => resolveLink(link));
+  const resolvedLink = collect(problems, () => resolveLink(link as LinkConfig | undefined));
   if (network === undefined || resolvedLink === undefined) throw new ConfigError(problems);
   const { nodes, seed, fidelity, keptTraceLines } = network;
   const names = typeof nodes === 'number' ? Array.from({ length: nodes }, (_, index) => `n${index}`) : nodes;

@@ -3,20 +3,41 @@
  *
  * @packageDocumentation
  */
+export type { StandIns } from './adapters/standIns.ts';
 export { VirtualClock, type VirtualClockConfig } from './clock.ts';
 export { SimkitError, type SimkitErrorCode, type SimkitErrorData } from './errors.ts';
 export type { LinkConfig } from './link.ts';
+export {
+  checkDeterminism,
+  simCheck,
+  type CheckConfig,
+  type CheckResult,
+  type Checkable,
+  type DeterminismConfig,
+} from './check.ts';
 export { createTestNetwork } from './network.ts';
+export type {
+  BandwidthClass,
+  HostBandwidth,
+  LinkEnd,
+  LinkPreset,
+  LinkRule,
+  Region,
+} from './presets.ts';
 export { seededRandom, type SeededRandom } from './random.ts';
 export type { Trace } from './trace.ts';
 export type {
+  AlwaysConfig,
   CrashConfig,
+  EventuallyConfig,
   Fidelity,
+  Property,
   RestartConfig,
   SimHost,
   SimStack,
   Stoppable,
   TestNetwork,
   TestNetworkConfig,
+  Traffic,
   WaitConfig,
 } from './types.ts';

@@ -17,12 +17,16 @@ import { seededRandom } from './random.ts';
 import { momentaryRandom } from './internal/momentaryRandom.ts';
 import { RunningTrace, type Trace } from './trace.ts';
 import type {
+  AlwaysConfig,
   CrashConfig,
+  EventuallyConfig,
+  Property,
   RestartConfig,
   SimHost,
   Stoppable,
   TestNetwork,
   TestNetworkConfig,
+  Traffic,
   WaitConfig,
 } from './types.ts';
 import { installVirtualTime } from './virtualTime.ts';
@@ -86,6 +90,14 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
     return this.#clock;
   }
 
+  get hosts(): readonly string[] {
+    return [...this.#slots.keys()];
+  }
+
+  get traffic(): Traffic {
+    return { dials: 0, segments: 0, lostSegments: 0, bytes: 0 };
+  }
+
   get nodes(): ReadonlyMap<string, N> {
     const up = [...this.#slots].filter(([, { node }]) => node !== undefined);
     return new Map(up.map(([name, { node }]) => [name, node!]));
@@ -93,20 +105,7 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
 
   async start(): Promise<this> {
     try {
-      for (const [index, name] of this.#config.names.entries()) {
-        const number = index + 1;
-        const ip = `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`;
-        const host: Host = { name, ip };
-        this.#fabric.add(host);
-        const slot = {
-          host,
-          index,
-          connections: new Set<SimConnection>(),
-          disk: new Disk(),
-          node: undefined,
-        };
-        this.#slots.set(name, slot);
-      }
+      for (const name of this.#config.names) this.#add(name);
       for (const slot of this.#slots.values()) await this.#boot(slot);
       return this;
     } catch (error) {
@@ -144,6 +143,19 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
     promise.then(settled, settled);
     await this.runUntil(() => isSettled, { what: 'an act to end', ...config });
     return promise;
+  }
+
+  async spawn(name: string): Promise<N> {
+    this.#checkRunning('spawn a node');
+    return this.#boot(this.#add(name));
+  }
+
+  always(_what: string, _isTrue: () => boolean, _config: AlwaysConfig = {}): Property {
+    throw new Error('not there yet');
+  }
+
+  eventually(_what: string, _isTrue: () => boolean, _config: EventuallyConfig): Property {
+    throw new Error('not there yet');
   }
 
   at(elapsedMs: number, fn: () => unknown): void {
@@ -224,6 +236,16 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
     }
   }
 
+  #add(name: string): Slot<N> {
+    const index = this.#slots.size;
+    const number = index + 1;
+    const host = { name, ip: `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}` };
+    this.#fabric.add(host);
+    const slot: Slot<N> = { host, index, connections: new Set(), disk: new Disk(), node: undefined };
+    this.#slots.set(name, slot);
+    return slot;
+  }
+
   async #boot(slot: Slot<N>): Promise<N> {
     const others = this.nodes;
     const { name } = slot.host;
@@ -276,6 +298,7 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
       datastore: disk,
       stack: simStack({ fabric, doors: this.#doors, host, connections, nextPort }, fidelity),
       localDiscovery: (components: DiscoveryComponents) => new LocalDiscovery(discovery, components),
+      standIns: { identify: undefined, dht: undefined },
     };
   }
 

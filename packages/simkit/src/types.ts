@@ -11,8 +11,10 @@ import type {
 import type { Datastore } from 'interface-datastore';
 import type { Clock, Random } from '@lloom/core';
 import type { DiscoveryComponents } from './adapters/discovery.ts';
+import type { StandIns } from './adapters/standIns.ts';
 import type { TransportComponents } from './adapters/transport.ts';
 import type { LinkConfig } from './link.ts';
+import type { HostBandwidth, LinkEnd, LinkPreset, LinkRule } from './presets.ts';
 import type { Trace } from './trace.ts';
 
 /**
@@ -71,6 +73,8 @@ export interface SimHost {
   readonly stack: SimStack;
   /** In place of mDNS: add it to `peerDiscovery` of `createLibp2p`. */
   readonly localDiscovery: (components: DiscoveryComponents) => PeerDiscovery;
+  /** In place of libp2p's own services, for networks of very many nodes. */
+  readonly standIns: StandIns;
 }
 
 /** What a network needs of a node. A libp2p node has it, and so has a `LloomBehaviour`. */
@@ -81,15 +85,17 @@ export interface Stoppable {
 
 /** How to build a network. */
 export interface TestNetworkConfig<N extends Stoppable> {
-  /** How many nodes, or their names. At most 10,000. */
+  /** How many nodes, or their names. At most 10,000; none when all are spawned later. */
   readonly nodes: number | readonly string[];
   /**
    * Builds and starts a node on a host. Called for one host after the other, and again when a node is restarted.
    * `others` are the nodes that run already, by name.
    */
   readonly createNode: (host: SimHost, others: ReadonlyMap<string, N>) => Promise<N> | N;
-  /** How hosts are connected. @default no delay, no loss */
-  readonly link?: LinkConfig;
+  /** How hosts are connected: a link for all, a preset, or a rule for each pair. @default no delay, no loss */
+  readonly link?: LinkConfig | LinkPreset | LinkRule;
+  /** What each host can send and receive. Asked once for each host. @default unlimited */
+  readonly bandwidth?: (host: LinkEnd) => HostBandwidth;
   /** What all chance follows from. @default 1, or the environment variable `SIM_SEED` */
   readonly seed?: number;
   /** How much of libp2p runs between two nodes. @default 'fast' */
@@ -122,6 +128,45 @@ export interface RestartConfig {
   readonly datastore?: 'kept' | 'empty';
 }
 
+/** What went over the links of a network so far. */
+export interface Traffic {
+  /** Attempts to open a connection. */
+  readonly dials: number;
+  /** Segments sent; those lost count once more for each time that they were sent again. */
+  readonly segments: number;
+  /** Of those, the lost ones. */
+  readonly lostSegments: number;
+  /** What the segments carried, without headers. */
+  readonly bytes: number;
+}
+
+/** Something that must hold of a network. */
+export interface Property {
+  readonly what: string;
+  /** `pending`: not decided yet. */
+  readonly status: 'pending' | 'holds' | 'violated';
+  /** When it was decided, in ms of virtual time. */
+  readonly decidedAtMs: number | undefined;
+  /** Asks no more. An `always` that was never violated holds then. */
+  end(): void;
+}
+
+/** When a property is asked. */
+export interface AlwaysConfig {
+  /** The moment from which on it must hold, in ms of virtual time. @default now */
+  readonly fromMs?: number;
+  /** How often it is asked, in ms. @default 0 - after every instant */
+  readonly everyMs?: number;
+}
+
+/** When a property must have come true, and how often it is asked. */
+export interface EventuallyConfig {
+  /** How much virtual time it has from now on, in ms. */
+  readonly withinMs: number;
+  /** How often it is asked, in ms. @default 0 - after every instant */
+  readonly everyMs?: number;
+}
+
 /** Nodes in virtual time, and the faults that may befall them. */
 export interface TestNetwork<N extends Stoppable> {
   /** What all chance follows from. */
@@ -134,6 +179,27 @@ export interface TestNetwork<N extends Stoppable> {
   readonly clock: Clock;
   /** The nodes that run, by name. */
   readonly nodes: ReadonlyMap<string, N>;
+  /** The names of all hosts, in order, also of those whose node is down. */
+  readonly hosts: readonly string[];
+  /** What went over the links so far. */
+  readonly traffic: Traffic;
+  /**
+   * Adds a host, and starts a node on it: with `createNode`. Time passes for it as it does in
+   * {@link restart}.
+   * @throws {SimkitError} `INVALID_ARGUMENT` for a name that is taken or none
+   */
+  spawn(name: string): Promise<N>;
+  /**
+   * From now on `isTrue` must say yes whenever it is asked. The first no ends the run of that time with `PROPERTY_VIOLATED`.
+   * @throws {SimkitError} `INVALID_ARGUMENT`
+   */
+  always(what: string, isTrue: () => boolean, config?: AlwaysConfig): Property;
+  /**
+   * `isTrue` must say yes once within a time, while others let it pass. When it did not, the run of that moment ends with
+   * `PROPERTY_VIOLATED`.
+   * @throws {SimkitError} `INVALID_ARGUMENT`
+   */
+  eventually(what: string, isTrue: () => boolean, config: EventuallyConfig): Property;
   /**
    * The node of that name.
    * @throws {SimkitError} `UNKNOWN_NODE`; `WRONG_STATE` while it is down
