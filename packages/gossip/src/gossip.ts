@@ -197,6 +197,7 @@ export class GossipService extends EventHub<GossipEvents> implements Gossip {
       alarms: running?.alarms.raised ?? [],
       accepted: this.#counts.accepted,
       dropped: this.#counts.dropped,
+      duplicates: this.#shared.router.duplicates,
       pendingPublishes: this.#publishing.pending,
       pendingValidations: this.#receiving.pending,
     };

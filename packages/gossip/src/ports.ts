@@ -152,6 +152,8 @@ export interface Router extends Dialer, TopicPeerSource {
   /** Takes effect with the next heartbeat, for all topics. */
   setMeshSize(size: MeshSize): void;
   scores(): readonly PeerScore[];
+  /** How many copies came of messages that were here already. */
+  readonly duplicates: number;
   log(text: string, fields: LogFields): void;
   logError(text: string, error: unknown, fields?: LogFields): void;
   /** Whether {@link Router.trace} is read by anybody. Asked for every message. */

@@ -1,4 +1,4 @@
-import { safe } from '@lloom/core';
+import { safe, sharing } from '@lloom/core';
 import { fromPromise, type ActorRefFrom } from 'xstate';
 import { createServiceActor } from './actors.ts';
 import { enoughOf, type Links } from './internal/enough.ts';
@@ -112,7 +112,7 @@ export class Subscriptions {
   #create(topic: string): Entry {
     const { config, search } = this.#ports;
     const { heartbeatIntervalMs, degradedAfterMs } = config;
-    const machine = subscriptionMachine.provide({
+    const machine = sharing(subscriptionMachine).provide({
       actors: { search: fromPromise(({ input, signal }) => search(input.topic, signal)) },
     });
     const links = this.#linksOf(topic);

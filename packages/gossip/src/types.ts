@@ -185,6 +185,8 @@ export interface GossipSnapshot {
   /** Messages of others that were accepted, and that were dropped by reason, since the start of the process. */
   readonly accepted: number;
   readonly dropped: Readonly<Record<DropReason, number>>;
+  /** Further copies of messages that were here already: what meshes spend so that nobody is missed. */
+  readonly duplicates: number;
   /** Published messages that wait for a peer. */
   readonly pendingPublishes: number;
   /** Messages that are being validated. */

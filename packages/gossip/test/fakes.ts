@@ -167,6 +167,8 @@ export class FakeRouter implements Router {
     this.meshSize = size;
   }
 
+  readonly duplicates = 0;
+
   scores(): readonly PeerScore[] {
     return [];
   }

@@ -63,7 +63,7 @@ function sourcesOf(changed: { [K in keyof Services]?: Partial<Services[K]> } = {
     gossip: {
       snapshot: () => ({
         ...{ running: true, topics: [], alarms: [], accepted: 0, dropped: {} as never },
-        ...{ pendingPublishes: 0, pendingValidations: 0 },
+        ...{ duplicates: 0, pendingPublishes: 0, pendingValidations: 0 },
       }),
       gossipsubMeshPeers: () => [],
       peerScores: () => [],

@@ -45,6 +45,7 @@ export class Receiving {
   readonly #parts: ReceivingParts;
   readonly #own: string;
   /** Being verified, by id; with what came meanwhile. */
+  #duplicates = 0;
   readonly #verifying = new Map<string, Copy[]>();
   /** Being judged, by id. */
   readonly #judging = new Map<string, WireMessage>();
@@ -70,6 +71,11 @@ export class Receiving {
     const mustBeProven =
       validationMode === 'strict' || (validationMode === 'permissive' && message.hasSignature);
     return mustBeProven ? this.#blame(source, topic, 'malformed') : this.#receiveUnsigned(source, message);
+  }
+
+  /** How many copies came of messages that were here already. */
+  get duplicates(): number {
+    return this.#duplicates;
   }
 
   stop(): void {
@@ -224,6 +230,7 @@ export class Receiving {
 
   /** Nobody is blamed for a copy: it may be another message, which its author has given the same number. */
   #duplicate(source: string, id: string): undefined {
+    this.#duplicates += 1;
     const gossipsub = this.#gossipsub;
     gossipsub.gossipTracer.deliverMessage(id, true);
     const message = this.#judging.get(id) ?? gossipsub.mcache.msgs.get(id)?.message;

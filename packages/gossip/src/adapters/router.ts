@@ -257,6 +257,10 @@ export class PubsubRouter implements Router {
     this.#resized = undefined;
   };
 
+  get duplicates(): number {
+    return this.#receiving.duplicates;
+  }
+
   scores(): readonly PeerScore[] {
     return peerScores(this.#gossipsub);
   }
