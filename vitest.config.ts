@@ -10,6 +10,8 @@ import { Tally } from './tools/vitest/tally.ts';
 // Tests run on the sources: no build is needed, and a failure points at the line that was written.
 const conditions = ['@lloom/source', 'module', 'node', 'development|production'];
 const seconds = 1_000;
+// Their tests start programs, many times.
+const startsPrograms = new Set(['cli', 'tools']);
 // Their files leave nothing behind in a worker, which loads libp2p once for all of them.
 const sharesWorkers = new Set([
   'behaviour',
@@ -32,16 +34,21 @@ export default defineConfig(({ mode }) => {
     include: [`src/**/*.${suffix}`, `test/**/*.${suffix}`],
     exclude: long ? [] : ['**/*.long.test.ts'],
   };
+  const setUpOf = (name: string): { globalSetup?: string } =>
+    startsPrograms.has(name)
+      ? { globalSetup: join(import.meta.dirname, 'tools', 'vitest', 'programs.ts') }
+      : {};
   const packages = readdirSync('packages').map((name) => ({
     extends: true as const,
     root: `packages/${name}`,
-    test: { name, ...files, isolate: !sharesWorkers.has(name) },
+    test: { name, ...files, ...setUpOf(name), isolate: !sharesWorkers.has(name) },
   }));
   const tools = {
     extends: true as const,
     root: 'tools',
     test: {
       ...files,
+      ...setUpOf('tools'),
       name: 'tools',
       include: [`**/*.${suffix}`],
       exclude: [...files.exclude, '**/node_modules/**'],

@@ -21,6 +21,8 @@ export interface PartConfig {
   readonly nodeArgs?: readonly string[] | undefined;
   /** The command that starts Node, which must become that process. @default none: it is started as it is */
   readonly within?: readonly string[];
+  /** @default what this process has */
+  readonly env?: NodeJS.ProcessEnv | undefined;
 }
 
 /** Far beyond any question: a part that hangs ends the suite. */
@@ -33,9 +35,9 @@ export class Part<Q extends { readonly [K in keyof Q]: Questions[string] }> {
   #lastId = 0;
 
   /** @param script the module that answers, with {@link answerQuestions} */
-  constructor(script: URL, { nodeArgs = process.execArgv, within = [] }: PartConfig = {}) {
+  constructor(script: URL, { nodeArgs = process.execArgv, within = [], env = process.env }: PartConfig = {}) {
     const [execPath, ...execArgv] = [...within, process.execPath, ...nodeArgs];
-    this.#child = fork(fileURLToPath(script), { execPath: execPath!, execArgv });
+    this.#child = fork(fileURLToPath(script), { execPath: execPath!, execArgv, env });
     this.#child.on('message', (message) => {
       const saying = message as Saying;
       this.#waiting.get(saying.id)?.(saying);

@@ -1,11 +1,11 @@
 // What heals by itself: relays that go and come back, NATs that forget, addresses that change; and a relay that carries little.
+import { built } from './built.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { canRun } from './lab.ts';
 import type { Member } from './member.ts';
 import { LabNetwork } from './network.ts';
 import type { Asked } from './tokens.ts';
 
-const nodeArgs = ['--conditions=@lloom/source'];
 const setUpMs = 60_000;
 /** libp2p's own limits. */
 const stockLimits = { maxConnectionBytes: 131_072, maxConnectionMs: 120_000 };
@@ -43,7 +43,7 @@ describe.skipIf(!canRun())('nodes behind NATs in trouble', () => {
   };
 
   beforeAll(async () => {
-    network = await LabNetwork.create({}, { nodeArgs });
+    network = await LabNetwork.create({}, built);
     const bootstrap = await network.add('bootstrap', 'public');
     relay = await network.add('relay', 'public', { through: [bootstrap], relays: stockLimits });
     const through = [bootstrap, relay];

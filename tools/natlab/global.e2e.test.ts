@@ -1,4 +1,5 @@
 // Numbers that the whole internet routes, and nothing configured but what a node is.
+import { built } from './built.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { canRun, listenPort } from './lab.ts';
 import type { Member } from './member.ts';
@@ -19,10 +20,7 @@ describe.skipIf(!canRun())('nodes that count global addresses only', () => {
   let alice: Member;
 
   beforeAll(async () => {
-    network = await LabNetwork.create(
-      { isGlobal: true },
-      { nodeArgs: ['--conditions=@lloom/source'], config },
-    );
+    network = await LabNetwork.create({ isGlobal: true }, { ...built, config });
     bootstrap = await network.add('bootstrap', 'public');
     relay = await network.add('relay', 'public', { through: [bootstrap], relays: {} });
     const through = [bootstrap, relay];

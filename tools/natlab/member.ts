@@ -16,6 +16,10 @@ export interface MemberConfig {
   readonly config?: NetworkConfig;
   /** What Node is told. @default what this process was told */
   readonly nodeArgs?: readonly string[] | undefined;
+  /** The module that is the node. @default the source */
+  readonly script?: URL;
+  /** @default what this process has */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** Private numbers count as reachable, and a dead connection is noticed within seconds. */
@@ -28,7 +32,7 @@ const common: NetworkConfig = {
   },
 };
 
-const script = new URL('agent.ts', import.meta.url);
+const source = new URL('agent.ts', import.meta.url);
 
 /** A whole node at a place of a laboratory. It can crash and start again as the same one. */
 export class Member {
@@ -59,8 +63,8 @@ export class Member {
 
   /** Resolves when it has joined. */
   async start(): Promise<this> {
-    const { through = [], relays, offers, config, nodeArgs } = this.#config;
-    const part = new Part<Questions>(script, { nodeArgs, within: this.place.within });
+    const { through = [], relays, offers, config, nodeArgs, script = source, env } = this.#config;
+    const part = new Part<Questions>(script, { nodeArgs, within: this.place.within, env });
     this.#part = part;
     this.#peerId = await part.ask('start', {
       privateKey: this.#privateKey,

@@ -1,11 +1,11 @@
 // Whole nodes behind real NATs: who knows what it is, is found, reached through a relay, and then without one.
+import { built } from './built.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Asked } from './tokens.ts';
 import { canRun, listenPort, skipped, type Kind } from './lab.ts';
 import type { Member } from './member.ts';
 import { LabNetwork } from './network.ts';
 
-const nodeArgs = ['--conditions=@lloom/source'];
 const setUpMs = 60_000;
 /** A streamed answer of one mebibyte. */
 const mebibyte = { tokens: 2_048, tokenBytes: 512 };
@@ -56,7 +56,7 @@ describe.skipIf(!canRun())('nodes behind NATs', { concurrent: true }, () => {
   };
 
   beforeAll(async () => {
-    network = await LabNetwork.create({}, { nodeArgs });
+    network = await LabNetwork.create({}, built);
     const bootstrap = await add('bootstrap', 'public', []);
     const relay = await add('relay', 'public', [bootstrap]);
     const through = [bootstrap, relay];

@@ -3,6 +3,7 @@ import { VirtualClock } from '@lloom/simkit';
 import { describe, expect, vi } from 'vitest';
 import { assign, setup, type AnyStateMachine } from 'xstate';
 import { StepClock } from '../test/stepClock.ts';
+import { agreement, recalled, watched, type Step } from '../test/tracing.ts';
 import { lifecycles, type Lifecycle, type LifecyclePorts } from './lifecycle.ts';
 import { retryDefaults } from './config.ts';
 import { breakerMachine } from './machines/breaker.machine.ts';
@@ -12,58 +13,10 @@ import { requestMachine } from './machines/request.machine.ts';
 import { retryMachine } from './machines/retry.machine.ts';
 import { neverMs } from './machines/transitionTable.ts';
 
-const watched = { inspect: () => undefined };
-
-/** An event, or a time in ms that passes. */
-type Step = { readonly type: string } | number;
-
 interface Subject {
   readonly machine: AnyStateMachine;
   readonly input: object;
   readonly steps: readonly Step[];
-}
-
-interface Traced {
-  /** A line a step. */
-  readonly trace: readonly string[];
-  readonly ends: readonly string[];
-  readonly isActive: boolean;
-}
-
-/** Shows everything that can be seen of a run, step by step. */
-type Tracer = (input: object, steps: readonly Step[]) => Traced;
-
-function tracer(machine: AnyStateMachine, ports: Omit<LifecyclePorts, 'clock'>): Tracer {
-  const clock = new StepClock();
-  const runs = lifecycles(machine, { clock, ...ports });
-  return (input, steps) => {
-    clock.reset();
-    const ends: string[] = [];
-    const onEnd = (state: string): void =>
-      void ends.push(`${state} at ${clock.elapsed()}, ${clock.live} timers`);
-    const run = runs.start(input, { id: 'r-1', onEnd });
-    const seen = (): string =>
-      `${run.state} ${run.isActive} ${run.lastActive}, ${clock.live} timers, ends: ${ends.join()}`;
-    const trace = [seen()];
-    for (const step of steps) {
-      if (typeof step === 'number') clock.advance(step);
-      else run.send(step);
-      trace.push(seen());
-    }
-    return { trace, ends, isActive: run.isActive };
-  };
-}
-
-/** Shows what the table and the actor both show; throws when they differ. */
-function agreement(machine: AnyStateMachine): Tracer {
-  const byTable = tracer(machine, {});
-  const byActor = tracer(machine, watched);
-  return (input, steps) => {
-    const table = byTable(input, steps);
-    const [expected, found] = [table, byActor(input, steps)].map(({ trace }) => trace.join('\n'));
-    if (found === expected) return table;
-    throw new Error(`${JSON.stringify([input, steps])}\nBy the table:\n${expected}\nBy the actor:\n${found}`);
-  };
 }
 
 const unknown = { type: 'nobody.knows' };
@@ -184,8 +137,9 @@ describe.each([
     let sequences = 0;
     // One end of what has ended, none of what has not.
     const surplus = new Set<number>();
+    const agreedOn = agreement(machine, recalled(machine));
     const walk = (taken: readonly Step[]): void => {
-      const found = agreed(input, taken);
+      const found = agreedOn(input, taken);
       sequences += 1;
       surplus.add(found.ends.length - (found.isActive ? 0 : 1));
       if (found.isActive && taken.length < 5) for (const step of steps) walk([...taken, step]);

@@ -13,6 +13,11 @@ export class StepClock implements Clock {
     return this.#timers.length;
   }
 
+  /** When timers go off, the next one first. */
+  get dueAt(): readonly number[] {
+    return this.#timers.map(({ at }) => at);
+  }
+
   setTimeout(fn: () => void, ms: number): number {
     const at = this.#elapsedMs + ms;
     const after = this.#timers.findIndex((timer) => timer.at > at);

@@ -1,11 +1,19 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inject } from 'vitest';
 
-const inPackage = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const built = inject('programs');
+if ('problem' in built) throw new Error(`There is no program to start: ${built.problem}`);
+const { folder } = built;
 
-/** The programs, as sources. */
-export const programs = { lloom: inPackage('src/bin.ts'), demo: inPackage('src/demo/main.ts') };
+/** The programs, in few files each; and the command as sources, which takes three times as long to start. */
+export const programs = {
+  lloom: join(folder, 'packages/cli/src/bin.js'),
+  demo: join(folder, 'packages/cli/src/demo/main.js'),
+  source: fileURLToPath(new URL('../../src/bin.ts', import.meta.url)),
+};
 
 /** How a program is started. */
 export interface RunConfig {
@@ -33,6 +41,9 @@ export type JsonLine = Readonly<Record<string, unknown>> & {
   readonly error?: Record<string, unknown>;
 };
 
+/** Sources are found, and errors tell their lines there. */
+const always = ['--conditions=@lloom/source', '--enable-source-maps'];
+
 /** What a test that failed may leave behind. */
 const alive = new Set<ChildProcess>();
 process.once('exit', () => alive.forEach((child) => child.kill('SIGKILL')));
@@ -47,7 +58,7 @@ export class Running {
 
   constructor(args: readonly string[], config: RunConfig = {}) {
     const { program = programs.lloom, nodeArgs = [], env = {}, cwd, input, channel = false } = config;
-    this.process = spawn(process.execPath, [...nodeArgs, '--conditions=@lloom/source', program, ...args], {
+    this.process = spawn(process.execPath, [...nodeArgs, ...always, program, ...args], {
       env: { ...inherited(), ...env },
       stdio: [
         input === undefined ? 'ignore' : 'pipe',
@@ -140,5 +151,7 @@ export function parseLines(text: string): JsonLine[] {
 /** The environment without what would change what a program does. */
 function inherited(): NodeJS.ProcessEnv {
   const unwanted = /^(?:LLOOM_|OPENAI_|NO_COLOR$|FORCE_COLOR$|NODE_OPTIONS$|VITEST)/;
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !unwanted.test(name)));
+  const kept = Object.entries(process.env).filter(([name]) => !unwanted.test(name));
+  // What Node has compiled goes when the programs go.
+  return { ...Object.fromEntries(kept), NODE_COMPILE_CACHE: join(folder, 'compiled') };
 }
