@@ -1,13 +1,14 @@
 import { createActor, fromPromise, waitFor, type ActorRefFrom } from 'xstate';
 import type { Libp2p, PeerDiscovery } from '@libp2p/interface';
 import {
+  type Clock,
   errorText,
   EventHub,
+  type EventSource,
   integer,
   resolveConfig,
+  sharing,
   systemClock,
-  type Clock,
-  type EventSource,
 } from '@lloom/core';
 import type { LocalDiscovery } from '@lloom/discovery';
 import { createReplayGuard, messageKeys, type Identity, type OpenReplayGuard } from '@lloom/identity';
@@ -133,7 +134,7 @@ class Node extends EventHub<LloomEvents> {
         throw error;
       }
     };
-    const machine = nodeMachine.provide({
+    const machine = sharing(nodeMachine).provide({
       actors: {
         startNode: fromPromise(() => noteError(() => this.#start())),
         drainNode: fromPromise(({ input }: { input: { drainMs: number } }) => this.#drain(input.drainMs)),
@@ -197,7 +198,7 @@ class Node extends EventHub<LloomEvents> {
 
   async #start(): Promise<void> {
     const { datastorePath, datastoreSync, chainId } = this.#config;
-    const { stack, datastore: given, inspect, random, tracer } = this.#ports;
+    const { stack, datastore: given, inspect, random, tracer, services: standIns } = this.#ports;
     const clock = { clock: this.#clock };
     const common = { ...clock, ...(inspect && { inspect }), ...(random && { random }) };
     const place = { path: datastorePath, isSynced: datastoreSync, nowMs: this.#clock.now() };
@@ -224,7 +225,7 @@ class Node extends EventHub<LloomEvents> {
       const { peerId, libp2pKey: privateKey } = this.#identity;
       measureNode(figures?.meter, { peerId, nodeVersion: process.version, kad: () => this.#kad() });
       const { libp2p, storedRecords, endWaiting } = await createNode({
-        ...{ peerId, privateKey, config: this.#config, ports, datastore, stack },
+        ...{ peerId, privateKey, config: this.#config, ports, datastore, stack, standIns },
         ...{ logger: this.#logger, metrics: figures?.libp2p },
       });
       this.#libp2p = libp2p;

@@ -1,3 +1,5 @@
+import type { Identify, IdentifyPushComponents } from '@libp2p/identify';
+import type { KadDHT, KadDHTComponents, KadDHTInit } from '@libp2p/kad-dht';
 import type { Datastore } from 'interface-datastore';
 import type { Libp2pOptions } from 'libp2p';
 import {
@@ -199,6 +201,22 @@ export interface NodePorts extends Omit<CommonPorts, 'meter'> {
    * @default mDNS
    */
   readonly localDiscovery?: LocalDiscovery;
+  /**
+   * What stands in for libp2p's own services, in simulations of very many nodes, such as `standIns` of a simulated host.
+   * @default libp2p's own
+   */
+  readonly services?: NetworkServices;
+}
+
+/** What may stand in for libp2p's own services. */
+export interface NetworkServices {
+  /** In place of `identify()` and `identifyPush()`. It has to dispatch `peer:identify`, and to fill the peer store. */
+  readonly identify?: (components: IdentifyPushComponents) => Identify;
+  /** In place of `kadDHT()`: it speaks `protocol`, and puts things on `kBucketSize` peers. */
+  readonly dht?: (
+    components: KadDHTComponents,
+    config: Required<Pick<KadDHTInit, 'protocol' | 'kBucketSize'>>,
+  ) => KadDHT;
 }
 
 /** A complete configuration. */

@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 export { LloomBehaviour, type StopConfig } from './behaviour.ts';
-export type { NetworkConfig, NetworkStack, NodePorts, PackagesConfig } from './config.ts';
+export type { NetworkConfig, NetworkServices, NetworkStack, NodePorts, PackagesConfig } from './config.ts';
 export { BehaviourError, type BehaviourErrorCode, type BehaviourErrorData } from './errors.ts';
 export type { LloomEvent, LloomEvents } from './events.ts';
 export type { DebugConfig, DebugLoggingConfig } from './surface/debugging.ts';

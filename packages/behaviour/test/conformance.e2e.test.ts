@@ -1,6 +1,6 @@
 // One test per row and event of the specification's table, named after the call. Each shows an effect that a second
-// node sees. What is `todo` is not there yet: the call does not exist. Requests, gossip, NAT and metrics stand in files
-// of their own.
+// node sees. Requests, gossip, NAT and metrics stand in files of their own; the simulator, which is built on this package,
+// has its row in its own tests.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -335,8 +335,4 @@ describe('events', () => {
     const { expired, found, peerIds } = await localStory();
     expect([found[0], expired]).toEqual([peerIds[1], peerIds[1]]);
   });
-});
-
-describe('simulation', () => {
-  test.todo('NetworkSimulator, SimulationConfig');
 });

@@ -74,6 +74,7 @@ export { Reports, type ReportsPorts } from './reports.ts';
 export { draw, retryDelay, spread, type RetryPolicy } from './retryDelay.ts';
 export { safe } from './safe.ts';
 export { safeMeter } from './safeMeter.ts';
+export { sharing } from './sharing.ts';
 export { systemClock, systemRandom } from './system.ts';
 export { withinTime, withSignal, type TimeLimit } from './timeLimit.ts';
 export { zeroAddress, zeroDigest, type EvmAddress, type Hex } from './types.ts';

@@ -1,4 +1,5 @@
 import type { ServiceType } from '@lloom/codec';
+import { sharing } from '@lloom/core';
 import { fromPromise, type ActorRefFrom } from 'xstate';
 import { createServiceActor } from './actors.ts';
 import { DiscoveryError } from './errors.ts';
@@ -77,7 +78,7 @@ export class Advertising {
 
   #create(kind: ServiceKind, keys: readonly string[]): Advertisement {
     const { config, descriptor, events, network } = this.#ports;
-    const machine = advertisementMachine.provide({
+    const machine = sharing(advertisementMachine).provide({
       actors: {
         publish: fromPromise(({ input, signal }) => publishKeys(this.#ports, input, signal)),
         retire: fromPromise(({ input, signal }) => retireKeys(this.#ports, input.keys, signal)),

@@ -1,5 +1,5 @@
 import { fromPromise, type ActorRefFrom } from 'xstate';
-import { orAbort, RecentMap } from '@lloom/core';
+import { orAbort, RecentMap, sharing } from '@lloom/core';
 import { createServiceActor } from './actors.ts';
 import { startDeadline } from './internal/deadline.ts';
 import type { Intake } from './internal/intake.ts';
@@ -42,7 +42,7 @@ export class Announcing {
       stop: this.#stop.signal,
       onDropped: (peerId) => this.#greeted.delete(peerId),
     });
-    const machine = announcementMachine.provide({
+    const machine = sharing(announcementMachine).provide({
       actors: { announce: fromPromise(({ signal }) => this.#announce(signal)) },
     });
     const { announcementIntervalMs } = ports.config;

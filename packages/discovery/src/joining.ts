@@ -1,4 +1,5 @@
 import { fromPromise, type ActorRefFrom } from 'xstate';
+import { sharing } from '@lloom/core';
 import { createServiceActor } from './actors.ts';
 import { DiscoveryError } from './errors.ts';
 import type { BootstrapPeers } from './internal/bootstrapPeers.ts';
@@ -70,7 +71,7 @@ export class Joining {
 
   #create(): ActorRefFrom<typeof bootstrapMachine> {
     const { config, events, finder, network, onFound, onRejoined, peers } = this.#ports;
-    const machine = bootstrapMachine.provide({
+    const machine = sharing(bootstrapMachine).provide({
       actors: {
         dial: fromPromise(({ signal }) => peers.dialAll(signal)),
         lookUp: fromPromise(({ signal }) => finder.findSelf('bootstrap', { signal })),

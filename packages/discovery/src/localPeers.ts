@@ -1,4 +1,4 @@
-import { orAbort } from '@lloom/core';
+import { orAbort, sharing } from '@lloom/core';
 import { fromPromise, type ActorRefFrom } from 'xstate';
 import { createServiceActor } from './actors.ts';
 import { startDeadline } from './internal/deadline.ts';
@@ -105,7 +105,7 @@ export class LocalPeers {
 
   #create(peerId: string, addresses: readonly string[]): LocalPeer {
     const { config, events } = this.#ports;
-    const machine = localPeerMachine.provide({
+    const machine = sharing(localPeerMachine).provide({
       actors: {
         join: fromPromise<boolean, { readonly addresses: readonly string[] }>(({ input, signal }) =>
           this.#join(peerId, input.addresses, signal),

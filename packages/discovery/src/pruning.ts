@@ -1,4 +1,4 @@
-import { orAbort, RecentMap } from '@lloom/core';
+import { orAbort, RecentMap, sharing } from '@lloom/core';
 import { fromPromise, type ActorRefFrom } from 'xstate';
 import { createServiceActor } from './actors.ts';
 import { startDeadline } from './internal/deadline.ts';
@@ -71,7 +71,7 @@ export class Pruning {
 
   #create(peerId: string): DeadPeer {
     const { network, routingTable } = this.#ports;
-    const machine = deadPeerMachine.provide({
+    const machine = sharing(deadPeerMachine).provide({
       actors: {
         check: fromPromise(() => routingTable!.has(peerId)),
         dial: fromPromise(({ signal }) => this.#gate.run(() => this.#dial(peerId, signal))),

@@ -1,4 +1,5 @@
 import { fromPromise, type ActorRefFrom } from 'xstate';
+import { sharing } from '@lloom/core';
 import { createServiceActor } from './actors.ts';
 import { DiscoveryError } from './errors.ts';
 import type { Finder } from './internal/finder.ts';
@@ -12,7 +13,7 @@ export class Refreshing {
   readonly #actor: ActorRefFrom<typeof refreshMachine>;
 
   constructor(ports: Shared & { readonly finder: Pick<Finder, 'refresh'> }) {
-    const machine = refreshMachine.provide({
+    const machine = sharing(refreshMachine).provide({
       actors: { query: fromPromise(({ signal }) => ports.finder.refresh(signal)) },
     });
     const { discoveryIntervalMs } = ports.config;

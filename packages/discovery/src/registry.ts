@@ -1,4 +1,5 @@
 import { CodecError, decodeRegistryQuery, encodeRegistryResult } from '@lloom/codec';
+import { sharing } from '@lloom/core';
 import type { RegistryQuery, RegistryResult } from '@lloom/codec';
 import { fromPromise, type ActorRefFrom } from 'xstate';
 import { createServiceActor } from './actors.ts';
@@ -47,7 +48,7 @@ export class Registry {
     this.#ports = ports;
     this.#ofOnePeer = new PeerQuota(ports.clock, ofOnePeer);
     this.#ofAll = new PeerQuota(ports.clock, ofAll);
-    const machine = registryMachine.provide({
+    const machine = sharing(registryMachine).provide({
       actors: { sweep: fromPromise(({ signal }) => this.#sweep(signal)) },
     });
     const { announcementIntervalMs } = ports.config;

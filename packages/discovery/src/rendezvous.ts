@@ -1,4 +1,5 @@
 import { fromPromise, type ActorRefFrom } from 'xstate';
+import { sharing } from '@lloom/core';
 import { createServiceActor } from './actors.ts';
 import { Gate } from './internal/gate.ts';
 import { publishKeys, retireKeys } from './internal/publishing.ts';
@@ -71,7 +72,7 @@ export class Rendezvous {
 
   #begin(name: string): void {
     const { config, network } = this.#ports;
-    const machine = advertisementMachine.provide({
+    const machine = sharing(advertisementMachine).provide({
       actors: {
         publish: fromPromise(({ input, signal }) =>
           this.#gate.run(() => publishKeys(this.#ports, input, signal)),

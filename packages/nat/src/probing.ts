@@ -1,4 +1,4 @@
-import { RecentMap } from '@lloom/core';
+import { RecentMap, sharing } from '@lloom/core';
 import { fromPromise, type ActorRefFrom } from 'xstate';
 import { createServiceActor } from './actors.ts';
 import { candidatesOf } from './internal/candidates.ts';
@@ -130,7 +130,7 @@ export class Probing {
 
   #begin(config: Required<AutonatConfig>): void {
     const ask = fromPromise<AskOutcome>(({ signal }) => this.#ask(signal));
-    const actor = createServiceActor(this.#ports, reachabilityMachine.provide({ actors: { ask } }), {
+    const actor = createServiceActor(this.#ports, sharing(reachabilityMachine).provide({ actors: { ask } }), {
       id: 'reachability',
       input: inputOf(config),
     });

@@ -1,4 +1,4 @@
-import { orAbort } from '@lloom/core';
+import { orAbort, sharing } from '@lloom/core';
 import { fromPromise, type ActorRefFrom } from 'xstate';
 import { createServiceActor } from './actors.ts';
 import type { ResolvedNatConfig } from './config.ts';
@@ -177,7 +177,7 @@ export class Reserving {
     this.#search?.stop();
     this.#search = undefined;
     if (!isSearching) return;
-    const machine = relaySearchMachine.provide({
+    const machine = sharing(relaySearchMachine).provide({
       actors: { search: fromPromise(({ signal }) => this.#find(signal)) },
     });
     this.#search = createServiceActor(this.#ports, machine, { id: 'relaySearch' });
@@ -248,7 +248,7 @@ export class Reserving {
   #begin(relay: RelayCandidate, isConfigured: boolean): void {
     const { network } = this.#ports;
     const { peerId } = relay;
-    const machine = reservationMachine.provide({
+    const machine = sharing(reservationMachine).provide({
       actors: {
         connect: fromPromise(({ signal }) =>
           network.connect(entry.relay, { signal, toldBy: entry.isConfigured ? 'user' : 'peers' }),

@@ -1,4 +1,5 @@
 import { fromPromise, type ActorRefFrom } from 'xstate';
+import { sharing } from '@lloom/core';
 import { createServiceActor } from './actors.ts';
 import type { DirectNetwork, PeerLinks, PunchCall, PunchPlan } from './internal/directNetwork.ts';
 import { OwnNat } from './internal/ownNat.ts';
@@ -195,7 +196,7 @@ export class Upgrading {
   #admit(peerId: string, { direct, relayed }: PeerLinks): Entry | undefined {
     if (relayed === undefined || direct !== undefined || this.#entries.size >= maxPeers) return undefined;
     const { clock, isEnabled } = this.#ports;
-    const machine = upgradeMachine.provide({
+    const machine = sharing(upgradeMachine).provide({
       actors: {
         dial: fromPromise(({ signal }) => this.#ports.network.dial(peerId, signal)),
         agree: fromPromise(({ signal }) => this.#agree(entry, signal)),

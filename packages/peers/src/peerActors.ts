@@ -1,5 +1,5 @@
 import { createActor, fromCallback, fromPromise, type ActorRefFrom } from 'xstate';
-import type { Clock, Inspector } from '@lloom/core';
+import { type Clock, type Inspector, sharing } from '@lloom/core';
 
 import type { DialInput, PeerInput } from './internal/peerLife.ts';
 import { peerMachine } from './machines/peer.machine.ts';
@@ -26,7 +26,7 @@ export class PeerActors {
 
   constructor(ports: PeerActorsPorts) {
     this.#ports = ports;
-    this.#machine = peerMachine.provide({
+    this.#machine = sharing(peerMachine).provide({
       actors: {
         dial: fromPromise<void, DialInput>(({ input, signal }) =>
           ports.dial(input.peerId, input.addresses, signal),

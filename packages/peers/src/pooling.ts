@@ -1,5 +1,5 @@
 import { createActor, fromPromise, type ActorRefFrom } from 'xstate';
-import { orAbort, withinTime, withSignal } from '@lloom/core';
+import { orAbort, sharing, withinTime, withSignal } from '@lloom/core';
 
 import { DialRecords } from './internal/dialRecords.ts';
 import { explainPlan } from './internal/poolExplanation.ts';
@@ -76,7 +76,7 @@ export class Pooling {
     this.#isWoken = false;
     this.#running = new AbortController();
     const { clock, inspect } = this.#ports;
-    const machine = poolMachine.provide({
+    const machine = sharing(poolMachine).provide({
       actors: {
         trim: fromPromise(() => Promise.resolve(this.#trim())),
         fill: fromPromise(({ signal }) => this.#fill(signal)),

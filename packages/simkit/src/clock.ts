@@ -30,6 +30,15 @@ export interface RunGuard {
   abandon(): void;
 }
 
+/** Looks on without taking part: whatever happens would happen without it as well. */
+export interface Watcher {
+  /**
+   * Called after every instant. What it throws ends the run.
+   * @returns the moment at which it wants to be called though nothing happens then; `Infinity` when there is none
+   */
+  look(): number;
+}
+
 /** Far from the ids of the platform's own timers. */
 const firstTimerId = 2 ** 40;
 
@@ -121,8 +130,12 @@ export class VirtualClock implements Clock {
   #isRunning = false;
   #isHalted = false;
   #failure: { readonly error: unknown } | undefined;
+  /** Whether time stands where only the watcher wanted it to. */
+  #isWatchersMoment = false;
   /** Set by `installVirtualTime`. */
   guard: RunGuard | undefined;
+  /** Set by a network, for its properties. */
+  watcher: Watcher | undefined;
 
   constructor({ startAtMs = startOf2026 }: VirtualClockConfig = {}) {
     this.startAtMs = startAtMs;
@@ -245,6 +258,7 @@ export class VirtualClock implements Clock {
     const until = this.#elapsedMs + ms;
     if (this.#isRunning) throw new SimkitError('ALREADY_MOVING', {});
     this.#isRunning = true;
+    this.#isWatchersMoment = false;
     this.#callbacks = 0;
     try {
       await this.guard?.begin();
@@ -279,9 +293,16 @@ export class VirtualClock implements Clock {
     } else if (this.#instantEnds.length > 0) {
       this.#callbacks += this.#endInstant();
     } else {
-      if (isDone()) return true;
+      const wakeAtMs = this.watcher?.look() ?? Infinity;
+      if (!this.#isWatchersMoment && isDone()) return true;
+      this.#isWatchersMoment = wakeAtMs < Math.min(next?.at ?? Infinity, until);
+      if (this.#isWatchersMoment) {
+        this.#elapsedMs = wakeAtMs;
+        return undefined;
+      }
       if (next === undefined || next.at > until) {
         this.#elapsedMs = until;
+        this.watcher?.look();
         return isDone();
       }
       this.#callbacks = 1;

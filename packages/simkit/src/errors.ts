@@ -28,7 +28,68 @@ export interface SimkitErrorData {
   UNKNOWN_NODE: { readonly name: string; readonly known: readonly string[] };
   /** The node is not in the state that the act needs. */
   WRONG_STATE: { readonly name: string; readonly act: string; readonly state: string };
+  /** What must hold did not. `atMs` is virtual time; `reason` is what the condition threw, if it did. */
+  PROPERTY_VIOLATED: {
+    readonly what: string;
+    readonly kind: 'always' | 'eventually';
+    readonly atMs: number;
+    readonly seed: number;
+    readonly reason: string | undefined;
+  };
+  /** A scenario failed with a seed; the cause is what it threw. `tail` is the end of its trace, oldest line first. */
+  CHECK_FAILED: {
+    readonly seed: number;
+    /** How many seeds had passed before. */
+    readonly passed: number;
+    /** Virtual time of the end, in ms. `undefined` when nothing was built. */
+    readonly atMs: number | undefined;
+    /** What was thrown: by the scenario, then by the stop. */
+    readonly reasons: readonly string[];
+    readonly tail: readonly string[];
+    /** How many lines the trace had. */
+    readonly events: number;
+  };
+  /** Two runs of one seed differ. The rest of the traces says nothing more: it follows from the difference. */
+  NOT_DETERMINISTIC: {
+    readonly seed: number;
+    /** Which run differs from the first one; the first is 1. */
+    readonly run: number;
+    /** The number of the first kept line that differs, from 1 on. `undefined` when none does. */
+    readonly line: number | undefined;
+    /** That line in the first run and in the other one. `undefined` where that run was over. */
+    readonly lines: readonly [string | undefined, string | undefined];
+    /** Lines before it, which are equal. */
+    readonly before: readonly string[];
+    /** How many lines at the beginning were kept by neither, so that an earlier difference may be among them. */
+    readonly unseen: number;
+    /** How many lines the longer of the two runs has. */
+    readonly events: number;
+  };
 }
+
+const seconds = (ms: number): string => (ms / 1_000).toFixed(3);
+const indented = (lines: readonly string[]): string => lines.map((line) => `\n  ${line}`).join('');
+
+function describeDifference({
+  line,
+  lines,
+  before,
+  unseen,
+  events,
+}: SimkitErrorData['NOT_DETERMINISTIC']): string {
+  const more = `keptTraceLines: ${events}`;
+  if (line === undefined)
+    return `; the difference is before the ${events - unseen} lines that were kept: set ${more}`;
+  const shown = lines.map(
+    (each, index) => `\n  ${index === 0 ? 'first' : 'other'}: ${each ?? '(nothing more)'}`,
+  );
+  const doubt =
+    unseen === 0 ? '' : `\nIts first ${unseen} lines were not kept: to compare them too, set ${more}`;
+  return ` from line ${line} of the trace on:${indented(before)}${shown.join('')}${doubt}`;
+}
+
+/** How many names a message lists. */
+const maxNames = 20;
 
 const codeTable: CodeTable<SimkitErrorData> = {
   PRODUCTION: {
@@ -90,7 +151,8 @@ const codeTable: CodeTable<SimkitErrorData> = {
     hint: 'The trace shows what the network did until then.',
   },
   UNKNOWN_NODE: {
-    message: ({ name, known }) => `Cannot find node "${name}": there are ${known.join(', ')}`,
+    message: ({ name, known }) =>
+      `Cannot find node "${name}": there are ${known.slice(0, maxNames).join(', ')}${known.length > maxNames ? ', …' : ''}`,
     retryable: false,
     hint: 'Nodes are called n0, n1, … unless they were given names.',
   },
@@ -98,6 +160,33 @@ const codeTable: CodeTable<SimkitErrorData> = {
     message: ({ name, act, state }) => `Cannot ${act} node "${name}": it is ${state}`,
     retryable: false,
     hint: 'A node is crashed before it is restarted.',
+  },
+  PROPERTY_VIOLATED: {
+    message: ({ what, kind, atMs, seed, reason }) => {
+      const where = `at ${atMs} ms of virtual time (seed ${seed})`;
+      if (reason !== undefined) return `Cannot ask whether "${what}" holds ${where}: ${reason}`;
+      return kind === 'always' ? `"${what}" did not hold ${where}` : `"${what}" had not come true ${where}`;
+    },
+    retryable: false,
+    hint: 'The trace shows what the network did until then.',
+  },
+  CHECK_FAILED: {
+    message: ({ seed, passed, atMs, reasons, tail, events }) => {
+      const before = passed === 0 ? '' : ` after ${passed} that passed`;
+      const when = atMs === undefined ? '' : `, at ${seconds(atMs)} s of virtual time`;
+      const [reason, ...others] = reasons;
+      const rest = others.map((other) => `\nIt failed to stop as well: ${other}`).join('');
+      const last = tail.length === 0 ? '' : `\nThe last of ${events} events:${indented(tail)}`;
+      const again = `\nTo repeat it: SIM_SEED=${seed} <your test command>`;
+      return `Seed ${seed} failed${before}${when}: ${reason ?? 'no reason given'}${rest}${last}${again}`;
+    },
+    retryable: false,
+    hint: 'Run that seed alone: it fails in the same way every time.',
+  },
+  NOT_DETERMINISTIC: {
+    message: (data) => `Seed ${data.seed}: run ${data.run} differs from run 1${describeDifference(data)}`,
+    retryable: false,
+    hint: 'Look for what outlives a run, for work that is not seen, and for orders that come from objects of the process.',
   },
 };
 

@@ -6,7 +6,8 @@
 export type { StandIns } from './adapters/standIns.ts';
 export { VirtualClock, type VirtualClockConfig } from './clock.ts';
 export { SimkitError, type SimkitErrorCode, type SimkitErrorData } from './errors.ts';
-export type { LinkConfig } from './link.ts';
+export { hostKeyBytes } from './keys.ts';
+export { resolveLink, type Link, type LinkConfig } from './link.ts';
 export {
   checkDeterminism,
   simCheck,
@@ -16,13 +17,19 @@ export {
   type DeterminismConfig,
 } from './check.ts';
 export { createTestNetwork } from './network.ts';
-export type {
-  BandwidthClass,
-  HostBandwidth,
-  LinkEnd,
-  LinkPreset,
-  LinkRule,
-  Region,
+export {
+  bandwidthClass,
+  linkPreset,
+  regionLinks,
+  regions,
+  type BandwidthClass,
+  type HostBandwidth,
+  type LinkEnd,
+  type LinkPreset,
+  type LinkRule,
+  type Region,
+  type RegionConfig,
+  type RegionMatrix,
 } from './presets.ts';
 export { seededRandom, type SeededRandom } from './random.ts';
 export type { Trace } from './trace.ts';

@@ -29,6 +29,7 @@ const links = fc.record({
 
 test('a segment on a perfect link is there at once', () => {
   expect(passage(resolveLink(), segment(), never)).toEqual({
+    sentAtMs: 1_000,
     leavesAtMs: 1_000,
     arrivesAtMs: 1_000,
     losses: 0,
@@ -118,4 +119,99 @@ test('a link that cannot be is refused, with every reason', () => {
 test('a changed link keeps what is not mentioned', () => {
   const link = resolveLink({ lossRatio: 0.2 }, resolveLink({ delayMs: 70 }));
   expect(link).toMatchObject({ delayMs: 70, lossRatio: 0.2 });
+});
+
+test('what a host sends leaves through its upload line first, whoever it is for', () => {
+  const link = resolveLink({ delayMs: 10, bandwidthBytesPerSecond: 2_000 });
+  const upload = { bytesPerSecond: 1_000, freeAtMs: 1_500 };
+  expect(passage(link, segment({ bytes: 960, upload }), never)).toEqual({
+    sentAtMs: 2_500,
+    leavesAtMs: 3_000,
+    arrivesAtMs: 3_010,
+    losses: 0,
+  });
+});
+
+test('no host sends more than its upload line holds, and no segment is earlier than every line on its way', () => {
+  const sizes = fc.array(fc.record({ bytes: fc.integer({ min: 0, max: 1e5 }), to: fc.nat(2) }), {
+    minLength: 1,
+  });
+  const property = fc.property(
+    links,
+    sizes,
+    fc.integer({ min: 1_000, max: 1e7 }),
+    (config, sent, bytesPerSecond) => {
+      const link = resolveLink(config);
+      const { float } = seededRandom(1);
+      const [lineFreeAtMs, lastArrivalMs] = [
+        [0, 0, 0],
+        [0, 0, 0],
+      ];
+      let upload = { bytesPerSecond, freeAtMs: 0 };
+      let total = 0;
+      for (const [index, { bytes, to }] of sent.entries()) {
+        const given = {
+          atMs: index,
+          bytes,
+          upload,
+          lineFreeAtMs: lineFreeAtMs[to]!,
+          lastArrivalMs: lastArrivalMs[to]!,
+        };
+        const way = passage(link, segment(given), float);
+        total += bytes;
+        expect(way.sentAtMs).toBeGreaterThanOrEqual(Math.max(index, upload.freeAtMs));
+        expect(way.sentAtMs).toBeGreaterThanOrEqual((total / bytesPerSecond) * 1_000);
+        expect(way.leavesAtMs).toBeGreaterThanOrEqual(way.sentAtMs);
+        expect(way.arrivesAtMs).toBeGreaterThanOrEqual(
+          Math.max(way.leavesAtMs + link.delayMs, lastArrivalMs[to]!),
+        );
+        upload = { bytesPerSecond, freeAtMs: way.sentAtMs };
+        [lineFreeAtMs[to], lastArrivalMs[to]] = [way.leavesAtMs, way.arrivesAtMs];
+      }
+    },
+  );
+  fc.assert(property);
+});
+
+/** How long the runs of lost segments are, of so many segments. */
+function burstsOf(config: { lossRatio: number; lossBurstSegments?: number }, count: number): number[] {
+  const link = resolveLink(config);
+  const { float } = seededRandom(1);
+  const bursts: number[] = [];
+  let isAfterLoss = false;
+  for (let index = 0; index < count; index += 1) {
+    const isLost: boolean = passage(link, segment({ isAfterLoss }), float).losses > 0;
+    if (isLost && isAfterLoss) bursts[bursts.length - 1]! += 1;
+    else if (isLost) bursts.push(1);
+    isAfterLoss = isLost;
+  }
+  return bursts;
+}
+
+test.each([
+  [0.02, 1, 1.02],
+  [0.02, 8, 8],
+  [0.3, 4, 4],
+  [0.5, 1.5, 2],
+])('of segments with losses %d in bursts of %d, as many are lost, in bursts of %d', (ratio, mean, wanted) => {
+  const bursts = burstsOf({ lossRatio: ratio, lossBurstSegments: mean }, 60_000);
+  const lost = bursts.reduce((sum, length) => sum + length, 0);
+  expect(Math.abs(lost / 60_000 / ratio - 1)).toBeLessThan(0.1);
+  expect(Math.abs(lost / bursts.length / wanted - 1)).toBeLessThan(0.1);
+});
+
+test('a burst of one is the same chance as ever', () => {
+  expect(burstsOf({ lossRatio: 0.1, lossBurstSegments: 1 }, 1_000)).toEqual(
+    burstsOf({ lossRatio: 0.1 }, 1_000),
+  );
+});
+
+test('what is sent again in a burst is on its own, so that no burst stops a connection for long', () => {
+  const link = resolveLink({ lossRatio: 0.01, lossBurstSegments: 1_000 });
+  const { float } = seededRandom(1);
+  const tries = Array.from(
+    { length: 2_000 },
+    () => passage(link, segment({ isAfterLoss: true }), float).losses,
+  );
+  expect(Math.max(...tries)).toBeLessThan(5);
 });

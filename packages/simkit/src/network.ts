@@ -1,20 +1,30 @@
-import { createHash } from 'node:crypto';
-import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
+import type { PrivateKey } from '@libp2p/interface';
 import { errorText, type Clock } from '@lloom/core';
 import { LocalDiscovery, type DiscoveryComponents } from './adapters/discovery.ts';
 import { simStack } from './adapters/stack.ts';
+import { standInsOf } from './adapters/standIns.ts';
 import type { SimConnection } from './adapters/connection.ts';
 import type { Visitor } from './adapters/transport.ts';
 import { checkDuration, VirtualClock } from './clock.ts';
-import { resolveTestNetworkConfig, type ResolvedTestNetworkConfig } from './config.ts';
+import {
+  isName,
+  maxNodes,
+  resolveTestNetworkConfig,
+  wantedName,
+  type ResolvedTestNetworkConfig,
+} from './config.ts';
 import { SimkitError } from './errors.ts';
 import { Doors } from './internal/doors.ts';
 import { Disk } from './internal/disk.ts';
 import { Fabric, type Host } from './internal/fabric.ts';
 import { Faults } from './internal/faults.ts';
-import type { LinkConfig } from './link.ts';
+import { Roster } from './internal/roster.ts';
+import { hostKeyBytes, hostPrivateKey } from './keys.ts';
+import type { Line, LinkConfig } from './link.ts';
 import { seededRandom } from './random.ts';
+import { StandInRegister } from './internal/standInRegister.ts';
 import { momentaryRandom } from './internal/momentaryRandom.ts';
+import { answerOf, Properties } from './internal/properties.ts';
 import { RunningTrace, type Trace } from './trace.ts';
 import type {
   AlwaysConfig,
@@ -34,9 +44,9 @@ import { installVirtualTime } from './virtualTime.ts';
 /** A machine, and what runs on it. */
 interface Slot<N> {
   readonly host: Host;
-  readonly index: number;
   readonly connections: Set<SimConnection>;
   disk: Disk;
+  state: 'down' | 'starting' | 'up';
   node: N | undefined;
 }
 
@@ -56,11 +66,17 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
   readonly #clock = new VirtualClock();
   readonly #trace: RunningTrace;
   readonly #fabric: Fabric;
+  readonly #register: StandInRegister;
   readonly #doors = new Doors<Visitor>();
   readonly #faults: Faults;
   readonly #listeners = new Set<LocalDiscovery>();
   readonly #slots = new Map<string, Slot<N>>();
+  readonly #roster = new Roster<N>();
+  readonly #properties: Properties;
   readonly #uninstall: () => void;
+  #hostNames: readonly string[] = [];
+  /** The acts that time passes for, when it passes for the network's own. */
+  #shared: { pending: number } | undefined;
   #dialled = 0;
   #isStopped = false;
   #stopping: Promise<void> | undefined;
@@ -69,11 +85,14 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
     this.seed = config.seed;
     this.#config = config;
     this.#createNode = createNode;
-    this.#trace = new RunningTrace(() => this.#clock.elapsed(), config.keptTraceLines);
-    const { link, seed } = config;
+    this.#trace = new RunningTrace(() => this.#clock.elapsed(), config.keptTraceLines, config.onTrace);
+    const { linkOf, seed } = config;
     const random = seededRandom(`${seed}/links`);
-    this.#fabric = new Fabric({ clock: this.#clock, random, trace: this.#trace, link });
+    this.#fabric = new Fabric({ clock: this.#clock, random, trace: this.#trace, linkOf });
     this.#faults = new Faults(this.#fabric);
+    this.#register = new StandInRegister(this.#fabric);
+    this.#properties = new Properties({ clock: this.#clock, trace: this.#trace, seed });
+    this.#clock.watcher = this.#properties;
     const chance = momentaryRandom(`${seed}/process`, () => this.#clock.fired);
     this.#uninstall = installVirtualTime({ clock: this.#clock, random: chance });
   }
@@ -91,22 +110,22 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
   }
 
   get hosts(): readonly string[] {
-    return [...this.#slots.keys()];
+    if (this.#hostNames.length !== this.#slots.size) this.#hostNames = [...this.#slots.keys()];
+    return this.#hostNames;
   }
 
   get traffic(): Traffic {
-    return { dials: 0, segments: 0, lostSegments: 0, bytes: 0 };
+    return { ...this.#fabric.traffic };
   }
 
   get nodes(): ReadonlyMap<string, N> {
-    const up = [...this.#slots].filter(([, { node }]) => node !== undefined);
-    return new Map(up.map(([name, { node }]) => [name, node!]));
+    return this.#roster.nodes;
   }
 
   async start(): Promise<this> {
     try {
-      for (const name of this.#config.names) this.#add(name);
-      for (const slot of this.#slots.values()) await this.#boot(slot);
+      const slots = this.#config.names.map((name) => this.#add(name));
+      for (const slot of slots) await this.#boot(slot);
       return this;
     } catch (error) {
       await this.stop().catch(() => undefined);
@@ -115,8 +134,8 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
   }
 
   node(name: string): N {
-    const { node } = this.#slot(name);
-    if (node === undefined) throw new SimkitError('WRONG_STATE', { name, act: 'use', state: 'down' });
+    const { node, state } = this.#slot(name);
+    if (node === undefined) throw new SimkitError('WRONG_STATE', { name, act: 'use', state });
     return node;
   }
 
@@ -126,9 +145,10 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
   }
 
   async runUntil(isDone: () => boolean, config: WaitConfig = {}): Promise<void> {
-    this.#checkRunning('run until something holds');
+    const act = 'run until something holds';
+    this.#checkRunning(act);
     const { timeoutMs = defaultTimeoutMs, what = String(isDone) } = config;
-    if (await this.#clock.runUntil(() => asked(isDone), timeoutMs)) return;
+    if (await this.#clock.runUntil(() => answerOf(isDone, act), timeoutMs)) return;
     throw new SimkitError('TIMEOUT', { what, waitedMs: timeoutMs, seed: this.seed });
   }
 
@@ -147,15 +167,27 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
 
   async spawn(name: string): Promise<N> {
     this.#checkRunning('spawn a node');
+    const refuse = (wanted: string): never => {
+      throw new SimkitError('INVALID_ARGUMENT', { act: 'spawn a node', got: String(name), wanted });
+    };
+    if (!isName(name)) refuse(wantedName);
+    if (this.#slots.has(name)) refuse('a name that no host has');
+    if (this.#slots.size >= maxNodes) refuse(`at most ${maxNodes} hosts`);
     return this.#boot(this.#add(name));
   }
 
-  always(_what: string, _isTrue: () => boolean, _config: AlwaysConfig = {}): Property {
-    throw new Error('not there yet');
+  trafficOf(name: string): Traffic {
+    return { ...this.#fabric.trafficOf(this.#slot(name).host) };
   }
 
-  eventually(_what: string, _isTrue: () => boolean, _config: EventuallyConfig): Property {
-    throw new Error('not there yet');
+  always(what: string, isTrue: () => boolean, config: AlwaysConfig = {}): Property {
+    this.#checkRunning('say what holds always');
+    return this.#properties.always(what, isTrue, config);
+  }
+
+  eventually(what: string, isTrue: () => boolean, config: EventuallyConfig): Property {
+    this.#checkRunning('say what holds eventually');
+    return this.#properties.eventually(what, isTrue, config);
   }
 
   at(elapsedMs: number, fn: () => unknown): void {
@@ -194,10 +226,12 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
 
   crash(name: string, { isSilent = false }: CrashConfig = {}): void {
     const slot = this.#slot(name);
-    const { node, host } = slot;
-    if (node === undefined) throw new SimkitError('WRONG_STATE', { name, act: 'crash', state: 'down' });
+    const { node, host, state } = slot;
+    if (node === undefined) throw new SimkitError('WRONG_STATE', { name, act: 'crash', state });
     this.#trace.note(`crash ${name}${isSilent ? ' silently' : ''}`);
     slot.node = undefined;
+    slot.state = 'down';
+    this.#roster.delete(name);
     this.#die(slot, isSilent);
     if (isSilent) this.#faults.unplug(host);
     // Nobody hears of this stop; it only ends the timers of a node that is dead.
@@ -206,11 +240,11 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
 
   async restart(name: string, { datastore = 'kept' }: RestartConfig = {}): Promise<N> {
     const slot = this.#slot(name);
-    if (slot.node !== undefined) throw new SimkitError('WRONG_STATE', { name, act: 'restart', state: 'up' });
+    const { state } = slot;
+    if (state !== 'down') throw new SimkitError('WRONG_STATE', { name, act: 'restart', state });
     this.#trace.note(`restart ${name}`);
     this.#faults.plug(slot.host);
-    slot.disk = datastore === 'kept' ? await this.#pass(() => slot.disk.copy()) : new Disk();
-    return this.#boot(slot);
+    return this.#boot(slot, datastore === 'kept' ? () => slot.disk.copy() : async () => new Disk());
   }
 
   async stop(): Promise<void> {
@@ -221,6 +255,7 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
   async #stop(): Promise<void> {
     // A test that timed out leaves a run behind.
     await this.#clock.halt();
+    this.#properties.end();
     const nodes = [...this.nodes.values()];
     const stops = (): Promise<PromiseSettledResult<unknown>[]> =>
       Promise.allSettled(nodes.map(async (node) => node.stop()));
@@ -239,36 +274,80 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
   #add(name: string): Slot<N> {
     const index = this.#slots.size;
     const number = index + 1;
-    const host = { name, ip: `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}` };
+    const { uploadBytesPerSecond, downloadBytesPerSecond } = this.#config.bandwidthOf({ name, index });
+    const host: Host = {
+      name,
+      index,
+      ip: `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`,
+      upload: lineOf(uploadBytesPerSecond),
+      download: lineOf(downloadBytesPerSecond),
+    };
     this.#fabric.add(host);
-    const slot: Slot<N> = { host, index, connections: new Set(), disk: new Disk(), node: undefined };
+    const slot: Slot<N> = { host, connections: new Set(), disk: new Disk(), state: 'down', node: undefined };
     this.#slots.set(name, slot);
     return slot;
   }
 
-  async #boot(slot: Slot<N>): Promise<N> {
-    const others = this.nodes;
-    const { name } = slot.host;
-    const what = `node ${name} to start`;
-    try {
-      const host = await this.#describe(slot);
-      const node = await this.#pass(async () => this.#createNode(host, others), what);
+  async #boot(slot: Slot<N>, disk?: () => Promise<Disk>): Promise<N> {
+    const others = this.#roster.nodes;
+    const { name, index } = slot.host;
+    let isGivenUp = false;
+    const create = async (host: SimHost): Promise<N> => {
+      const node = await this.#createNode(host, others);
       if (typeof (node as Partial<Stoppable> | undefined)?.stop !== 'function') {
         const wanted = 'a node with a stop()';
         throw new SimkitError('INVALID_ARGUMENT', { act: `start ${name}`, got: typeof node, wanted });
       }
+      if (isGivenUp || this.#stopping !== undefined) {
+        // Nobody waits for it any more, and nobody else will stop it.
+        await node.stop();
+        throw new SimkitError('STOPPED', { act: `start ${name}` });
+      }
       slot.node = node;
+      slot.state = 'up';
+      this.#roster.add({ name, index, node });
       this.#trace.note(`${name} up`);
       return node;
+    };
+    slot.state = 'starting';
+    try {
+      if (disk !== undefined) slot.disk = await this.#pass(disk);
+      return await this.#pass(() => create(this.#describe(slot)), `node ${name} to start`);
     } catch (error) {
-      this.#die(slot, false);
+      isGivenUp = true;
+      // One that is up has started; something else ended the run.
+      if (slot.node === undefined) {
+        slot.state = 'down';
+        this.#die(slot, false);
+      }
       throw error;
     }
   }
 
-  /** Lets time pass until `act` is done; with the run that is under way, when there is one. */
+  /**
+   * Lets time pass until `act` is done; with the run that is under way, when there is one. Acts that begin while time
+   * passes for another one are waited for with it.
+   */
   async #pass<T>(act: () => Promise<T>, what = 'an act to end'): Promise<T> {
-    return this.#clock.isRunning ? act() : this.run(act, { what });
+    const shared = this.#shared;
+    if (shared === undefined && this.#clock.isRunning) return act();
+    const acts = shared ?? { pending: 0 };
+    acts.pending += 1;
+    // The act begins when time already runs, so that one which moves time itself is told.
+    const promise = Promise.resolve()
+      .then(act)
+      .finally(() => {
+        acts.pending -= 1;
+      });
+    if (shared !== undefined) return promise;
+    promise.catch(() => undefined);
+    this.#shared = acts;
+    try {
+      await this.runUntil(() => acts.pending === 0, { what });
+      return await promise;
+    } finally {
+      this.#shared = undefined;
+    }
   }
 
   /** Nothing of the process that ran on a host is seen any more, whatever its code still does. */
@@ -281,24 +360,28 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
     connections.clear();
   }
 
-  async #describe({ host, index, connections, disk }: Slot<N>): Promise<SimHost> {
+  #describe({ host, connections, disk }: Slot<N>): SimHost {
     const { seed, fidelity } = this.#config;
     const fabric = this.#fabric;
-    const keyBytes = new Uint8Array(createHash('sha256').update(`${seed}/${host.name}`).digest());
+    const keyBytes = hostKeyBytes(seed, host.name);
     const nextPort = (): number => firstFreePort + (this.#dialled++ % freePorts);
+    let privateKey: PrivateKey | undefined;
     const discovery = { fabric, host, listeners: this.#listeners };
     return {
-      ...host,
-      index,
+      name: host.name,
+      index: host.index,
+      ip: host.ip,
       address: `/ip4/${host.ip}/tcp/4001`,
       keyBytes,
-      privateKey: await generateKeyPairFromSeed('Ed25519', keyBytes),
+      get privateKey() {
+        return (privateKey ??= hostPrivateKey(keyBytes));
+      },
       clock: this.#clock,
       random: seededRandom(`${seed}/host/${host.name}`),
       datastore: disk,
       stack: simStack({ fabric, doors: this.#doors, host, connections, nextPort }, fidelity),
       localDiscovery: (components: DiscoveryComponents) => new LocalDiscovery(discovery, components),
-      standIns: { identify: undefined, dht: undefined },
+      standIns: standInsOf(this.#register, host),
     };
   }
 
@@ -361,9 +444,5 @@ export function beginTestNetwork<N extends Stoppable>(config: TestNetworkConfig<
   return { network, started: network.start() };
 }
 
-function asked(isDone: () => boolean): boolean {
-  const answer: unknown = isDone();
-  if (!(answer instanceof Promise)) return Boolean(answer);
-  const wanted = 'a condition that answers at once';
-  throw new SimkitError('INVALID_ARGUMENT', { act: 'run until something holds', got: 'a promise', wanted });
-}
+const lineOf = (bytesPerSecond: number): Line | undefined =>
+  bytesPerSecond === Infinity ? undefined : { bytesPerSecond, freeAtMs: 0 };

@@ -36,3 +36,15 @@ test('a digest may be asked for at any time', () => {
 test('a long line is cut', () => {
   expect(traceOf(['x'.repeat(1_000)]).tail(1)[0]!.length).toBeLessThan(220);
 });
+
+test('whoever listens is told each line', () => {
+  const lines: string[] = [];
+  const trace = new RunningTrace(
+    () => 0,
+    1,
+    (line) => lines.push(line),
+  );
+  trace.note('a');
+  trace.note('b');
+  expect(lines).toEqual(['0.000000 a', '0.000000 b']);
+});

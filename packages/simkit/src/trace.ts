@@ -15,17 +15,19 @@ export interface Trace {
 const maxLineLength = 200;
 const defaultTail = 40;
 
-/** A {@link Trace} that keeps `keptLines` lines. */
+/** A {@link Trace} that keeps `keptLines` lines, and tells `onLine` each one. */
 export class RunningTrace implements Trace {
   readonly #elapsed: () => number;
   readonly #keptLines: number;
+  readonly #onLine: ((line: string) => void) | undefined;
   readonly #digest = createHash('sha256');
   readonly #lines: string[] = [];
   #length = 0;
 
-  constructor(elapsed: () => number, keptLines: number) {
+  constructor(elapsed: () => number, keptLines: number, onLine?: (line: string) => void) {
     this.#elapsed = elapsed;
     this.#keptLines = keptLines;
+    this.#onLine = onLine;
   }
 
   get length(): number {
@@ -37,6 +39,7 @@ export class RunningTrace implements Trace {
     this.#digest.update(line).update('\n');
     this.#lines[this.#length % this.#keptLines] = line;
     this.#length += 1;
+    this.#onLine?.(line);
   }
 
   tail(lines = defaultTail): readonly string[] {

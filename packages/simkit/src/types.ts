@@ -102,6 +102,8 @@ export interface TestNetworkConfig<N extends Stoppable> {
   readonly fidelity?: Fidelity;
   /** How many lines of the trace are kept. @default 1_000 */
   readonly keptTraceLines?: number;
+  /** Told each line of the trace when it is written. What it throws breaks the act that was to be noted. @default nobody */
+  readonly onTrace?: (line: string) => void;
 }
 
 /** How long to wait, and for what. */
@@ -136,7 +138,7 @@ export interface Traffic {
   readonly segments: number;
   /** Of those, the lost ones. */
   readonly lostSegments: number;
-  /** What the segments carried, without headers. */
+  /** What nodes sent in them, each byte once, without headers. */
   readonly bytes: number;
 }
 
@@ -184,9 +186,16 @@ export interface TestNetwork<N extends Stoppable> {
   /** What went over the links so far. */
   readonly traffic: Traffic;
   /**
-   * Adds a host, and starts a node on it: with `createNode`. Time passes for it as it does in
-   * {@link restart}.
-   * @throws {SimkitError} `INVALID_ARGUMENT` for a name that is taken or none
+   * What a host sent so far.
+   * @throws {SimkitError} `UNKNOWN_NODE`
+   */
+  trafficOf(name: string): Traffic;
+  /**
+   * Adds a host, and starts a node on it with `createNode`. Time passes for it as it does in {@link restart}; several may
+   * be spawned at once. Partitions that are in force do not concern it, since it is in none of their groups; a machine
+   * that is down is down for it as well. When its node does not start, the host stays, down, and may be restarted.
+   * @throws {SimkitError} `INVALID_ARGUMENT` for a name that is taken or none, and for more than 10,000 hosts
+   * @throws what `createNode` threw
    */
   spawn(name: string): Promise<N>;
   /**

@@ -405,7 +405,7 @@ test('a node that fails to stop is told when everything has stopped', async ({ c
 });
 
 test('what cannot be simulated is refused with every reason', async ({ createNetwork }) => {
-  const wrong = { nodes: 0, seed: -1, fidelity: 'slow' as Fidelity, link: { delayMs: -5 } };
+  const wrong = { nodes: -1, seed: -1, fidelity: 'slow' as Fidelity, link: { delayMs: -5 } };
   const error = await failure(createNetwork(wrong as never));
   expect(ConfigError.is(error) && error.data.problems.map(({ path }) => path)).toEqual([
     'network.createNode',

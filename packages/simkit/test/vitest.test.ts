@@ -35,6 +35,10 @@ test('a test that fails or times out prints its seed and the end of its trace, a
       'not ok times out while time runs',
       'not ok times out while its network is started',
       'ok has a network again',
+      'not ok fails with its third seed',
+      'not ok times out in a check that goes on',
+      'not ok times out in a check with a signal',
+      'ok checks again',
       'ok lives in real time afterwards',
     ],
   );
@@ -44,4 +48,10 @@ test('a test that fails or times out prints its seed and the end of its trace, a
   expect(errors).toContain('n0 > n1 dial');
   expect(errors).toContain('"times out while time runs" failed with seed 4713');
   expect(errors).toContain('"times out while its network is started" failed with seed 4714');
+  expect(output).toContain('Seed 3 failed after 2 that passed, at 1.500 s of virtual time');
+  expect(output).toContain('0.000000 the last thing of a seed');
+  expect(output).toContain('SIM_SEED=3');
+  // What the error says is not said again.
+  expect(errors).not.toContain('fails with its third seed');
+  expect(errors).toContain('"times out in a check that goes on" failed with seed');
 });

@@ -1,4 +1,10 @@
-import { identify, identifyPush, type Identify, type IdentifyPush } from '@libp2p/identify';
+import {
+  identify,
+  identifyPush,
+  type Identify,
+  type IdentifyPush,
+  type IdentifyPushComponents,
+} from '@libp2p/identify';
 import type { KadDHT } from '@libp2p/kad-dht';
 import { ping, type Ping } from '@libp2p/ping';
 import { createLibp2p } from 'libp2p';
@@ -7,7 +13,12 @@ import type { Datastore } from 'interface-datastore';
 import { boundedDhtDatastore } from '@lloom/discovery';
 import type { NodeMetrics } from '@lloom/metrics';
 import { createStack } from '@lloom/transport';
-import { packageConfigs, type NetworkStack, type ResolvedNetworkConfig } from '../config.ts';
+import {
+  packageConfigs,
+  type NetworkServices,
+  type NetworkStack,
+  type ResolvedNetworkConfig,
+} from '../config.ts';
 import { nearFirst, nothingNear } from './dialOrder.ts';
 import { createKad } from './kad.ts';
 import { endWaiting } from './startStop.ts';
@@ -17,7 +28,8 @@ import { packageServices, type Ports, type Services } from '../wiring.ts';
 /** The libp2p services of a node. */
 export type NodeServices = Services & {
   readonly identify: Identify;
-  readonly identifyPush: IdentifyPush;
+  /** Absent where something stands in for `identify`: that does both. */
+  readonly identifyPush?: IdentifyPush;
   readonly ping: Ping;
   readonly dht: KadDHT;
 };
@@ -30,6 +42,7 @@ export interface NodeParts {
   readonly ports: Ports;
   readonly datastore: Datastore;
   readonly stack?: NetworkStack | undefined;
+  readonly standIns?: NetworkServices | undefined;
   /** What the node and all in it log to. */
   readonly logger: ComponentLogger;
   /** Counts what goes over connections. */
@@ -71,6 +84,7 @@ export async function createNode({
   ports,
   datastore,
   stack,
+  standIns = {},
   logger,
   metrics,
 }: NodeParts): Promise<BuiltNode> {
@@ -79,7 +93,7 @@ export async function createNode({
   const { verifier, clock } = ports.discovery;
   const configs = packageConfigs(config);
   const { maxConnections = config.maxConnections, pingIntervalMs: ownPingsMs } = configs.peers;
-  const push = identifyPush({ debounce: pushDelayMs });
+  const { kadProtocol: protocol, kadReplicationFactor: kBucketSize } = config;
   const lasting: object[] = [];
   const libp2p = await createLibp2p<NodeServices>({
     start: false,
@@ -109,15 +123,13 @@ export async function createNode({
     peerStore: { maxAddressAge: maxAddressAgeMs, maxPeerAge: maxPeerAgeMs },
     connectionGater: {},
     services: {
-      identify: identify(),
-      identifyPush: (components) => {
-        const service = push(components);
-        lasting.push(components.addressManager, service);
-        return service;
-      },
+      ...identification(standIns, lasting),
       // The DHT pings beside the monitor; a ping too many would end a good connection.
       ping: ping({ maxInboundStreams: pingStreams, maxOutboundStreams: pingStreams }),
-      dht: createKad({ config, verifier, datastore: bounded, ...(clock && { clock }) }),
+      dht:
+        standIns.dht === undefined
+          ? createKad({ config, verifier, datastore: bounded, ...(clock && { clock }) })
+          : (components) => standIns.dht!(components, { protocol, kBucketSize }),
       ...packageServices(configs, ports),
     },
   });
@@ -125,5 +137,26 @@ export async function createNode({
     libp2p,
     storedRecords: () => bounded.storedRecords,
     endWaiting: () => endWaiting(...lasting),
+  };
+}
+
+/** What tells peers who this node is. `lasting` takes what works on beyond the end of the node. */
+function identification({ identify: standIn }: NetworkServices, lasting: object[]) {
+  if (standIn !== undefined) {
+    return {
+      identify: (components: IdentifyPushComponents): Identify => {
+        lasting.push(components.addressManager);
+        return standIn(components);
+      },
+    };
+  }
+  const push = identifyPush({ debounce: pushDelayMs });
+  return {
+    identify: identify(),
+    identifyPush: (components: IdentifyPushComponents): IdentifyPush => {
+      const service = push(components);
+      lasting.push(components.addressManager, service);
+      return service;
+    },
   };
 }

@@ -29,6 +29,7 @@ describe('the ports of a node', () => {
     ['datastore', [{}, '/data']],
     ['localDiscovery', [5, {}]],
     ['stack', [{}, { transports: [] }]],
+    ['services', [5, null, { identify: 5 }, { kad: () => undefined }]],
   ])('%s: what is none is refused', (name, values) => {
     expect(values.map((value) => problemsOf({ [name]: value }))).toEqual(
       values.map(() => [`network.${name}`]),

@@ -23,6 +23,18 @@ const isCallable = (value: unknown): boolean => typeof value === 'function';
 const withMethods = (what: string, ...names: readonly string[]): Check =>
   objectWith(names, { of: isCallable, wanted: `${what}, with the methods ${names.join(', ')}` });
 
+/** An object whose fields of these names are functions, where they are given. */
+const withOptional =
+  (what: string, ...names: readonly string[]): Check =>
+  (value) => {
+    const wanted = `${what}: an object with ${names.join(', ')}, functions each`;
+    if (typeof value !== 'object' || value === null) return wanted;
+    const isFine = Object.entries(value).every(
+      ([name, field]) => names.includes(name) && (field === undefined || isCallable(field)),
+    );
+    return isFine ? undefined : wanted;
+  };
+
 const lists = ['transports', 'connectionEncrypters', 'streamMuxers'];
 const observer = withMethods('a function, or an observer', 'next');
 
@@ -33,6 +45,7 @@ const checks: Checks<Required<NodePorts>> = {
   stack: objectWith(lists, { of: Array.isArray, wanted: `an object with the lists ${lists.join(', ')}` }),
   datastore: withMethods('an open datastore', 'get', 'put', 'has', 'delete', 'query', 'batch'),
   localDiscovery: callable('a function that makes what sights peers'),
+  services: withOptional("what stands in for libp2p's services", 'identify', 'dht'),
   registry: withMethods(
     'a Registry of prom-client',
     ...['registerMetric', 'getSingleMetric', 'removeSingleMetric', 'metrics'],
@@ -52,8 +65,8 @@ export function portsAndConfig(
   resolve: (network: NetworkConfig, ports: NodePorts) => ResolvedNetworkConfig,
 ): { readonly ports: NodePorts; readonly config: ResolvedNetworkConfig } {
   const { inspect, clock, random, stack, datastore, localDiscovery, ...others } = given;
-  const { registry, tracer, log, ...network } = others;
-  const all = { inspect, clock, random, stack, datastore, localDiscovery, registry, tracer, log };
+  const { services, registry, tracer, log, ...network } = others;
+  const all = { inspect, clock, random, stack, datastore, localDiscovery, services, registry, tracer, log };
   const entries = Object.entries(all).filter(([, port]) => port !== undefined);
   const ports: NodePorts = Object.fromEntries(entries);
   // What is right stays as it is: a configuration is copied and frozen.

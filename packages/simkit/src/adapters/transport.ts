@@ -120,6 +120,7 @@ class SimTransport implements Transport {
     // A dial to nowhere is never answered.
     const lane = to === undefined ? undefined : fabric.lane(host, to);
     fabric.trace.note(`${host.name} > ${to?.name ?? endpoint.ip} dial`);
+    fabric.noteDial(host);
     for (const retryMs of synRetriesMs) {
       const isThrough =
         lane !== undefined &&

@@ -1,65 +1,31 @@
 import type { Random } from '@lloom/core';
 import type { VirtualClock } from '../clock.ts';
-import type { Link } from '../link.ts';
+import { linkDefaults, type Line, type Link } from '../link.ts';
 import type { RunningTrace } from '../trace.ts';
+import { Cuts } from './cuts.ts';
+import { Lane } from './lane.ts';
 
 /** One machine of the network. */
 export interface Host {
   readonly name: string;
+  readonly index: number;
   readonly ip: string;
+  /** What it sends goes through here, whoever it is for. Absent when that takes no time. */
+  readonly upload?: Line | undefined;
+  /** What it receives comes through here. Absent when that takes no time. */
+  readonly download?: Line | undefined;
 }
 
-/** The way from one host to another, shared by all their connections. */
-export class Lane {
-  link: Link;
-  /** When the line has sent what was handed to it, in ms. */
-  freeAtMs = 0;
-  /** Why nothing gets through: names of faults, so that each can be lifted by itself. */
-  readonly #cuts = new Set<string>();
-  readonly #waiting = new Set<() => void>();
-  #isHeld = false;
-
-  constructor(link: Link) {
-    this.link = link;
-  }
-
-  /** Whether anything gets through. */
-  get isOpen(): boolean {
-    return this.#cuts.size === 0 && !this.#isHeld;
-  }
-
-  /** Whether it is held back: then no sender gives up. */
-  get isHeld(): boolean {
-    return this.#isHeld;
-  }
-
-  /** Adds a fault. */
-  cut(name: string): void {
-    this.#cuts.add(name);
-    this.#notice();
-  }
-
-  /** Lifts a fault. */
-  mend(name: string): void {
-    if (this.#cuts.delete(name)) this.#notice();
-  }
-
-  /** Holds back, or no longer. */
-  hold(isHeld: boolean): void {
-    this.#isHeld = isHeld;
-    this.#notice();
-  }
-
-  /** Calls `fn` whenever any of that changes. Returns how to end it. */
-  onChange(fn: () => void): () => void {
-    this.#waiting.add(fn);
-    return () => this.#waiting.delete(fn);
-  }
-
-  #notice(): void {
-    for (const fn of [...this.#waiting]) fn();
-  }
+/** What went over the links so far, or what one host sent. */
+export interface TrafficCount {
+  dials: number;
+  segments: number;
+  lostSegments: number;
+  bytes: number;
 }
+
+/** How a host reaches another one. May throw. */
+export type LinkOf = (from: Host, to: Host) => Link;
 
 /** What every part of a simulated network shares: time, chance, the record, hosts and the lanes between them. */
 export class Fabric {
@@ -67,30 +33,33 @@ export class Fabric {
   readonly random: Random;
   readonly trace: RunningTrace;
   readonly hosts = new Map<string, Host>();
+  readonly cuts = new Cuts();
+  readonly traffic = noTraffic();
   readonly #byIp = new Map<string, Host>();
-  readonly #link: Link;
-  readonly #lanes = new Map<string, Map<string, Lane>>();
+  readonly #linkOf: LinkOf;
+  readonly #lanes = new Map<Host, Map<Host, Lane>>();
   readonly #boots = new Map<Host, number>();
+  readonly #traffics = new Map<Host, TrafficCount>();
 
-  constructor(parts: { clock: VirtualClock; random: Random; trace: RunningTrace; link: Link }) {
+  constructor(parts: { clock: VirtualClock; random: Random; trace: RunningTrace; linkOf: LinkOf }) {
     this.clock = parts.clock;
     this.random = parts.random;
     this.trace = parts.trace;
-    this.#link = parts.link;
+    this.#linkOf = parts.linkOf;
   }
 
-  /** The way from `from` to `to`. */
+  /** The way from `from` to `to`. It is made when somebody asks for it first. */
   lane(from: Host, to: Host): Lane {
-    let lanes = this.#lanes.get(from.name);
-    if (lanes === undefined) this.#lanes.set(from.name, (lanes = new Map()));
-    let lane = lanes.get(to.name);
-    if (lane === undefined) lanes.set(to.name, (lane = new Lane(this.#link)));
+    let lanes = this.#lanes.get(from);
+    if (lanes === undefined) this.#lanes.set(from, (lanes = new Map()));
+    let lane = lanes.get(to);
+    if (lane === undefined) lanes.set(to, (lane = this.#newLane(from, to)));
     return lane;
   }
 
-  /** Every lane that exists. One that nobody has used yet has no fault either. */
-  *lanes(): Iterable<Lane> {
-    for (const lanes of this.#lanes.values()) yield* lanes.values();
+  /** Whether two hosts reach one another. Asked for many pairs, so that it makes no lanes. */
+  isOpenBetween(a: Host, b: Host): boolean {
+    return this.#isOpen(a, b) && this.#isOpen(b, a);
   }
 
   /** Takes a host in. */
@@ -104,6 +73,28 @@ export class Fabric {
     return this.#byIp.get(ip);
   }
 
+  /** What a host sent so far. */
+  trafficOf(host: Host): TrafficCount {
+    let traffic = this.#traffics.get(host);
+    if (traffic === undefined) this.#traffics.set(host, (traffic = noTraffic()));
+    return traffic;
+  }
+
+  /** A host tries to open a connection. */
+  noteDial(host: Host): void {
+    this.traffic.dials += 1;
+    this.trafficOf(host).dials += 1;
+  }
+
+  /** A host sends a segment, and as many more as were lost. */
+  noteSegment(host: Host, bytes: number, losses: number): void {
+    for (const traffic of [this.traffic, this.trafficOf(host)]) {
+      traffic.segments += 1 + losses;
+      traffic.lostSegments += losses;
+      traffic.bytes += bytes;
+    }
+  }
+
   /** How often the process of a host has died. */
   bootOf(host: Host): number {
     return this.#boots.get(host) ?? 0;
@@ -113,4 +104,21 @@ export class Fabric {
   noteDeath(host: Host): void {
     this.#boots.set(host, this.bootOf(host) + 1);
   }
+
+  #isOpen(from: Host, to: Host): boolean {
+    return this.#lanes.get(from)?.get(to)?.isOpen ?? !this.cuts.isCut(from, to);
+  }
+
+  /** A rule is asked in the midst of libp2p, which would take its failure for a failed dial: it ends the run instead. */
+  #newLane(from: Host, to: Host): Lane {
+    let link = linkDefaults;
+    try {
+      link = this.#linkOf(from, to);
+    } catch (error) {
+      this.clock.fail(error);
+    }
+    return new Lane({ from, to, link, cuts: this.cuts });
+  }
 }
+
+const noTraffic = (): TrafficCount => ({ dials: 0, segments: 0, lostSegments: 0, bytes: 0 });

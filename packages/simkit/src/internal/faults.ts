@@ -1,56 +1,48 @@
 import { resolveLink, type LinkConfig } from '../link.ts';
-import type { RunningTrace } from '../trace.ts';
-import type { Fabric, Host, Lane } from './fabric.ts';
+import type { Cut } from './cuts.ts';
+import type { Fabric, Host } from './fabric.ts';
 
-/** Every lane of a fabric that a fault concerns, and the record of it. */
+/** The faults that may befall the lanes of a fabric, and the record of them. */
 export class Faults {
   readonly #fabric: Fabric;
-  readonly #trace: RunningTrace;
-  readonly #partitions = new Set<string>();
   #count = 0;
 
   constructor(fabric: Fabric) {
     this.#fabric = fabric;
-    this.#trace = fabric.trace;
   }
 
   /** Cuts both ways between every two groups. */
   partition(groups: readonly (readonly Host[])[]): () => void {
-    const text = groups.map((group) => group.map(({ name }) => name).join(' ')).join(' | ');
-    const lanes = groups.flatMap((from) =>
-      groups.filter((to) => to !== from).flatMap((to) => this.#between(from, to)),
-    );
-    return this.#cut(`partition ${text}`, lanes);
+    const text = groups.map((group) => namesOf(group)).join(' | ');
+    return this.#cut(`partition ${text}`, between(groups));
   }
 
   /** Cuts one way. */
   oneWay(from: readonly Host[], to: readonly Host[]): () => void {
-    const [source, target] = [from, to].map((group) => group.map(({ name }) => name).join(' '));
-    return this.#cut(`partition ${source} > ${target}`, this.#between(from, to));
+    const [sources, targets] = [new Set(from), new Set(to)];
+    const cut: Cut = (source, target) => source !== target && sources.has(source) && targets.has(target);
+    return this.#cut(`partition ${namesOf(from)} > ${namesOf(to)}`, cut);
   }
 
   /** Cuts a host off everything, beyond what {@link heal} lifts. */
   unplug(host: Host): void {
-    for (const lane of this.#around(host)) lane.cut(`off ${host.name}`);
+    this.#fabric.cuts.switch(host, true);
   }
 
   /** Undoes {@link unplug}. */
   plug(host: Host): void {
-    for (const lane of this.#around(host)) lane.mend(`off ${host.name}`);
+    this.#fabric.cuts.switch(host, false);
   }
 
   /** Lifts every partition. */
   heal(): void {
-    this.#trace.note('heal');
-    for (const lane of this.#fabric.lanes()) {
-      for (const name of this.#partitions) lane.mend(name);
-    }
-    this.#partitions.clear();
+    this.#fabric.trace.note('heal');
+    this.#fabric.cuts.clear();
   }
 
   /** Holds back, or lets pass, what two hosts send each other. */
   hold(a: Host, b: Host, isHeld: boolean): void {
-    this.#trace.note(`${isHeld ? 'hold' : 'release'} ${a.name} ${b.name}`);
+    this.#fabric.trace.note(`${isHeld ? 'hold' : 'release'} ${a.name} ${b.name}`);
     for (const lane of [this.#fabric.lane(a, b), this.#fabric.lane(b, a)]) {
       lane.hold(isHeld);
     }
@@ -58,30 +50,42 @@ export class Faults {
 
   /** Changes both lanes between two hosts. */
   setLink(a: Host, b: Host, link: LinkConfig): void {
-    this.#trace.note(`link ${a.name} ${b.name} ${JSON.stringify(link)}`);
+    this.#fabric.trace.note(`link ${a.name} ${b.name} ${JSON.stringify(link)}`);
     for (const lane of [this.#fabric.lane(a, b), this.#fabric.lane(b, a)]) {
       lane.link = resolveLink(link, lane.link);
     }
   }
 
-  #cut(text: string, lanes: readonly Lane[]): () => void {
-    const name = `${this.#count++} ${text}`;
-    this.#trace.note(text);
-    this.#partitions.add(name);
-    for (const lane of lanes) lane.cut(name);
+  #cut(text: string, cut: Cut): () => void {
+    const { cuts, trace } = this.#fabric;
+    const name = `${this.#count++}`;
+    trace.note(text);
+    cuts.add(name, cut);
     return () => {
-      if (!this.#partitions.delete(name)) return;
-      this.#trace.note(`lift ${text}`);
-      for (const lane of lanes) lane.mend(name);
+      if (!cuts.has(name)) return;
+      trace.note(`lift ${text}`);
+      cuts.delete(name);
     };
   }
+}
 
-  #between(from: readonly Host[], to: readonly Host[]): Lane[] {
-    return from.flatMap((a) => to.filter((b) => b !== a).map((b) => this.#fabric.lane(a, b)));
-  }
+const namesOf = (hosts: readonly Host[]): string => hosts.map(({ name }) => name).join(' ');
 
-  #around(host: Host): Lane[] {
-    const others = [...this.#fabric.hosts.values()].filter((other) => other !== host);
-    return others.flatMap((other) => [this.#fabric.lane(host, other), this.#fabric.lane(other, host)]);
+/** In the place of a group, for a host that is in several. */
+const several = -1;
+
+/** Whether two hosts are in different groups. One that is in several groups is cut off from all of them. */
+function between(groups: readonly (readonly Host[])[]): Cut {
+  const groupOf = new Map<Host, number>();
+  for (const [group, hosts] of groups.entries()) {
+    for (const host of hosts) {
+      const before = groupOf.get(host);
+      groupOf.set(host, before === undefined || before === group ? group : several);
+    }
   }
+  return (from, to) => {
+    const [source, target] = [groupOf.get(from), groupOf.get(to)];
+    if (from === to || source === undefined || target === undefined) return false;
+    return source !== target || source === several;
+  };
 }

@@ -1,5 +1,6 @@
-import { passage, type Passage } from '../link.ts';
-import type { Fabric, Host, Lane } from './fabric.ts';
+import { leavesAt, passage } from '../link.ts';
+import type { Fabric, Host } from './fabric.ts';
+import type { Lane } from './lane.ts';
 
 /** Something on its way, and what happens when it is there. */
 interface Parcel {
@@ -87,30 +88,52 @@ export class Wire {
       this.#wait();
       return;
     }
-    const parcels = this.#outbox;
-    this.#outbox = [];
-    const segments = segmentsOf(parcels);
-    for (const [index, segment] of segments.entries()) this.#ship(segment, index < segments.length - 1);
+    const { from, fabric } = this.#parts;
+    do {
+      const sentAtMs = this.#ship(takeSegment(this.#outbox), this.#outbox.length > 0);
+      if (from.upload === undefined) continue;
+      // One at a time, so that the other connections of the host have their turn between two of them.
+      this.#isFlushing = true;
+      fabric.clock.at(sentAtMs, () => this.#flush());
+    } while (!this.#isFlushing && this.#outbox.length > 0);
   }
 
-  #ship(parcels: readonly Parcel[], isFollowed: boolean): void {
-    const { clock, random, trace } = this.#parts.fabric;
+  /** Sends a segment. Returns when its last byte has left the host, in ms. */
+  #ship(parcels: readonly Parcel[], isFollowed: boolean): number {
+    const { fabric, from, to } = this.#parts;
+    const lane = this.#lane;
     const bytes = parcels.reduce((sum, parcel) => sum + parcel.bytes, 0);
     const segment = {
-      atMs: clock.elapsed(),
+      atMs: fabric.clock.elapsed(),
       bytes,
       isFollowed,
-      lineFreeAtMs: this.#lane.freeAtMs,
+      lineFreeAtMs: lane.freeAtMs,
       lastArrivalMs: this.#lastArrivalMs,
+      isAfterLoss: lane.isLosing,
+      upload: from.upload,
     };
-    const way: Passage = passage(this.#lane.link, segment, () => random.float());
-    this.#lane.freeAtMs = way.leavesAtMs;
+    const way = passage(lane.link, segment, () => fabric.random.float());
+    lane.freeAtMs = way.leavesAtMs;
+    lane.isLosing = way.losses > 0;
+    if (from.upload !== undefined) from.upload.freeAtMs = way.sentAtMs;
     this.#lastArrivalMs = way.arrivesAtMs;
     const lost = way.losses === 0 ? '' : ` lost x${way.losses}`;
-    trace.note(`${this.#parts.from.name} > ${this.#parts.to.name} ${bytes} B${lost}`);
-    clock.at(way.arrivesAtMs, () => {
+    fabric.trace.note(`${from.name} > ${to.name} ${bytes} B${lost}`);
+    fabric.noteSegment(from, bytes, way.losses);
+    fabric.clock.at(way.arrivesAtMs, () => this.#reach(parcels, bytes));
+    return way.sentAtMs;
+  }
+
+  /** A segment is at the host that it is for, and comes in when that has taken what was there before. */
+  #reach(parcels: readonly Parcel[], bytes: number): void {
+    const { fabric, to } = this.#parts;
+    const { clock } = fabric;
+    const take = (): void => {
       for (const parcel of parcels) this.#arrive(parcel);
-    });
+    };
+    if (to.download === undefined) return take();
+    to.download.freeAtMs = leavesAt(to.download, clock.elapsed(), bytes);
+    clock.at(to.download.freeAtMs, take);
   }
 
   #arrive(parcel: Parcel): void {
@@ -160,17 +183,12 @@ export class Wire {
   }
 }
 
-/** Parcels in groups that travel together. */
-function segmentsOf(parcels: readonly Parcel[]): Parcel[][] {
-  const segments: Parcel[][] = [];
-  let room = 0;
-  for (const parcel of parcels) {
-    if (parcel.bytes > room || segments.length === 0) {
-      segments.push([]);
-      room = maxSegmentBytes;
-    }
-    segments.at(-1)!.push(parcel);
-    room -= parcel.bytes;
-  }
-  return segments;
+/** Takes from a list what travels together. */
+function takeSegment(outbox: Parcel[]): Parcel[] {
+  let room = maxSegmentBytes;
+  const next = outbox.findIndex(({ bytes }, index) => {
+    room -= bytes;
+    return index > 0 && room < 0;
+  });
+  return outbox.splice(0, next < 0 ? outbox.length : next);
 }
