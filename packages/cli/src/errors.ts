@@ -12,7 +12,7 @@ import {
 export interface CliErrorData {
   /** The command line cannot be understood; nothing was done. */
   USAGE: { readonly problem: string; readonly suggestion: string };
-  /** A file cannot be read. */
+  /** A file cannot be read, or written. */
   FILE_FAILED: { readonly file: string; readonly reason: string };
   /** The identity file is encrypted, or shall be, and there is no passphrase. */
   PASSPHRASE_NEEDED: { readonly file: string };
@@ -77,10 +77,16 @@ export function exitCodeOf(error: unknown): number {
   if (CliError.is(error, 'INTERRUPTED')) {
     return error.data.signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated;
   }
-  return CliError.is(error, 'USAGE') || AddressError.is(error) || ConfigError.is(error)
-    ? exitCodes.usage
-    : exitCodes.failure;
+  const isMisunderstood =
+    CliError.is(error, 'USAGE') ||
+    AddressError.is(error) ||
+    ConfigError.is(error) ||
+    scenarioCodes.some((code) => isCodedError(error, 'SimulatorError', code));
+  return isMisunderstood ? exitCodes.usage : exitCodes.failure;
 }
+
+/** Known by their names: the simulator is loaded by nobody but who runs it. */
+const scenarioCodes = ['UNKNOWN_SCENARIO', 'INVALID_SCENARIO'];
 
 /** What to do about an error of a package, where its own hint speaks to programs. */
 const hints: Readonly<Record<string, string>> = {

@@ -56,6 +56,25 @@ describe('for people', () => {
     expect(written).toEqual({ stdout: 'half an answer\n', stderr: `${wanted}By the way.\n` });
   });
 
+  test('how things stand is one line of a terminal, gone with whatever comes next', () => {
+    const { output, written } = setUp({ isTTY: true });
+    output.status('10 %');
+    output.status(`20 %\n${'x'.repeat(100)}`);
+    output.note('By the way.');
+    output.event('ready', {}, ['Ready.']);
+    const cut = `20 %\n${'x'.repeat(74)}`;
+    expect(written.stderr).toBe(`\r10 %\u001b[K\r${cut}\u001b[K\r\u001b[KBy the way.\n`);
+  });
+
+  test.each([{ isTTY: false }, { isTTY: true, quiet: true }])(
+    'how things stand is told to nobody who does not watch: %j',
+    (config) => {
+      const { output, written } = setUp(config);
+      output.status('10 %');
+      expect(written.stderr).toBe('');
+    },
+  );
+
   test('a line is ended once', () => {
     const { output, written } = setUp();
     output.text('answer');

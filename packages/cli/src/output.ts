@@ -3,6 +3,8 @@ import type { ErrorJson } from '@lloom/core';
 /** A place to write to, as `process.stdout` is one. */
 export interface Sink {
   readonly isTTY?: boolean;
+  /** How wide a terminal is; 0 when it does not say. */
+  readonly columns?: number;
   write(text: string): unknown;
 }
 
@@ -16,6 +18,9 @@ export interface OutputConfig {
   readonly quiet: boolean;
 }
 
+const clearLine = '\u001b[K';
+const defaultColumns = 80;
+
 /**
  * The only place of the command that writes. What was asked for goes to stdout, as text or as JSON lines; everything
  * that merely accompanies it goes to stderr.
@@ -24,14 +29,29 @@ export class Output {
   readonly json: boolean;
   readonly #config: OutputConfig;
   #atLineStart = true;
+  #hasStatus = false;
 
   constructor(config: OutputConfig) {
     this.#config = config;
     this.json = config.json;
   }
 
+  /** Whether somebody watches stderr on a terminal. */
+  get isWatched(): boolean {
+    return this.#config.stderr.isTTY === true;
+  }
+
+  /** How things stand at this moment, on a terminal: it replaces the one before, and is gone with whatever comes next. */
+  status(line: string): void {
+    const { stderr, quiet } = this.#config;
+    if (quiet || !this.isWatched) return;
+    stderr.write(`\r${printable(line).slice(0, (stderr.columns || defaultColumns) - 1)}${clearLine}`);
+    this.#hasStatus = true;
+  }
+
   /** Something happened: a JSON line, or the lines for people. */
   event(name: string, data: object, lines: readonly string[] = []): void {
+    if (this.json || lines.length > 0) this.#clear();
     if (this.json) this.#config.stdout.write(`${JSON.stringify({ event: name, ...data })}\n`);
     else for (const line of lines) this.#config.stdout.write(`${this.#shown(line)}\n`);
   }
@@ -39,6 +59,7 @@ export class Output {
   /** Text for people that is not a whole line yet, such as an answer as it arrives. */
   text(text: string): void {
     if (this.json || text === '') return;
+    this.#clear();
     this.#config.stdout.write(this.#shown(text));
     this.#atLineStart = text.endsWith('\n');
   }
@@ -53,17 +74,20 @@ export class Output {
   note(line: string): void {
     const { stdout, stderr, quiet } = this.#config;
     if (quiet) return;
+    this.#clear();
     const isAmid = !this.#atLineStart && stdout.isTTY === true && stderr.isTTY === true;
     stderr.write(`${isAmid ? '\n' : ''}${printable(line)}\n`);
   }
 
   /** A line of the node's log, its break included. Somebody asked for it, so it is written also when all else is quiet. */
   log(line: string): void {
+    this.#clear();
     this.#config.stderr.write(line);
   }
 
   /** A failure, with what to do about it. */
   error(error: ErrorJson): void {
+    this.#clear();
     if (this.json) {
       this.#config.stdout.write(`${JSON.stringify({ error })}\n`);
       return;
@@ -76,6 +100,11 @@ export class Output {
       this.#config.stderr.write(`it said: ${printable(remoteMessage)}\n`);
     }
     if (error.hint !== '') this.#config.stderr.write(`hint: ${printable(error.hint)}\n`);
+  }
+
+  #clear(): void {
+    if (this.#hasStatus) this.#config.stderr.write(`\r${clearLine}`);
+    this.#hasStatus = false;
   }
 
   /** Text from elsewhere must not drive a terminal; a file gets it as it is. */

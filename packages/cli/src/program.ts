@@ -3,6 +3,7 @@ import { addClientCommands } from './commands/client.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addExecutorCommand } from './commands/executor.ts';
 import { addIdentityCommands } from './commands/identity.ts';
+import { addSimulateCommand } from './commands/simulate.ts';
 import { addValidatorCommand } from './commands/validator.ts';
 import { exitCodes, usageError, type CliError } from './errors.ts';
 import type { Interruption } from './interruption.ts';
@@ -33,6 +34,8 @@ A network in three terminals; the first prints the ADDRESS for the other two:
   $ lloom client ask "What is a DHT?" --bootstrap ADDRESS --model demo-small
 This tells what is wrong when something does not work, and what to do:
   $ lloom doctor --bootstrap ADDRESS
+This shows a whole marketplace in virtual time, with faults on command:
+  $ lloom simulate --list
 
 Exit codes:
   0 done, 1 failed, 2 not understood, 130 interrupted (Ctrl-C), 143 terminated
@@ -67,6 +70,7 @@ export function createProgram(interruption: Interruption, outcome: Outcome): Com
   addClientCommands(program, run);
   addIdentityCommands(program, run);
   addDoctorCommand(program, run);
+  addSimulateCommand(program, run);
   return program;
 }
 

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { lloom, parseLines, type Ending } from './support/lloom.ts';
+import { lloom, parseLines, programs, type Ending } from './support/lloom.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -17,7 +17,7 @@ const json = ({ stdout }: Ending): ReturnType<typeof parseLines> => parseLines(s
 
 describe('help', () => {
   test.each([
-    [['--help'], ['validator', 'executor', 'client', 'identity', 'doctor', 'Exit codes']],
+    [['--help'], ['validator', 'executor', 'client', 'identity', 'doctor', 'simulate', 'Exit codes']],
     [
       ['doctor', '--help'],
       ['--bootstrap', '--listen', '--network', '--data', '--timeout', '--json', 'Examples:'],
@@ -38,6 +38,10 @@ describe('help', () => {
       ['identity', 'new', '--help'],
       ['--file', '--encrypt', '--passphrase-file', 'Examples:'],
     ],
+    [
+      ['simulate', '--help'],
+      ['--scenario', '--list', '--nodes', '--seeds', '--fidelity', '--report', '--trace', 'Examples:'],
+    ],
     [['help', 'executor'], ['--model']],
   ])('%j', async (args, wanted) => {
     const { code, stdout, stderr } = await lloom(args);
@@ -56,7 +60,9 @@ describe('help', () => {
     const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as {
       version: string;
     };
-    expect(await lloom(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n` });
+    const shown = { code: 0, stdout: `${version}\n` };
+    expect(await lloom(['--version'])).toMatchObject(shown);
+    expect(await lloom(['--version'], { program: programs.source })).toMatchObject(shown);
   });
 });
 
@@ -133,9 +139,9 @@ describe('a command line that cannot be understood', () => {
     expect(people).toMatchObject({ code: 2, stdout: '' });
     expect(people.stderr).toContain(`error ${code}: `);
     expect(people.stderr).toContain(wanted);
-    const programs = await lloom([...args, '--json']);
-    expect(programs).toMatchObject({ code: 2, stderr: '' });
-    expect(json(programs)).toMatchObject([{ error: { name: 'AddressError', code } }]);
+    const program = await lloom([...args, '--json']);
+    expect(program).toMatchObject({ code: 2, stderr: '' });
+    expect(json(program)).toMatchObject([{ error: { name: 'AddressError', code } }]);
   });
 
   test('is told as JSON to programs', async () => {

@@ -12,6 +12,7 @@ export { reportText } from './report/text.ts';
 export type {
   CurvePoint,
   PropertyResult,
+  ReportConfig,
   ReportRequest,
   ReportSample,
   SimulationReport,
@@ -24,6 +25,7 @@ export type {
   Scenario,
   ScenarioEvent,
   ScenarioGroup,
+  ScenarioNodeConfig,
   ScenarioProgress,
   ScenarioProperty,
   ScenarioRunConfig,

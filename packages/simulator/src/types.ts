@@ -64,6 +64,8 @@ export interface SimulationConfig {
   readonly sampleIntervalMs?: number;
   /** How many lines of the trace are kept. @default 1_000 */
   readonly keptTraceLines?: number;
+  /** Told each line of the trace when it is written. @default nobody */
+  readonly onTrace?: (line: string) => void;
   /** Sees the state machines of all nodes. @default nobody */
   readonly inspect?: Inspector;
 }
@@ -250,7 +252,7 @@ export interface SimulationMetrics {
     readonly reach: number;
     /** From the publishing to each delivery, in ms. */
     readonly latencyMs: Spread;
-    /** Copies that nodes got beyond the first one of each message. */
+    /** Copies that nodes got beyond the first one of each message, of all topics. */
     readonly duplicates: number;
   };
   readonly traffic: {

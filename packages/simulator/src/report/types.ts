@@ -71,6 +71,12 @@ export interface PropertyResult {
   readonly detail: string;
 }
 
+/** How to show a report. */
+export interface ReportConfig {
+  /** The command that runs it again. @default `lloom simulate` with the scenario's name and the seed */
+  readonly command?: string;
+}
+
 /** A simulation from its beginning to its end: plain JSON, described by `@lloom/simulator/schemas/report.v1.json`. */
 export interface SimulationReport {
   readonly version: 1;
