@@ -123,6 +123,14 @@ const layerViolations: readonly Case[] = [
     says: '"@lloom/inspector/vitest" is for tests',
   },
   {
+    name: 'an entry point that changes the process, behind its start',
+    files: {
+      'packages/cli/package.json': manifest('cli'),
+      'packages/cli/src/cli.ts': "import '@lloom/simkit/remember-keys';",
+    },
+    says: '"@lloom/simkit/remember-keys" is for programs that start',
+  },
+  {
     name: 'siblings that meet outside the wiring',
     files: inBehaviour('surface/rpc.ts', meeting),
     says: 'peers and rpc meet here',
@@ -356,6 +364,19 @@ describe('Markdown', () => {
     expect(readFileSync(join(root, 'packages/core/README.md'), 'utf8')).toBe(filled);
     expect(checkFences(root)).toEqual([]);
   });
+
+  test('an example in JavaScript is shown as such', () => {
+    const text = '# Core\n\n<!-- example: examples/a.js -->\n';
+    const root = tree({ 'packages/core/examples/a.js': 'let a;\n', 'packages/core/README.md': text });
+    checkFences(root, true);
+    expect(readFileSync(join(root, 'packages/core/README.md'), 'utf8')).toContain('```js\nlet a;\n```');
+    writeFileSync(join(root, 'packages/core/examples/a.js'), 'let b;\n');
+    expect(checkFences(root).map(({ message }) => message)).toEqual([
+      'the code differs from examples/a.js: npm run check -- --write',
+    ]);
+    checkFences(root, true);
+    expect(checkFences(root)).toEqual([]);
+  });
 });
 
 describe('places', () => {
@@ -378,10 +399,15 @@ describe('places', () => {
 
 describe('examples', () => {
   test('one that fails is found, with what it said', async () => {
-    const files = { 'packages/core/examples/a.ts': "throw new Error('broken' as string);" };
-    const [message] = await messagesOf(checkExamples, files);
-    expect(message).toContain('ended with 1');
-    expect(message).toContain('broken');
+    const files = {
+      'packages/core/examples/a.ts': "throw new Error('broken' as string);",
+      'packages/core/examples/b.js': "throw new Error('broken, too');",
+    };
+    const messages = await messagesOf(checkExamples, files);
+    expect(messages.toSorted()).toEqual([
+      expect.stringMatching(/a\.ts: ended with 1[^]*broken/),
+      expect.stringMatching(/b\.js: ended with 1[^]*broken, too/),
+    ]);
   });
 
   test('one that ends well is not', async () => {

@@ -136,7 +136,7 @@ export function excerptOf(text: string, region: string | undefined): string | un
 }
 
 const comment = String.raw`<!-- example: (?<path>[^\s#]+)(?:#(?<region>\S+))? -->`;
-const fence = String.raw`\n+\`\`\`ts[^\n]*\n(?<code>[\s\S]*?)\n?\`\`\``;
+const fence = String.raw`\n+\`\`\`[tj]s[^\n]*\n(?<code>[\s\S]*?)\n?\`\`\``;
 /** An example on lines of its own, with its code or still without. */
 const marker = new RegExp(`^${comment}$(?:${fence})?`, 'gm');
 
@@ -181,10 +181,10 @@ function compare(root: string, file: string): Drift {
         rule,
         message: `the code of ${path} is missing: npm run check -- --write`,
       });
-      return `${whole}\n\`\`\`ts\n${wanted}\n\`\`\``;
+      return `${whole}\n\`\`\`${path.endsWith('.js') ? 'js' : 'ts'}\n${wanted}\n\`\`\``;
     }
     findings.push({ file, line, rule, message: `the code differs from ${path}: npm run check -- --write` });
-    const opening = whole.slice(0, whole.indexOf('\n', whole.indexOf('```ts')) + 1);
+    const opening = whole.slice(0, whole.indexOf('\n', whole.indexOf('```')) + 1);
     return `${opening}${wanted}\n\`\`\``;
   });
   return { findings, text };

@@ -31,7 +31,7 @@ function runExample(root: string, file: string): Promise<Finding[]> {
 
 /** Every example runs and ends well. */
 export async function checkExamples(root: string): Promise<Finding[]> {
-  const files = globSync(['packages/*/examples/*.ts', 'examples/*.ts'], { cwd: root })
+  const files = globSync(['packages/*/examples/*.{ts,js}', 'examples/*.{ts,js}'], { cwd: root })
     .map(slashed)
     .toSorted();
   const findings: Finding[] = [];

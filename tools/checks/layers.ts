@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { joiners, layers, peersOfEachOther, testEntries, testLayers } from './rules.ts';
+import { joiners, layers, peersOfEachOther, startEntries, testEntries, testLayers } from './rules.ts';
 import { importsOf, isTest, packagesOf, parse, sourcesOf } from './workspace.ts';
 import type { Finding, Import, Package } from './workspace.ts';
 
@@ -62,7 +62,14 @@ function checkPath(specifier: string, path: string): string | undefined {
   const entry = rest.join('/');
   if (entry === '') return undefined;
   if (testEntries.includes(entry)) {
-    return !path.startsWith('src/') || isTest(path) ? undefined : `"${specifier}" is for tests`;
+    // The fixture of one package may be built on that of another one.
+    const mayTest =
+      !path.startsWith('src/') || isTest(path) || testEntries.some((name) => path === `src/${name}.ts`);
+    return mayTest ? undefined : `"${specifier}" is for tests`;
+  }
+  if (startEntries.includes(entry)) {
+    const mayStart = path === 'src/bin.ts' || !path.startsWith('src/');
+    return mayStart ? undefined : `"${specifier}" is for programs that start`;
   }
   if (entry !== 'machines') return `import "${specifier}" by one of its entry points`;
   const mayLook = path.startsWith('src/machines/') || !path.startsWith('src/') || isTest(path);

@@ -18,7 +18,7 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   simkit: ['core'],
   simulator: [...below, 'simkit', 'behaviour'],
   inspector: [],
-  cli: [...below, 'behaviour', 'simulator', 'inspector'],
+  cli: [...below, 'behaviour', 'simkit', 'simulator', 'inspector'],
 };
 
 /** What tests, examples and benchmarks of any package may use besides its own layers. */
@@ -26,6 +26,9 @@ export const testLayers = [...below, 'simkit', 'inspector'];
 
 /** Entry points that are for tests and their configuration only. */
 export const testEntries = ['vitest', 'reporter'];
+
+/** Entry points that change the process: for whoever starts one, before anything else is loaded. */
+export const startEntries = ['remember-keys'];
 
 /** Entry points that load inside a running Vitest only. */
 export const insideVitest = ['./vitest'];
@@ -275,7 +278,12 @@ const ownTables: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
     report: { files: ['report/*.ts'], own: ['data', 'report'], pure: true },
     scenario: { files: ['scenario/*.ts'], node: true },
     // The simulator is split by what is looked after: one file for each.
-    service: { files: ['networkSimulator.ts', 'vitest.ts', 'internal/*.ts'], xstate: true, libp2p: 'types', lines: 300 },
+    service: {
+      files: ['networkSimulator.ts', 'vitest.ts', 'internal/*.ts'],
+      xstate: true,
+      libp2p: 'types',
+      lines: 300,
+    },
   },
   inspector: {
     index: { files: ['index.ts', 'vitest.ts', 'reporter.ts'], noLogic: true },
@@ -293,6 +301,7 @@ const ownTables: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
         'commands/*.ts',
         'demo/*.ts',
         'doctor/*.ts',
+        'simulate/*.ts',
         'web/*.ts',
         'internal/*.ts',
         'backends/*.ts',
