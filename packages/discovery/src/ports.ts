@@ -54,6 +54,10 @@ export interface PeerPerformance {
   readonly roundTripMs?: number;
   /** How fast its answers come. */
   readonly tokensPerSecond?: number;
+  /** How many requests of this node it has now. With as many as its whole capacity it counts as busy, whatever it announced. */
+  readonly underWay?: number;
+  /** Whether others are the better choice now, as when it is silent or fails: it comes behind all others. */
+  readonly isAvoided?: boolean;
   /**
    * What is held of it, from -100 to 100. Below 0 it loses in the choice, at -20 it comes behind all others that are as free, and
    * at -50 it is not chosen. Above 0 it gains nothing: who is known already must not keep others out.

@@ -135,7 +135,12 @@ export interface RankedCandidate {
   readonly score: number;
   /** What is held of it, from -100 to 100; absent when nothing is known. */
   readonly reputation?: number;
-  /** Whether it would begin at once: it has free slots, or does not say. Those that would not come last. */
+  /** Whether others are the better choice now, as far as this node has seen: these come last. @default false */
+  readonly isAvoided?: boolean;
+  /**
+   * Whether it would begin at once: it has free slots, or does not say, and has less of this node than its capacity. Those that
+   * would not come behind.
+   */
   readonly isFree: boolean;
   /** The price in wei of a token of the question and three of the answer, latency in ms, tokens per second. */
   readonly figures: Readonly<Record<Preference, RankedFigure>>;

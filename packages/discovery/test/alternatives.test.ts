@@ -1,6 +1,7 @@
 import type { ExecutorService, ServiceType } from '@lloom/codec';
 import { describe, expect, test } from 'vitest';
 import { DiscoveryError } from '../src/errors.ts';
+import type { PeerPerformance } from '../src/ports.ts';
 import type { AlternativeQuery } from '../src/types.ts';
 import { createService, descriptorFrame, executor, never, peerIds, validator } from './fakes.ts';
 import { settled } from './machines.ts';
@@ -148,6 +149,24 @@ describe('another executor of a model', () => {
     await service.stop();
   });
 
+  test('is another one at once when the best one has got enough to do, or is avoided', async () => {
+    const known: Record<string, PeerPerformance> = {};
+    const { service } = await knowing(
+      { [bob]: offer({ capacity: 2 }), [carol]: offer({ capacity: 2 }) },
+      { experience: { performanceOf: (peerId) => known[peerId] } },
+    );
+    const query = { peerId: dave, model };
+    const best = service.alternativeTo(query)!;
+    const other = best === bob ? carol : bob;
+    known[best] = { underWay: 2 };
+    expect(service.alternativeTo(query)).toBe(other);
+    known[other] = { isAvoided: true };
+    expect(service.alternativeTo(query)).toBe(best);
+    delete known[best];
+    expect(service.alternativeTo(query)).toBe(best);
+    await service.stop();
+  });
+
   test('is found without comparing all again, until somebody is heard or lost, and for a second at most', async () => {
     let compared = 0;
     const performanceOf = () => {
@@ -164,17 +183,18 @@ describe('another executor of a model', () => {
       return compared;
     };
     const query = { peerId: bob, model };
-    expect(countOf(query)).toBe(2);
+    // Both, and once more the one that is named: it may have got enough to do meanwhile.
+    expect(countOf(query)).toBe(3);
     expect(countOf({ ...query, exclude: [carol] })).toBe(0);
     await clock.advance(999);
-    expect(countOf({ peerId: carol, model })).toBe(0);
+    expect(countOf({ peerId: carol, model })).toBe(1);
     await clock.advance(1);
-    expect(countOf(query)).toBe(2);
+    expect(countOf(query)).toBe(3);
     network.watcher?.onDisconnect(carol);
     expect(countOf(query)).toBe(2);
     await service.describeService(carol);
-    expect(countOf(query)).toBe(2);
-    expect(countOf({ ...query, model: 'other' })).toBe(1);
+    expect(countOf(query)).toBe(3);
+    expect(countOf({ ...query, model: 'other' })).toBe(2);
     expect(countOf({ peerId: dave })).toBe(0);
     await service.stop();
   });

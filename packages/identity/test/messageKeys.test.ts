@@ -1,3 +1,6 @@
+import { hash } from 'node:crypto';
+import { createRequire } from 'node:module';
+
 import { fc } from '@fast-check/vitest';
 import { generateKeyPair, privateKeyFromRaw, publicKeyFromRaw } from '@libp2p/crypto/keys';
 import { fromHex, toHex } from '@lloom/core';
@@ -12,6 +15,14 @@ const stranger = privateKeyFromRaw(new Uint8Array(32).fill(3));
 const order = secp256k1.Point.Fn.ORDER;
 const { sign, verify } = fastKeys();
 const { curve } = await cryptoBackend();
+
+/** What libp2p's keys call. In tests their calls go through the addon: see `@lloom/simkit/remember-keys`. */
+const libp2p = {
+  sign: (bytes: Uint8Array, { raw } = key) =>
+    secp256k1.sign(hash('sha256', bytes, 'buffer'), raw, { prehash: false, format: 'der' }),
+  verify: (bytes: Uint8Array, signature: Uint8Array, { raw } = key.publicKey) =>
+    secp256k1.verify(signature, hash('sha256', bytes, 'buffer'), raw, { prehash: false, format: 'der' }),
+};
 
 const message = fc.uint8Array({ maxLength: 1_000 });
 const text = new TextEncoder().encode('What is a loom?');
@@ -43,7 +54,7 @@ describe('signing', () => {
   test('gives the same bytes as libp2p', async () => {
     await fc.assert(
       fc.asyncProperty(message, async (bytes) => {
-        expect(toHex(await sign(bytes))).toBe(toHex(await key.sign(bytes)));
+        expect(toHex(await sign(bytes))).toBe(toHex(libp2p.sign(bytes)));
       }),
       { numRuns: 300, seed: 1 },
     );
@@ -56,7 +67,7 @@ describe('signing', () => {
       const signature = await sign(bytes);
       if (signature.length >= 70) continue;
       short.push(signature);
-      expect(toHex(signature)).toBe(toHex(await key.sign(bytes)));
+      expect(toHex(signature)).toBe(toHex(libp2p.sign(bytes)));
       expect(await verify(bytes, signature)).toBe(true);
     }
   });
@@ -76,8 +87,8 @@ describe('verifying', () => {
     await fc.assert(
       fc.asyncProperty(message, async (bytes) => {
         const signature = await sign(bytes);
-        expect(await key.publicKey.verify(bytes, signature)).toBe(true);
-        expect(await verify(bytes, await key.sign(bytes))).toBe(true);
+        expect(libp2p.verify(bytes, signature)).toBe(true);
+        expect(await verify(bytes, libp2p.sign(bytes))).toBe(true);
       }),
       { numRuns: 100, seed: 2 },
     );
@@ -191,7 +202,7 @@ describe('verifying', () => {
       const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', text));
       const owner = publicKeyFromRaw(signature.recoverPublicKey(digest).toBytes());
       const der = signature.toBytes('der');
-      expect(await owner.verify(text, der)).toBe(true);
+      expect([libp2p.verify(text, der, owner), await owner.verify(text, der)]).toEqual([true, true]);
       expect(messageKeys().verifierOf(owner)?.(text, der)).toBe(curve === 'native' ? true : undefined);
     },
   );
@@ -200,6 +211,37 @@ describe('verifying', () => {
     const around = (bytes: Uint8Array): Uint8Array =>
       Uint8Array.from([1, ...bytes, 2]).subarray(1, bytes.length + 1);
     expect(await verify(around(text), around(good))).toBe(true);
+  });
+});
+
+describe.runIf(curve === 'native')('the keys of libp2p, as tests and simulations have them', () => {
+  const addon = createRequire(import.meta.url)('secp256k1/bindings.js') as { ecdsaSign: () => unknown };
+
+  test('sign with the addon', async () => {
+    const signed = vi.spyOn(addon, 'ecdsaSign');
+    await key.sign(text);
+    expect(signed).toHaveBeenCalledTimes(1);
+    signed.mockRestore();
+  });
+
+  test('are the same keys, sign with the same bytes and verify alike', async () => {
+    const privateKey = fc
+      .uint8Array({ minLength: 32, maxLength: 32 })
+      .filter(secp256k1.utils.isValidSecretKey);
+    await fc.assert(
+      fc.asyncProperty(privateKey, message, async (bytes, said) => {
+        const other = privateKeyFromRaw(bytes);
+        expect(toHex(other.publicKey.raw)).toBe(toHex(secp256k1.getPublicKey(bytes, true)));
+        const signature = await other.sign(said);
+        expect(toHex(signature)).toBe(toHex(libp2p.sign(said, other)));
+        // Twice: the second time it is remembered.
+        for (const owner of [other, other, key, key]) {
+          const isProven = libp2p.verify(said, signature, owner.publicKey);
+          expect(await owner.publicKey.verify(said, signature)).toBe(isProven);
+        }
+      }),
+      { numRuns: 40, seed: 6 },
+    );
   });
 });
 

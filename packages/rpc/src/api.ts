@@ -162,12 +162,22 @@ export interface Rpc extends EventSource<RpcEvents> {
    * How well a peer has served this node: the means of its answers that came well and were proven, the latest counting a
    * fifth. `latencyMs` is from sending a question to the first byte of the answer, with or without chunks.
    * `tokensPerSecond` is of answers in chunks, after the first one, of at least 8 tokens and 50 ms; the peer counts its
-   * tokens itself, and looks slow to a reader that is slower. `undefined` when it has answered no question; of 1,024 peers at
-   * most, those known longest are forgotten first. Pings and other protocols do not count.
+   * tokens itself, and looks slow to a reader that is slower. Of 1,024 peers at most, those known longest are forgotten first.
+   * Pings and other protocols do not count.
+   *
+   * `underWay` is how many requests of this node it has now. `isAvoided`: others are the better choice now, because it fails
+   * (`avoidAfterFailures`), has said that it has no room, has refused what it offers three times in a row, or owes the first word
+   * of a streamed answer for three times as long as usual: a second at least, five when nothing is known of it. Silence and
+   * refusals count until it speaks or answers again, or for `avoidMs` after the last request. `undefined` when nothing of all that is known.
    */
-  performanceOf(
-    peerId: string,
-  ): { readonly latencyMs?: number; readonly tokensPerSecond?: number } | undefined;
+  performanceOf(peerId: string):
+    | {
+        readonly latencyMs?: number;
+        readonly tokensPerSecond?: number;
+        readonly underWay?: number;
+        readonly isAvoided?: boolean;
+      }
+    | undefined;
   /**
    * How a peer is used: how many requests are under way with it in both directions, pings and other protocols too, and when the
    * last one ended, by the elapsed time of the port `clock`. Quick. `undefined` when nothing was under way; of peers with

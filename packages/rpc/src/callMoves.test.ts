@@ -147,6 +147,29 @@ describe('a request that fails', () => {
   });
 });
 
+describe('requests that fail together', () => {
+  test('look again for who suits best when their turn comes', async () => {
+    let named = 'b';
+    const { moves } = movesOf({ alternatives: { find: () => named, search: async () => undefined } });
+    moves.asks('a');
+    moves.after(lost, 'a', new StitchedAnswer());
+    named = 'c';
+    expect(await moves.target()).toBe('c');
+  });
+
+  test('lose no attempt and no retry to a peer that is left alone', async () => {
+    const { fails } = movesOf({
+      alternatives: listed('b', 'c'),
+      strategy: { maxAttempts: 2 },
+      config: { retryBurst: 1, retryRatio: 0 },
+    });
+    await fails(lost);
+    const avoided = failed('PEER_AVOIDED', { retryAfterMs: 9_000 });
+    expect(await fails(avoided)).toEqual([{ isElsewhere: true, leastDelayMs: 0 }, 'c']);
+    expect(await fails(lost)).toEqual([undefined, undefined]);
+  });
+});
+
 describe('a request fails with', () => {
   test('the last failure after which it may have run', async () => {
     const { moves, fails } = movesOf();

@@ -92,21 +92,24 @@ export class CallMoves {
     this.note(error, peerId);
     const { strategy, plan, peers } = this.#config;
     const { again, mayHaveRun } = kindOf(error);
-    const isSpent = ++this.#failures >= strategy.maxAttempts;
+    const hasText = answer.last !== undefined;
+    const mayMove = hasText
+      ? strategy.failover === 'resume' && plan.canContinue && error.code !== 'SIGNATURE_INVALID'
+      : strategy.failover !== 'none' && plan.canMove;
+    // Whoever was left alone was not asked: that is no attempt, as long as somebody else is.
+    const instead = error.code === 'PEER_AVOIDED' && mayMove ? peers.find(this.#query()) : undefined;
+    if (instead === undefined) this.#failures++;
+    const isSpent = this.#failures >= strategy.maxAttempts;
     const isRoomWanted = this.#wantsRoom(error, peerId, answer);
     // What the peer has kept costs nothing once more.
     const isFree = isSpent && isRoomWanted && this.#mayComeBack;
     if (isSpent && !isFree) return undefined;
     if (again === 'never' || (mayHaveRun && !plan.isRepeatable)) return undefined;
-    const hasText = answer.last !== undefined;
-    const mayMove = hasText
-      ? strategy.failover === 'resume' && plan.canContinue && error.code !== 'SIGNATURE_INVALID'
-      : strategy.failover !== 'none' && plan.canMove;
-    const other = mayMove ? peers.find(this.#query()) : undefined;
+    const other = instead ?? (mayMove ? peers.find(this.#query()) : undefined);
     const here = this.#repeatable(answer, mayMove);
     const canSearch = mayMove && other === undefined && peers.hasAlternatives;
     const isNobody = other === undefined && here === undefined && !canSearch && !isRoomWanted;
-    if (isNobody || !(isFree || peers.budget.take())) return undefined;
+    if (isNobody || !(isFree || instead !== undefined || peers.budget.take())) return undefined;
     if (isFree) this.#mayComeBack = false;
     this.#room = isRoomWanted ? { peerId, isMade: this.#makeRoom(peerId, answer) } : undefined;
     this.#target = other;
@@ -176,9 +179,14 @@ export class CallMoves {
     });
   }
 
-  /** Before anybody was asked: another one when the peer would be waited for, and may be replaced. */
+  /**
+   * Before anybody was asked: another one when the peer would be waited for, and may be replaced. Later: who suits best by now.
+   * Those that have failed together were all told of the same one, and some have gone to it meanwhile.
+   */
   #withRoom(peerId: string): string {
     const { peers, plan, strategy } = this.#config;
+    if (peerId !== this.#config.peerId && !this.#failed.has(peerId))
+      return peers.find(this.#query()) ?? peerId;
     const mayMove = this.#asked.length === 0 && strategy.failover !== 'none' && plan.canMove;
     if (!mayMove || peers.hasRoom(peerId, plan.method)) return peerId;
     return peers.find(this.#query()) ?? peerId;

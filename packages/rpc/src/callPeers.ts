@@ -2,9 +2,11 @@ import { orAbort, type Clock, type Random, type Reports } from '@lloom/core';
 import { RpcError } from './errors.ts';
 import { Breakers } from './callBreakers.ts';
 import type { RpcConfig } from './config.ts';
+import { Doubts } from './internal/doubts.ts';
 import { factOf } from './internal/facts.ts';
 import { kindOf, retryAfterMsOf } from './internal/failureKinds.ts';
 import { OutboundGate } from './internal/outboundGate.ts';
+import { Paces } from './internal/pace.ts';
 import { RetryBudget } from './internal/retryBudget.ts';
 import type { LifecyclePorts } from './lifecycle.ts';
 import type { AlternativeQuery, AlternativeSource, PeerFact } from './ports.ts';
@@ -22,10 +24,17 @@ const maxTries = 16;
 /** How long another provider is looked for when none is known, in ms. */
 const searchMs = 5_000;
 
-/** Whom this node may ask, as far as it has seen itself: who fails, who has no room, how much is under way with whom. */
+/**
+ * Whom this node may ask, as far as it has seen itself: who fails, is silent or slow, who has no room, how much is under way with
+ * whom.
+ */
 export class CallPeers {
   readonly budget: RetryBudget;
   readonly random: Random;
+  /** How fast they have answered. */
+  readonly paces = new Paces();
+  /** Who is not asked first. */
+  readonly doubts: Doubts;
   readonly #gate: OutboundGate;
   readonly #breakers: Breakers;
   readonly #alternatives: AlternativeSource | undefined;
@@ -41,6 +50,8 @@ export class CallPeers {
     const limits = { maxPerPeer: config.maxPendingRequestsPerPeer, rateLimits: config.outboundRateLimits };
     this.#gate = new OutboundGate(limits, clock);
     this.#breakers = new Breakers(config, ports);
+    const latencyOf = (peerId: string): number | undefined => this.paces.of(peerId)?.latencyMs;
+    this.doubts = new Doubts({ clock, forMs: config.avoidMs, latencyOf });
     this.#alternatives = alternatives;
   }
 
@@ -82,6 +93,7 @@ export class CallPeers {
 
   #judge(peerId: string, method: string, error: RpcError | undefined): void {
     const peer = error === undefined ? 'works' : kindOf(error).peer;
+    if (method === 'llmRequest') this.#weigh(peerId, error);
     if (peer === 'works') return this.#breakers.succeeded(peerId);
     if (peer === 'fails') return this.#breakers.failed(peerId);
     this.#breakers.undecided(peerId);
@@ -89,6 +101,22 @@ export class CallPeers {
     const forMs = retryAfterMsOf(error);
     this.#breakers.busy(peerId, forMs);
     if (RpcError.is(error, 'RATE_LIMITED')) this.#gate.hold(peerId, method, forMs);
+  }
+
+  /** Who announces a model and refuses it costs a retry each time. */
+  #weigh(peerId: string, error: RpcError | undefined): void {
+    if (error === undefined) this.doubts.answered(peerId);
+    else if (error.code === 'MODEL_UNAVAILABLE' || error.code === 'NO_HANDLER') this.doubts.refused(peerId);
+  }
+
+  /** Whether others are the better choice now: it fails, has no room, is silent, or refuses what it offers. */
+  isAvoided(peerId: string): boolean {
+    return this.#breakers.isAvoided(peerId) || this.doubts.has(peerId);
+  }
+
+  /** How many requests of this node the peer has, or is about to be sent. */
+  underWay(peerId: string): number {
+    return this.#gate.underWay(peerId);
   }
 
   /** Whether a request to the peer would not have to wait for others of this node. */
@@ -101,16 +129,20 @@ export class CallPeers {
     return this.#gate.heldMs(peerId, method);
   }
 
-  /** Another provider that is known, does not fail, and need not be waited for. */
+  /** Another provider that is known, does not fail, and need not be waited for. One in doubt only when there is no other. */
   find(query: AlternativeQuery): string | undefined {
     const exclude = [...query.exclude];
+    let doubted: string | undefined;
     for (let tries = 0; tries < maxTries; tries++) {
       const found = this.#named({ ...query, exclude });
-      if (found === undefined) return undefined;
-      if (!this.#breakers.isAvoided(found) && this.hasRoom(found, 'llmRequest')) return found;
+      if (found === undefined) break;
+      if (!this.#breakers.isAvoided(found) && this.hasRoom(found, 'llmRequest')) {
+        if (!this.doubts.has(found)) return found;
+        doubted ??= found;
+      }
       exclude.push(found);
     }
-    return undefined;
+    return doubted;
   }
 
   /** Whom the source names. What it should not have said, or throws, is nobody. */

@@ -17,6 +17,7 @@ import { orElse } from './internal/orElse.ts';
 import { PaceWatch } from './internal/pace.ts';
 import { hasEnded, type OutboundEnd } from './internal/requestEnds.ts';
 import { StallWatch } from './internal/stallWatch.ts';
+import { UnderWay } from './internal/underWay.ts';
 import { UnreadQueue, type Unread } from './internal/unread.ts';
 import type { Lifecycle, LifecycleOwner } from './lifecycle.ts';
 import { requestEvents as events, type RequestEvent, type RequestState } from './machines/request.machine.ts';
@@ -34,7 +35,10 @@ const messagesPerTurn = 256;
 export class OutboundRequest<Result = unknown>
   implements CarriedRequest, AnswerReceiver, LifecycleOwner<RequestState>
 {
+  readonly id: string;
   readonly requestId: RequestId;
+  readonly method: string;
+  readonly body: Uint8Array;
   readonly outcome: Promise<Result>;
   readonly startedAt: number;
   readonly attempts = 1;
@@ -50,6 +54,7 @@ export class OutboundRequest<Result = unknown>
   readonly #end: OutboundEnd;
   /** Pings and protocols of one's own take other times than models do. */
   readonly #pace: PaceWatch | undefined;
+  readonly #underWay: UnderWay;
   #readThisTurn = 0;
   /** Set once it is listened to. */
   #signal: AbortSignal | undefined;
@@ -64,7 +69,9 @@ export class OutboundRequest<Result = unknown>
   constructor(runtime: RpcRuntime, outgoing: Outgoing<Result>, end: OutboundEnd) {
     const { config, clock } = runtime;
     const { requestId, peerId, call } = outgoing;
-    this.requestId = requestId;
+    this.id = this.requestId = requestId;
+    this.method = outgoing.method;
+    this.body = outgoing.body;
     this.key = outgoing.idempotencyKey;
     this.span = outgoing.span;
     this.#runtime = runtime;
@@ -75,26 +82,14 @@ export class OutboundRequest<Result = unknown>
     this.#startedElapsedMs = clock.elapsed();
     this.outcome = this.#settled.promise;
     this.#limits = timeLimits(config, call);
-    runtime.usage.began(peerId);
+    this.#underWay = new UnderWay(peerId, outgoing.stream, runtime);
     // A timer less for who need not dial.
     const dialTimeoutMs = runtime.carriers.find(peerId) === undefined ? this.#limits.dialTimeoutMs : 0;
     this.#life = runtime.requests.start({ requestId, peerId, ...this.#limits, dialTimeoutMs }, this);
   }
 
-  get id(): string {
-    return this.requestId;
-  }
-
   get peerId(): string {
     return this.#outgoing.peerId;
-  }
-
-  get method(): string {
-    return this.#outgoing.method;
-  }
-
-  get body(): Uint8Array {
-    return this.#outgoing.body;
   }
 
   /** The relay that it went through; `undefined`: none, or it was not sent. */
@@ -210,6 +205,7 @@ export class OutboundRequest<Result = unknown>
   }
 
   onProgress(): void {
+    this.#underWay.heard();
     this.#pace?.began();
     this.#life.send(events.began);
     const { idleTimeoutMs } = this.#limits;
@@ -256,7 +252,7 @@ export class OutboundRequest<Result = unknown>
   }
 
   onEnd(state: RequestState): void {
-    this.#runtime.usage.ended(this.peerId);
+    this.#underWay.ended();
     this.#signal?.removeEventListener('abort', this.cancel);
     this.#stall?.stop();
     this.#controller?.abort(hasEnded);

@@ -10,7 +10,6 @@ import type { RpcEvents } from './events.ts';
 import { ExecutionService } from './executionService.ts';
 import type { ExecutionJournal } from './internal/executionJournal.ts';
 import { checkTime, peerText, shown } from './internal/given.ts';
-import { Paces } from './internal/pace.ts';
 import { lingerMs } from './internal/partWith.ts';
 import { reqRespProtocol } from './internal/protocolIds.ts';
 import { RequestWatch } from './internal/requestWatch.ts';
@@ -86,7 +85,7 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
     });
     const lifecycles = createLifecycles({ clock, inspect });
     const peers = new CallPeers(config, { clock, random, inspect, alternatives, reports });
-    const seen = { peers, reports, paces: new Paces(), usage: new Usage(clock) };
+    const seen = { peers, reports, paces: peers.paces, usage: new Usage(clock) };
     const shared = { config, network, carriers, ...seen, clock, signer, verifier, relayBudget, watch };
     const middleware = (): readonly Middleware[] => this.#middleware;
     this.#runtime = {
@@ -182,7 +181,12 @@ export class RpcService extends EventHub<RpcEvents> implements Rpc {
   }
 
   performanceOf(peerId: string): ReturnType<Rpc['performanceOf']> {
-    return this.#runtime.paces.of(peerId);
+    const { paces, peers } = this.#runtime;
+    const pace = paces.of(peerId);
+    const underWay = peers.underWay(peerId);
+    const isAvoided = peers.isAvoided(peerId);
+    if (underWay === 0 && !isAvoided) return pace;
+    return { ...pace, ...(underWay > 0 && { underWay }), ...(isAvoided && { isAvoided }) };
   }
 
   usageOf(peerId: string): ReturnType<Rpc['usageOf']> {

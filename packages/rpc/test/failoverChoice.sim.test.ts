@@ -48,9 +48,9 @@ describe('a request that a peer cannot take', () => {
       expectBetween(elapsed(), 2 * roundTripMs, 2 * roundTripMs + 1);
       expect(calls).toHaveLength(1);
       expect(retries).toMatchObject([{ peerId: id('a'), attempt: 1, delayMs: 0, error: { code } }]);
-      // Who would be behind the first, who is in its place, and who would be behind that one.
+      // Who would be behind the first, who is in its place, still so when it is asked, and who would be behind that one.
       const query = { peerId: id('a'), model: 'demo-small' };
-      const excluded = [[id('a')], [id('a')], [id('a'), id('b')]];
+      const excluded = [[id('a')], [id('a')], [id('a')], [id('a'), id('b')]];
       expect(directory.queries).toEqual(excluded.map((exclude) => ({ ...query, exclude })));
       await world.end();
     }

@@ -1,11 +1,11 @@
-import type { ServiceType } from '@lloom/codec';
+import type { ExecutorService } from '@lloom/codec';
 import { orAbort } from '@lloom/core';
 import { DiscoveryError } from '../errors.ts';
 import type { AlternativeQuery, ServiceQuery, WaitConfig } from '../types.ts';
 import type { Finder } from './finder.ts';
 import type { KnownPeer } from './knownPeers.ts';
 import { toFoundPeer } from './providers.ts';
-import { alike, isShunned, rank, Turns } from './ranking.ts';
+import { alike, isLast, isShunned, rank, Turns } from './ranking.ts';
 import { keyOf } from './services.ts';
 import type { Shared } from './shared.ts';
 
@@ -91,13 +91,19 @@ export class Alternatives {
 
   #best({ peerId, exclude = [] }: AlternativeQuery, models: ReadonlySet<string>): string | undefined {
     if (models.size === 0) return undefined;
-    const { network } = this.#ports;
+    const { experience, network } = this.#ports;
     const connected = network.connectedPeers();
     const isReachable = (peer: KnownPeer): boolean =>
       connected.has(peer.peerId) || toFoundPeer(peer).addresses.length > 0;
     const unwanted = new Set([peerId, network.peerId, ...exclude]);
     const wanted = this.#inOrder(models).filter((peer) => !unwanted.has(peer.peerId));
+    // The order may be a second old, and many that fail together must not all go to the same one.
+    const isOpen = (peer: KnownPeer): boolean => {
+      const offer = offerOf(peer, models);
+      return offer === undefined || !isLast(offer, experience?.performanceOf(peer.peerId));
+    };
     const found =
+      wanted.find((peer) => !peer.isDoubtful && isReachable(peer) && isOpen(peer)) ??
       wanted.find((peer) => !peer.isDoubtful && isReachable(peer)) ??
       wanted.find((peer) => peer.isDoubtful && isReachable(peer));
     return found?.peerId ?? this.#hinted(models, { unwanted, connected });
@@ -194,9 +200,10 @@ class SharedSearch {
   }
 }
 
-function offerOf({ message }: KnownPeer, models: ReadonlySet<string>): ServiceType | undefined {
+function offerOf({ message }: KnownPeer, models: ReadonlySet<string>): ExecutorService | undefined {
   return message.payload.services.find(
-    (service) => service.kind === 'executor' && service.models.some((model) => models.has(model)),
+    (service): service is ExecutorService =>
+      service.kind === 'executor' && service.models.some((model) => models.has(model)),
   );
 }
 

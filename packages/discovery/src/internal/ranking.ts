@@ -56,6 +56,8 @@ interface Suitor<P extends Offerer> {
   readonly roundTrip: number | undefined;
   readonly throughput: number | undefined;
   readonly reputation: number | undefined;
+  readonly isAvoided: boolean;
+  readonly underWay: number;
 }
 
 /** A figure of all candidates. */
@@ -73,8 +75,9 @@ interface Scale {
 const preferences = ['price', 'latency', 'throughput'] as const;
 
 /**
- * Ranks executors. Who does not suit is out. Free ones come before busy ones, and of these the one with the shorter queue;
- * then the highest score counts: the sum of the weighted figures, each from 0 for the worst to 1 for the best of all who
+ * Ranks executors. Who does not suit is out. Those that are avoided now come last. Free ones come before busy ones, and of these
+ * the one with the shorter queue; whoever has as many requests of this node as its whole capacity is busy. Among equals so far
+ * the highest score counts: the sum of the weighted figures, each from 0 for the worst to 1 for the best of all who
  * suit, excluded or not. A latency or throughput that is not known counts like the middle of those that are: newcomers are neither punished
  * nor preferred. A price that is not named counts like the highest that is: whoever asks for more than others must not gain
  * by not saying so. A reputation below 0 takes its share of the score, all of it at -20; who has less left comes behind whoever has
@@ -179,14 +182,16 @@ function unsuitable(
 function figuresOf(
   pricing: PricingInfo | undefined,
   known: PeerPerformance = {},
-): Pick<Suitor<never>, Preference | 'roundTrip' | 'reputation'> {
-  const { latencyMs, roundTripMs, tokensPerSecond } = known;
+): Pick<Suitor<never>, Preference | 'roundTrip' | 'reputation' | 'isAvoided' | 'underWay'> {
+  const { latencyMs, roundTripMs, tokensPerSecond, underWay } = known;
   return {
     price: pricing && amountOf(pricing),
     latency: measured(latencyMs),
     roundTrip: measured(roundTripMs),
     throughput: measured(tokensPerSecond),
     reputation: reputationOf(known),
+    isAvoided: known.isAvoided === true,
+    underWay: measured(underWay) ?? 0,
   };
 }
 
@@ -204,6 +209,16 @@ function reputationOf({ reputation }: PeerPerformance): number | undefined {
 /** Whether nobody wants to have to do with a peer. */
 export function isShunned(known: PeerPerformance | undefined): boolean {
   return known !== undefined && (reputationOf(known) ?? 0) <= shunned;
+}
+
+/** Whether an executor has as much of this node as it works on at the same time. */
+function isFull({ capacity }: ExecutorService, underWay: number): boolean {
+  return underWay > 0 && underWay >= capacity;
+}
+
+/** Whether one would be named when another one is not: it is avoided now, or has enough to do. */
+export function isLast(offer: ExecutorService, known: PeerPerformance = {}): boolean {
+  return known.isAvoided === true || isFull(offer, measured(known.underWay) ?? 0);
 }
 
 /** The share of its score that a peer keeps, from 0 to 1. */
@@ -234,20 +249,25 @@ function inOrder<P extends Offerer>(
   };
   const byWeights = judge(scales, weights);
   const byTieWeights = tieWeights && judge(scales, tieWeights);
-  const entries = suitors.map(({ provider, offer, price, reputation }, at) => ({
+  const entries = suitors.map(({ provider, offer, price, reputation, isAvoided, underWay }, at) => ({
     at,
     provider,
     reputation,
     trust: trustOf(reputation),
     score: trustOf(reputation) * byWeights.scoreOf(at),
-    isFree: offer.freeSlots !== 0,
-    queueDepth: offer.freeSlots === 0 ? (offer.queueDepth ?? 0) : 0,
+    isAvoided,
+    isFree: offer.freeSlots !== 0 && !isFull(offer, underWay),
+    queueDepth: Math.max(
+      offer.freeSlots === 0 ? (offer.queueDepth ?? 0) : 0,
+      isFull(offer, underWay) ? underWay - offer.capacity : 0,
+    ),
     // Equal as they may be: what is said counts before what is not.
     unsaid: Number(price === undefined) + Number(offer.freeSlots === undefined),
     turn: ports.turnOf(provider.peerId),
   }));
   entries.sort(
     (a, b) =>
+      Number(a.isAvoided) - Number(b.isAvoided) ||
       Number(b.isFree) - Number(a.isFree) ||
       a.queueDepth - b.queueDepth ||
       // Scores lose by rounding what figures tell: those decide among whoever is trusted alike.
@@ -258,14 +278,15 @@ function inOrder<P extends Offerer>(
       a.turn - b.turn ||
       (a.provider.peerId < b.provider.peerId ? -1 : 1),
   );
-  return entries.map(({ at, provider, isFree, score, reputation }) => {
+  return entries.map(({ at, provider, isAvoided, isFree, score, reputation }) => {
     const figure = (name: Preference): RankedCandidate['figures'][Preference] => {
       const value = scales[name].value(at);
       const share = scales[name].scores[at] as number;
       return value === undefined ? { score: share } : { value, score: share };
     };
     const figures = { price: figure('price'), latency: figure('latency'), throughput: figure('throughput') };
-    return { provider, score, ...(reputation !== undefined && { reputation }), isFree, figures };
+    const held = { ...(reputation !== undefined && { reputation }), ...(isAvoided && { isAvoided }) };
+    return { provider, score, ...held, isFree, figures };
   });
 }
 

@@ -131,13 +131,13 @@ function textOf(
 const units = { price: 'wei for 1 token in and 3 out', latency: 'ms', throughput: 'tokens/s' } as const;
 
 function candidateText(candidate: RankedCandidate, model: string): string {
-  const { provider, score, isFree, figures, reputation } = candidate;
+  const { provider, score, isAvoided = false, isFree, figures, reputation } = candidate;
   const shown = (name: Preference): string => {
     const { value } = figures[name];
     if (value === undefined) return `${name} unknown`;
     return `${name} ${name === 'price' ? exactPrice(provider, model) : round(value)} ${units[name]}`;
   };
-  const state = isFree ? 'free' : 'busy';
+  const state = isAvoided ? 'avoided' : isFree ? 'free' : 'busy';
   const all = (['price', 'latency', 'throughput'] as const).map(shown).join(', ');
   const held = reputation === undefined ? '' : `, reputation ${round(reputation)}`;
   return `${provider.peerId}: score ${score.toFixed(2)}, ${state}, ${all}${held}`;

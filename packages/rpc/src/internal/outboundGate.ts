@@ -52,6 +52,11 @@ export class OutboundGate {
     return this.#isOpen(this.#peers.get(peerId)) && this.#rates.waitMs(peerId, method) === 0;
   }
 
+  /** How many places with the peer are taken. */
+  underWay(peerId: string): number {
+    return this.#peers.get(peerId)?.underWay ?? 0;
+  }
+
   /** How long nothing of that method may be asked, as the peer has said itself, in ms. */
   heldMs(peerId: string, method: string): number {
     return this.#rates.heldMs(peerId, method);

@@ -1,2 +1,0 @@
-// Loaded before tests (`--import`), from the sources, which need no build.
-import '../../packages/simkit/src/rememberKeys.ts';
