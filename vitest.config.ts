@@ -73,7 +73,7 @@ export default defineConfig(({ mode }) => {
       passWithNoTests: long,
       // Many tests start a program many times: from the second time on Node has compiled it.
       env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'node') },
-      execArgv: ['--import', join(import.meta.dirname, 'tools', 'vitest', 'rememberKeys.mjs')],
+      execArgv: ['--import', join(import.meta.dirname, 'packages', 'simkit', 'src', 'rememberKeys.ts')],
       // By default a machine with two processors runs one file at a time, and many of ours wait for processes. With three it takes as
       // long as with two.
       maxWorkers: Math.max(2, availableParallelism() - 1),

@@ -21,9 +21,9 @@ const endOf = (work: () => Promise<unknown>, mayBegin = true): Promise<string> =
       ...(!mayBegin && { guards: { mayBegin: () => false } }),
     });
     const actor = createActor(made);
-    actor.subscribe({ complete: () => resolve(String(actor.getSnapshot().value)) });
+    actor.subscribe({ complete: () => resolve(actor.getSnapshot().value as string) });
     actor.start().send({ type: 'begin' });
-    if (!mayBegin) resolve(String(actor.getSnapshot().value));
+    if (!mayBegin) resolve(actor.getSnapshot().value as string);
   });
 
 describe('sharing', () => {
