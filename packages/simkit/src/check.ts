@@ -112,7 +112,7 @@ export async function simCheck<R extends Checkable>(config: CheckConfig<R>): Pro
 export async function checkDeterminism<R extends Checkable>(
   config: DeterminismConfig<R>,
 ): Promise<CheckResult> {
-  const { runs = 2 } = config;
+  const { runs = 2 } = config ?? {};
   if (!Number.isInteger(runs) || runs < 2 || runs > maxRuns) refuse(runs, `runs from 2 to ${maxRuns}`);
   const hashes = new Map<number, string>();
   for (const seed of seedsOf(config)) {

@@ -77,11 +77,11 @@ const checks: Checks<Checked> = {
  * @throws {ConfigError} listing every problem
  */
 export function resolveTestNetworkConfig(input: Given, environmentSeed?: string): ResolvedTestNetworkConfig {
-  const { link, ...rest } = input;
+  const { link, ...rest } = input ?? {};
   const defaults: Checked = {
     nodes: 0,
     createNode: undefined,
-    seed: Number(environmentSeed || '1'),
+    seed: 1,
     fidelity: 'fast',
     keptTraceLines: 1_000,
     bandwidth: () => ({}),
@@ -93,7 +93,12 @@ export function resolveTestNetworkConfig(input: Given, environmentSeed?: string)
     resolveConfig<Checked>(
       'network',
       { checks, defaults },
-      { createNode: null, ...rest, nodes: rest.nodes ?? 0 },
+      {
+        createNode: null,
+        ...rest,
+        nodes: rest.nodes ?? 0,
+        seed: rest.seed ?? Number(environmentSeed || '1'),
+      },
     ),
   );
   const linkOf = collect(problems, () => resolveLinkRule(link));

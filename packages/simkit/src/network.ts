@@ -124,6 +124,8 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
 
   async start(): Promise<this> {
     try {
+      // What the process began before ends first: no node meets it half done.
+      await this.#clock.runFor(0);
       const slots = this.#config.names.map((name) => this.#add(name));
       for (const slot of slots) await this.#boot(slot);
       return this;
@@ -147,9 +149,10 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
   async runUntil(isDone: () => boolean, config: WaitConfig = {}): Promise<void> {
     const act = 'run until something holds';
     this.#checkRunning(act);
-    const { timeoutMs = defaultTimeoutMs, what = String(isDone) } = config;
+    if (typeof isDone !== 'function') refuse(act, typeof isDone, 'a condition');
+    const { timeoutMs = defaultTimeoutMs, what = String(isDone) } = config ?? {};
     if (await this.#clock.runUntil(() => answerOf(isDone, act), timeoutMs)) return;
-    throw new SimkitError('TIMEOUT', { what, waitedMs: timeoutMs, seed: this.seed });
+    throw new SimkitError('TIMEOUT', { what: String(what), waitedMs: timeoutMs, seed: this.seed });
   }
 
   async run<T>(act: Promise<T> | (() => Promise<T> | T), config: WaitConfig = {}): Promise<T> {
@@ -167,12 +170,10 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
 
   async spawn(name: string): Promise<N> {
     this.#checkRunning('spawn a node');
-    const refuse = (wanted: string): never => {
-      throw new SimkitError('INVALID_ARGUMENT', { act: 'spawn a node', got: String(name), wanted });
-    };
-    if (!isName(name)) refuse(wantedName);
-    if (this.#slots.has(name)) refuse('a name that no host has');
-    if (this.#slots.size >= maxNodes) refuse(`at most ${maxNodes} hosts`);
+    const act = 'spawn a node';
+    if (!isName(name)) refuse(act, name, wantedName);
+    if (this.#slots.has(name)) refuse(act, name, 'a name that no host has');
+    if (this.#slots.size >= maxNodes) refuse(act, name, `at most ${maxNodes} hosts`);
     return this.#boot(this.#add(name));
   }
 
@@ -193,13 +194,21 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
   at(elapsedMs: number, fn: () => unknown): void {
     this.#checkRunning('plan an act');
     checkDuration('plan an act', elapsedMs);
+    if (typeof fn !== 'function') refuse('plan an act', typeof fn, 'a function');
     this.#clock.at(elapsedMs, () => {
+      // Nodes may need time to stop; what was planned for it is not begun.
+      if (this.#stopping !== undefined) return;
       const result = fn();
-      if (result instanceof Promise) result.catch((error: unknown) => this.#clock.fail(error));
+      if (!(result instanceof Promise)) return;
+      result.catch((error: unknown) => {
+        // A start that the stop of the network has ended is no failure of that stop.
+        if (this.#stopping === undefined || !SimkitError.is(error, 'STOPPED')) this.#clock.fail(error);
+      });
     });
   }
 
   partition(...groups: readonly (readonly string[])[]): () => void {
+    if (groups.length < 2) refuse('cut nodes off', `${groups.length} groups`, 'two groups or more');
     return this.#faults.partition(groups.map((group) => this.#hosts(group)));
   }
 
@@ -224,7 +233,9 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
     this.#faults.setLink(this.#slot(a).host, this.#slot(b).host, link);
   }
 
-  crash(name: string, { isSilent = false }: CrashConfig = {}): void {
+  crash(name: string, config: CrashConfig = {}): void {
+    const { isSilent = false } = config ?? {};
+    if (typeof isSilent !== 'boolean') refuse(`crash ${name}`, isSilent, 'isSilent to be true or false');
     const slot = this.#slot(name);
     const { node, host, state } = slot;
     if (node === undefined) throw new SimkitError('WRONG_STATE', { name, act: 'crash', state });
@@ -238,7 +249,10 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
     void (async () => node.stop())().catch(() => undefined);
   }
 
-  async restart(name: string, { datastore = 'kept' }: RestartConfig = {}): Promise<N> {
+  async restart(name: string, config: RestartConfig = {}): Promise<N> {
+    const { datastore = 'kept' } = config ?? {};
+    if (datastore !== 'kept' && datastore !== 'empty')
+      refuse(`restart ${name}`, datastore, 'datastore to be "kept" or "empty"');
     const slot = this.#slot(name);
     const { state } = slot;
     if (state !== 'down') throw new SimkitError('WRONG_STATE', { name, act: 'restart', state });
@@ -295,8 +309,7 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
     const create = async (host: SimHost): Promise<N> => {
       const node = await this.#createNode(host, others);
       if (typeof (node as Partial<Stoppable> | undefined)?.stop !== 'function') {
-        const wanted = 'a node with a stop()';
-        throw new SimkitError('INVALID_ARGUMENT', { act: `start ${name}`, got: typeof node, wanted });
+        refuse(`start ${name}`, typeof node, 'a node with a stop()');
       }
       if (isGivenUp || this.#stopping !== undefined) {
         // Nobody waits for it any more, and nobody else will stop it.
@@ -393,10 +406,7 @@ class Network<N extends Stoppable> implements TestNetwork<N> {
   }
 
   #hosts(names: readonly string[]): Host[] {
-    if (!Array.isArray(names)) {
-      const wanted = 'lists of names';
-      throw new SimkitError('INVALID_ARGUMENT', { act: 'cut nodes off', got: String(names), wanted });
-    }
+    if (!Array.isArray(names)) refuse('cut nodes off', names, 'lists of names');
     return names.map((name) => this.#slot(name).host);
   }
 
@@ -442,6 +452,11 @@ export interface BeginningNetwork<N extends Stoppable> {
 export function beginTestNetwork<N extends Stoppable>(config: TestNetworkConfig<N>): BeginningNetwork<N> {
   const network = new Network(resolveTestNetworkConfig(config, process.env['SIM_SEED']), config.createNode);
   return { network, started: network.start() };
+}
+
+/** @throws {SimkitError} `INVALID_ARGUMENT` */
+function refuse(act: string, got: unknown, wanted: string): never {
+  throw new SimkitError('INVALID_ARGUMENT', { act, got: errorText(got), wanted });
 }
 
 const lineOf = (bytesPerSecond: number): Line | undefined =>

@@ -67,8 +67,8 @@ export interface RegionConfig<R extends string = Region> {
 }
 
 /**
- * One way, in ms, from a region to itself and to those behind it in {@link regions}: half of the round trips that
- * cloudping.co measured between the data centres of one provider in 2025, to the next 5 ms. Within a region: two of its
+ * One way, in ms, from a region to itself and to those behind it in {@link regions}: rounded to 5 ms,
+ * of the order of what public measurements of round trips between data centres give, halved. Within a region: two of its
  * cities.
  */
 const delaysMs: readonly (readonly number[])[] = [
@@ -88,10 +88,10 @@ const overland = { lossRatio: 0.001, lossBurstSegments: 2 };
 const links = {
   // Round trips of half a millisecond and less in a building; a full queue of a switch is all there is of jitter.
   lan: resolveLink({ delayMs: 0.2, jitterMs: 0.1 }),
-  // Round trips of 20 to 40 ms between cities of Europe, or of one coast of North America (Azure's public statistics).
+  // Round trips of 20 to 40 ms between cities of one continent: of that order, rounded.
   continental: resolveLink({ delayMs: 15, jitterMs: 3, lossRatio: 0.0005, lossBurstSegments: 2 }),
-  // Round trips of 30 to 50 ms from a phone to the nearest server (Ookla's and Opensignal's reports), so twice as much
-  // between two phones; radio loses in bursts and delays unevenly.
+  // Round trips of 30 to 50 ms from a phone to the nearest server, in order of size, so twice as much between two phones;
+  // radio loses in bursts and delays unevenly.
   mobile: resolveLink({ delayMs: 40, jitterMs: 20, lossRatio: 0.01, lossBurstSegments: 3 }),
 };
 
@@ -103,9 +103,9 @@ const bandwidths: Readonly<Record<BandwidthClass, Required<HostBandwidth>>> = {
   server: { uploadBytesPerSecond: megabits(1_000), downloadBytesPerSecond: megabits(1_000) },
   // A usual contract over fibre to the home: 300 Mbit/s both ways.
   fibre: { uploadBytesPerSecond: megabits(300), downloadBytesPerSecond: megabits(300) },
-  // DOCSIS 3.0 and 3.1 as sold to homes: 200 Mbit/s down and a tenth of it up (the FCC's Measuring Broadband America).
+  // DOCSIS 3.0 and 3.1 as sold to homes: 200 Mbit/s down and a tenth of it up.
   cable: { uploadBytesPerSecond: megabits(20), downloadBytesPerSecond: megabits(200) },
-  // Medians of phones all over the world: 60 Mbit/s down, 12 up (Speedtest Global Index, 2024).
+  // What phones commonly reach, in order of size: 60 Mbit/s down, 12 up.
   mobile: { uploadBytesPerSecond: megabits(12), downloadBytesPerSecond: megabits(60) },
 };
 for (const bandwidth of Object.values(bandwidths)) Object.freeze(bandwidth);

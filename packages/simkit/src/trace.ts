@@ -35,7 +35,7 @@ export class RunningTrace implements Trace {
   }
 
   note(text: string): void {
-    const line = `${(this.#elapsed() / 1_000).toFixed(6)} ${text.slice(0, maxLineLength)}`;
+    const line = `${(this.#elapsed() / 1_000).toFixed(6)} ${String(text).slice(0, maxLineLength)}`;
     this.#digest.update(line).update('\n');
     this.#lines[this.#length % this.#keptLines] = line;
     this.#length += 1;

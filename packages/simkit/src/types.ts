@@ -257,13 +257,13 @@ export interface TestNetwork<N extends Stoppable> {
   setLink(a: string, b: string, link: LinkConfig): void;
   /**
    * Ends a node without a goodbye.
-   * @throws {SimkitError} `UNKNOWN_NODE`, `WRONG_STATE` when it is down
+   * @throws {SimkitError} `UNKNOWN_NODE`, `INVALID_ARGUMENT`, `WRONG_STATE` when it is down
    */
   crash(name: string, config?: CrashConfig): void;
   /**
    * Starts a crashed node again: same host, same key. Time passes for it; while time runs already, as in {@link at}
    * or inside {@link run}, it passes with that.
-   * @throws {SimkitError} `UNKNOWN_NODE`, `WRONG_STATE` when it is up
+   * @throws {SimkitError} `UNKNOWN_NODE`, `INVALID_ARGUMENT`, `WRONG_STATE` when it is up
    */
   restart(name: string, config?: RestartConfig): Promise<N>;
   /**

@@ -223,9 +223,44 @@ describe('work on other threads', () => {
     expect(seen).toEqual(['true']);
   });
 
+  /** An empty module. */
+  const wasm = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0);
+  const unlisted: readonly (readonly [string, () => Promise<unknown>])[] = [
+    ['a module of WebAssembly', async () => WebAssembly.compile(wasm)],
+    ['a digest', async () => crypto.subtle.digest('SHA-256', new Uint8Array(1_000_000))],
+    ['a key', async () => promisify(nodeCrypto.pbkdf2)('a', 'b', 10_000, 32, 'sha256')],
+    ['a named import', async () => promisify(namedCrypto.scrypt)('a', 'b', 32)],
+    ['what is compressed', async () => promisify(zlib.gzip)(new Uint8Array(1_000_000))],
+  ];
+
+  test.for(unlisted)('begun before virtual time is over when it is run: %s', async ([, begin]) => {
+    uninstall();
+    let isOver = false;
+    const work = (async (): Promise<void> => {
+      await begin();
+      isOver = true;
+    })();
+    install();
+    setTimeout(() => seen.push(String(isOver)), 1);
+    await clock.runFor(1);
+    expect(seen).toEqual(['true']);
+    await work;
+  });
+
+  test('that one virtual time leaves behind is over when the next one is run', async () => {
+    const work = promisify(nodeCrypto.pbkdf2)('a', 'b', 10_000, 32, 'sha256').then(() => seen.push('over'));
+    uninstall();
+    install();
+    setTimeout(note('next'), 1);
+    await clock.runFor(1);
+    expect(seen).toEqual(['over', '1 next']);
+    await work;
+  });
+
   test('that does not end is left alone when the clock is halted', async () => {
     uninstall();
-    vi.spyOn(SubtleCrypto.prototype, 'digest').mockReturnValue(new Promise(() => {}));
+    const { promise, resolve } = Promise.withResolvers<ArrayBuffer>();
+    vi.spyOn(SubtleCrypto.prototype, 'digest').mockReturnValue(promise);
     install();
     void crypto.subtle.digest('SHA-256', bytes);
     const error = failure(() => clock.runFor(10));
@@ -234,6 +269,7 @@ describe('work on other threads', () => {
     await clock.runFor(10);
     expect(clock.elapsed()).toBe(10);
     uninstall();
+    resolve(new ArrayBuffer());
   });
 
   test('that does not end is an error that names it', async () => {
@@ -249,5 +285,9 @@ describe('work on other threads', () => {
     );
     expect(clock.elapsed()).toBe(0);
     uninstall();
+    install('next', { maxNativeWaitMs: 20 });
+    await expectRefusal(() => clock.runFor(10), 'NATIVE_PENDING');
+    await clock.runFor(10);
+    expect(clock.elapsed()).toBe(10);
   });
 });

@@ -2,6 +2,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import type { Random } from '@lloom/core';
 import type { VirtualClock } from './clock.ts';
 import { SimkitError } from './errors.ts';
+import { noteEarlierWork } from './internal/earlierWork.ts';
 import { Immediates } from './internal/immediates.ts';
 import { native } from './internal/native.ts';
 import { NativeWork } from './internal/nativeWork.ts';
@@ -26,6 +27,9 @@ const defaultNativeWaitMs = 30_000;
 /** Known to every copy of this package. */
 const marker = Symbol.for('@lloom/simkit/virtual-time');
 
+// Nothing of production is touched by importing this.
+if (process.env['NODE_ENV'] !== 'production') noteEarlierWork(() => marker in process);
+
 /**
  * Makes `clock` the time of the whole process and `random` its chance, until the returned function is called, which
  * puts everything back and may be called again.
@@ -36,8 +40,8 @@ const marker = Symbol.for('@lloom/simkit/virtual-time');
  *   the platform generates are not: make them from seeds.
  * - Awaited: time does not move while immediates wait, nor while `crypto.subtle`, `node:crypto`, `node:fs`, `node:zlib`
  *   or `WebAssembly` work on other threads; their results come in the order in which they were begun, each on a turn of
- *   its own. Files that were asked for before virtual time began are awaited when the clock is next run. Not seen, and
- *   so to be kept out of a run: methods of `FileHandle`, streams of `node:zlib`, message ports, native addons,
+ *   its own. What of it was begun before virtual time, since this package was imported, is awaited when the clock is next
+ *   run; files always are. Not seen, and so to be kept out of a run: methods of `FileHandle`, streams of `node:zlib`, message ports, native addons,
  *   `import()`.
  * - Refused: sockets, name servers, child processes and threads.
  * - Left alone: promises, `queueMicrotask`, `process.nextTick`, and the time in `performance.mark` and `Intl`.
@@ -76,6 +80,7 @@ export function installVirtualTime(config: VirtualTimeConfig): () => void {
     syncBuiltinESMExports();
     clock.guard = undefined;
     work.release();
+    work.abandon();
   };
   try {
     replacements.value(process, marker, true);

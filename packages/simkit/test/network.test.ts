@@ -386,7 +386,14 @@ test('what is no time, no condition, no group and no node is refused', async ({ 
   }
   const slow = (async () => false) as unknown as () => boolean;
   await expect(network.runUntil(slow)).rejects.toMatchObject(refused);
+  expect(() => network.at(1, undefined as never)).toThrow('want a function');
+  await expect(network.runUntil(5 as never)).rejects.toMatchObject(refused);
   expect(() => network.partition('n0' as never, 'n1' as never)).toThrow('want lists of names');
+  expect(() => network.partition(['n0', 'n1'])).toThrow('want two groups or more');
+  expect(() => network.partition(['n0', 'n1'], ['n1'])).toThrow('got n1 in two groups');
+  expect(() => network.crash('n0', { isSilent: 'no' as never })).toThrow('want isSilent to be true or false');
+  const burnt = network.restart('n0', { datastore: 'burnt' as never });
+  await expect(burnt).rejects.toThrow('want datastore to be "kept" or "empty"');
   expect(await network.run(() => 5)).toBe(5);
   expect(network.clock.elapsed()).toBe(0);
 });

@@ -131,6 +131,23 @@ test('a node that comes up when its network is stopped is stopped as well', asyn
   expect([stops, network.nodes.size]).toEqual([3, 1]);
 });
 
+test('a plan that is starting a node does not fail the stop of its network', async ({ createNetwork }) => {
+  const network = await createNetwork({
+    nodes: 1,
+    createNode: async ({ index }) =>
+      index > 0 ? slowly() : { stop: () => new Promise<void>((resolve) => setTimeout(resolve, 5_000)) },
+  });
+  let begun = 0;
+  network.at(1, () => network.spawn('planned'));
+  network.at(20, () => {
+    begun += 1;
+    throw new Error('begun');
+  });
+  await network.runFor(10);
+  await network.stop();
+  expect([network.nodes.size, begun]).toEqual([1, 0]);
+});
+
 test('a newcomer is in no group of a partition, and a machine that is down is down for it as well', async ({
   createNetwork,
 }) => {

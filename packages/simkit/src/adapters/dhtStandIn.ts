@@ -122,7 +122,10 @@ export class DhtStandIn implements Startable {
     this.#protocol = protocol;
     this.#table = parts.table(protocol);
     this.k = kBucketSize;
-    this.routingTable = new DhtRoutingTable(() => (this.#hasJoined ? this.#table.reached(parts.host) : []));
+    this.routingTable = new DhtRoutingTable(
+      () => (this.#hasJoined ? this.#table.reached(parts.host) : []),
+      (peerId) => this.#hasJoined && this.#table.reaches(parts.host, peerId),
+    );
   }
 
   get [contentRoutingSymbol](): ContentRouting {
@@ -307,10 +310,12 @@ export class DhtStandIn implements Startable {
 /** What of kad-dht's routing table is used: its types do not show it. */
 export class DhtRoutingTable {
   readonly #reached: () => Iterable<DhtMember>;
+  readonly #holds: (peerId: string) => boolean;
   readonly kb: { readonly toIterable: () => Iterable<{ readonly peerId: PeerId }> };
 
-  constructor(reached: () => Iterable<DhtMember>) {
+  constructor(reached: () => Iterable<DhtMember>, holds: (peerId: string) => boolean) {
     this.#reached = reached;
+    this.#holds = holds;
     this.kb = { toIterable: reached };
   }
 
@@ -323,6 +328,11 @@ export class DhtRoutingTable {
   async find(peerId: PeerId): Promise<PeerId | undefined> {
     for (const member of this.#reached()) if (member.peerId.equals(peerId)) return member.peerId;
     return undefined;
+  }
+
+  /** Whether a peer is in it; as {@link find}, at once. */
+  holds(peerId: string): boolean {
+    return this.#holds(peerId);
   }
 
   /** Nothing to do: whoever dies has left it. */

@@ -45,7 +45,7 @@ export function keepInMemory({
   };
   const load = async (id: PeerId): Promise<Peer> => {
     const peer = read(id);
-    if (peer === undefined) throw new NotFoundError();
+    if (peer === undefined) throw notFound();
     return peer;
   };
   const store = (peer: Peer, previous: Peer | undefined): Peer => {
@@ -88,6 +88,15 @@ export function keepInMemory({
   };
   Object.assign(peerStore, members);
   return read;
+}
+
+/** libp2p asks for peers that are not there as often as for others, and nobody reads where that was. */
+function notFound(): NotFoundError {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  const error = new NotFoundError();
+  Error.stackTraceLimit = stackTraceLimit;
+  return error;
 }
 
 const emptyPeer = (id: PeerId): Peer => ({

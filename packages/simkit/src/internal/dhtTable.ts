@@ -75,6 +75,12 @@ export class DhtTable {
     }
   }
 
+  /** Whether a peer is a member that `host` reaches. */
+  reaches(host: Host, peerId: string): boolean {
+    const seat = this.#members.get(peerId);
+    return seat !== undefined && this.#isReached(host, seat);
+  }
+
   /** The `count` members nearest to a key that `host` reaches, without itself, nearest first. */
   nearest(host: Host, key: Uint8Array, count: number): readonly DhtMember[] {
     return this.#nearest(host, placeOf(key), count);

@@ -1,3 +1,4 @@
+import { SimkitError } from '../errors.ts';
 import { resolveLink, type LinkConfig } from '../link.ts';
 import type { Cut } from './cuts.ts';
 import type { Fabric, Host } from './fabric.ts';
@@ -11,7 +12,10 @@ export class Faults {
     this.#fabric = fabric;
   }
 
-  /** Cuts both ways between every two groups. */
+  /**
+   * Cuts both ways between every two groups.
+   * @throws {SimkitError} `INVALID_ARGUMENT` for a host in two groups
+   */
   partition(groups: readonly (readonly Host[])[]): () => void {
     const text = groups.map((group) => namesOf(group)).join(' | ');
     return this.#cut(`partition ${text}`, between(groups));
@@ -71,21 +75,21 @@ export class Faults {
 
 const namesOf = (hosts: readonly Host[]): string => hosts.map(({ name }) => name).join(' ');
 
-/** In the place of a group, for a host that is in several. */
-const several = -1;
-
-/** Whether two hosts are in different groups. One that is in several groups is cut off from all of them. */
+/** Whether two hosts are in different groups. */
 function between(groups: readonly (readonly Host[])[]): Cut {
   const groupOf = new Map<Host, number>();
   for (const [group, hosts] of groups.entries()) {
     for (const host of hosts) {
-      const before = groupOf.get(host);
-      groupOf.set(host, before === undefined || before === group ? group : several);
+      if ((groupOf.get(host) ?? group) !== group) {
+        const [act, got] = ['cut nodes off', `${host.name} in two groups`];
+        throw new SimkitError('INVALID_ARGUMENT', { act, got, wanted: 'each node in one group at most' });
+      }
+      groupOf.set(host, group);
     }
   }
   return (from, to) => {
     const [source, target] = [groupOf.get(from), groupOf.get(to)];
     if (from === to || source === undefined || target === undefined) return false;
-    return source !== target || source === several;
+    return source !== target;
   };
 }

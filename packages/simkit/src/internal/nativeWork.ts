@@ -5,6 +5,7 @@ import zlib from 'node:zlib';
 import { SimkitError } from '../errors.ts';
 import { native } from './native.ts';
 import { realOf, type Callable, type Replacements } from './replacements.ts';
+import { unfinished, type Unfinished } from './unfinishedWork.ts';
 
 const setTimeout = realOf(globalThis.setTimeout);
 const clearTimeout = realOf(globalThis.clearTimeout);
@@ -31,8 +32,7 @@ const request = /^(?:FSReq|GetAddrInfoReq|GetNameInfoReq)/;
 const realMs = 1;
 
 /** Work that was started and whose result nobody has yet. */
-interface Job {
-  readonly name: string;
+interface Job extends Unfinished {
   /** Hands over the result. Absent as long as there is none. */
   deliver?: () => void;
   /** Called when there is a result. */
@@ -69,16 +69,19 @@ export class NativeWork {
   }
 
   /**
-   * Waits for work that was started unseen, such as files that were being read before virtual time began.
+   * Waits for work that was started before virtual time began, or in a network that has ended.
    * @throws {SimkitError} `NATIVE_PENDING` when it takes too long
    */
   async unseen(): Promise<void> {
     const startMs = native.elapsed();
     while (!this.#isAbandoned) {
-      const what = process.getActiveResourcesInfo().filter((name) => request.test(name));
+      const files = process.getActiveResourcesInfo().filter((name) => request.test(name));
+      const what = [...files, ...[...unfinished].map(({ name }) => name)];
       if (what.length === 0) return;
       const waitedMs = native.elapsed() - startMs;
       if (waitedMs > this.#limitMs) {
+        // Told once: what never ends shall not end every run to come.
+        unfinished.clear();
         throw new SimkitError('NATIVE_PENDING', { what: [...new Set(what)], waitedMs: Math.round(waitedMs) });
       }
       await new Promise((resolve) => setTimeout(resolve, realMs));
@@ -109,25 +112,33 @@ export class NativeWork {
     if (job.deliver !== undefined) this.#deliver(job, job.deliver);
   }
 
-  /** Waits for nothing that is under way, now or later. */
+  /** Waits for nothing that is under way, now or later: whoever comes next does. */
   abandon(): void {
     this.#isAbandoned = true;
-    for (const job of this.#jobs) job.wake?.();
+    for (const job of this.#jobs) {
+      if (job.deliver === undefined) unfinished.add(job);
+      job.wake?.();
+    }
     this.#jobs.clear();
   }
 
   /** Counts everything that other threads do and that can be seen from here. */
-  watch(replacements: Replacements): void {
+  watch(replacements: Pick<Replacements, 'fn'>): void {
+    this.watchUnlisted(replacements);
+    this.#count(replacements, { name: 'fs', target: fs, keys: withSyncForm(fs) });
+    this.#count(replacements, { name: 'fs.promises', target: fs.promises, keys: Object.keys(fs.promises) });
+  }
+
+  /** Counts what the platform does not list among its active resources. */
+  watchUnlisted(replacements: Pick<Replacements, 'fn'>): void {
     const subtle = Object.getOwnPropertyNames(SubtleCrypto.prototype).filter((key) => key !== 'constructor');
     this.#count(replacements, { name: 'crypto.subtle', target: SubtleCrypto.prototype, keys: subtle });
     this.#count(replacements, { name: 'crypto', target: crypto, keys: slowCrypto });
-    this.#count(replacements, { name: 'fs', target: fs, keys: withSyncForm(fs) });
-    this.#count(replacements, { name: 'fs.promises', target: fs.promises, keys: Object.keys(fs.promises) });
     this.#count(replacements, { name: 'zlib', target: zlib, keys: withSyncForm(zlib) });
     this.#count(replacements, { name: 'WebAssembly', target: WebAssembly, keys: ['compile', 'instantiate'] });
   }
 
-  #count(replacements: Replacements, { name, target, keys }: Group): void {
+  #count(replacements: Pick<Replacements, 'fn'>, { name, target, keys }: Group): void {
     for (const key of keys) {
       const original: unknown = Reflect.get(target, key);
       if (typeof original !== 'function') continue;
@@ -163,7 +174,7 @@ export class NativeWork {
 
   #start(name: string): Finish {
     const job: Job = { name };
-    if (!this.#isAbandoned) this.#jobs.add(job);
+    (this.#isAbandoned ? unfinished : this.#jobs).add(job);
     return (deliver) => {
       if (!this.#isHeld || this.#isAbandoned) return this.#deliver(job, deliver);
       job.deliver = deliver;
@@ -173,6 +184,7 @@ export class NativeWork {
 
   #deliver(job: Job, deliver: () => void): void {
     this.#jobs.delete(job);
+    unfinished.delete(job);
     deliver();
   }
 
@@ -188,8 +200,8 @@ export class NativeWork {
   }
 
   #pending(): SimkitError {
-    const unfinished = [...this.#jobs].filter(({ deliver }) => deliver === undefined);
-    const what = [...new Set(unfinished.map(({ name }) => name))];
+    const late = [...this.#jobs].filter(({ deliver }) => deliver === undefined);
+    const what = [...new Set(late.map(({ name }) => name))];
     return new SimkitError('NATIVE_PENDING', { what, waitedMs: this.#limitMs });
   }
 }
