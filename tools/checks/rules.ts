@@ -267,7 +267,7 @@ const ownTables: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
   simulator: {
     index: { files: ['index.ts'], noLogic: true },
     data: {
-      files: ['types.ts', 'errors.ts', 'config.ts', 'measures.ts', '*/types.ts'],
+      files: ['types.ts', 'errors.ts', 'config.ts', 'measures.ts', 'regions.ts', '*/types.ts'],
       own: ['data'],
       libp2p: 'types',
       pure: true,

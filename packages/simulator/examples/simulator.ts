@@ -16,7 +16,7 @@ try {
   await sim.runFor(10_000);
   lift();
   endLoad();
-  await sim.runUntil(() => sim.metrics().requests.pending === 0, { timeoutMs: 60_000 });
+  await sim.runUntil(() => sim.measure('pending').value === 0, { timeoutMs: 60_000 });
 
   const { asked, answered, duplicateExecutions, overbilled } = sim.metrics().requests;
   assert.ok(answered >= 0.9 * asked);

@@ -8,6 +8,7 @@ import {
   resolvePricing,
   resolveSimulation,
 } from './config.ts';
+import { knownRegions, regionsInTurn } from './regions.ts';
 
 /** The fields that are told to be wrong. */
 function problemsOf(resolve: () => unknown): readonly string[] {
@@ -33,6 +34,7 @@ describe('a simulation', () => {
     });
     expect(resolveSimulation({ numNodes: 5, seed: 3 }, '77').seed).toBe(3);
     expect(resolveSimulation({ numNodes: 5 }).seed).toBe(1);
+    expect(problemsOf(() => resolveSimulation({ numNodes: 5 }, 'seven'))).toEqual(['simulation.seed']);
     const { link, fields } = resolveSimulation({
       numNodes: 5,
       link: 'global',
@@ -67,6 +69,40 @@ describe('a simulation', () => {
     for (const nothing of [undefined, null, {}, 7, []]) {
       expect(problemsOf(() => resolveSimulation(nothing as never))).toContain('simulation.numNodes');
     }
+  });
+});
+
+describe('own links between regions', () => {
+  const regions = { europe: { 'us-east': 45 }, moon: { moon: 1, europe: { delayMs: 1_300 } } };
+
+  test('make the links those of the world, and are a copy', () => {
+    const given = structuredClone(regions);
+    const { link, regions: resolved } = resolveSimulation({ numNodes: 2, regions: given });
+    given.europe['us-east'] = -1;
+    expect([link, resolved]).toEqual(['global', regions]);
+    expect(resolveSimulation({ numNodes: 2, link: 'global', regions }).link).toBe('global');
+  });
+
+  test.each<[string, object]>([
+    ['simulation.regions', { regions, link: 'lan' }],
+    ['simulation.regions', { regions, link: { delayMs: 5 } }],
+    ['simulation.regions', { regions: 5 }],
+    ['simulation.regions', { regions: { 'two words': { europe: 5 } } }],
+    ['simulation.regions.europe.moon: link.delayMs', { regions: { europe: { moon: { delayMs: -1 } } } }],
+    [
+      'simulation.regions',
+      { regions: { a: Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`b${i}`, 1])) } },
+    ],
+  ])('that cannot be are told at %s: %j', (path, config) => {
+    expect(problemsOf(() => resolveSimulation({ numNodes: 2, ...config }))).toEqual([path]);
+  });
+
+  test('say where nodes may live', () => {
+    expect(resolveOptions('client', { region: 'moon' }, knownRegions(regions)).region).toBe('moon');
+    const wrong = { region: 'mars' };
+    expect(() => resolveOptions('client', wrong, knownRegions(regions))).toThrow(/region.*us-east.*moon/s);
+    expect(regionsInTurn({ a: { a: 1, b: 2 } })).toEqual(['a', 'b']);
+    expect(regionsInTurn(regions)).toEqual(regionsInTurn());
   });
 });
 

@@ -12,13 +12,13 @@ import {
 } from '@lloom/core';
 import type { Inspector, NetworkConfig, PricingInfo } from '@lloom/behaviour';
 import {
-  regions,
+  regions as worldwideRegions,
   resolveLink,
   type BandwidthClass,
   type HostBandwidth,
   type LinkConfig,
   type LinkPreset,
-  type Region,
+  type RegionMatrix,
 } from '@lloom/simkit';
 import type {
   ChurnConfig,
@@ -34,6 +34,7 @@ import type {
   Topology,
   ValidatorOptions,
 } from './types.ts';
+import { resolveRegions } from './regions.ts';
 
 /** A {@link SimulationConfig} that is complete. */
 export interface ResolvedSimulation {
@@ -41,6 +42,8 @@ export interface ResolvedSimulation {
   /** What was said of all links beside `link`. */
   readonly fields: LinkConfig;
   readonly link: LinkPreset | LinkConfig | undefined;
+  /** Links of one's own between regions. */
+  readonly regions: RegionMatrix<string> | undefined;
   readonly seed: number;
   readonly fidelity: SimulationFidelity;
   readonly topology: Topology;
@@ -54,7 +57,7 @@ export interface ResolvedSimulation {
 /** Nodes that are alike, complete. What a role has no use for is there all the same. */
 export interface ResolvedOptions {
   readonly group: string;
-  readonly region: Region | undefined;
+  readonly region: string | undefined;
   readonly bandwidth: BandwidthClass | HostBandwidth | undefined;
   readonly config: NetworkConfig;
   readonly models: readonly string[];
@@ -106,7 +109,7 @@ const object: Check = (value) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? undefined : 'an object';
 const aFunction: Check = (value) => (typeof value === 'function' ? undefined : 'a function');
 const word = text(/^[A-Za-z][\w-]{0,47}$/, 'a word of letters, digits, "_" and "-", at most 48');
-const wei = text(/^\d{1,78}$/, 'wei as a decimal text');
+const wei = text(/^(?:0|[1-9]\d{0,77})$/, 'wei as a decimal text without leading zeros');
 const name = text(/^.{1,64}$/, 'a name of at most 64 characters');
 const names = either(name, listOf(name, maxNodes));
 const pricing: Check = (value) => {
@@ -114,6 +117,9 @@ const pricing: Check = (value) => {
   const fits = wei(inboundPrice) === undefined && wei(outboundPrice) === undefined;
   return fits ? undefined : '{ inboundPrice, outboundPrice } in wei per token, as decimal texts';
 };
+const model = text(/^.{1,256}$/, 'a name of at most 256 characters');
+const models: Check = (value) =>
+  Array.isArray(value) && value.length === 0 ? 'at least one model' : listOf(model, 1_024)(value);
 const edge: Check = (value) =>
   Array.isArray(value) && value.length === 2 ? listOf(name, 2)(value) : 'a pair of names';
 
@@ -123,6 +129,7 @@ const simulationChecks = {
   packetLoss: number(0, 0.9),
   jitterMs: duration,
   link: either(oneOf('lan', 'continental', 'global', 'mobile'), object),
+  regions: object,
   seed: integer(0),
   fidelity: oneOf('full', 'wire', 'fast', 'model'),
   topology: either(oneOf('bootstrap', 'random', 'ring'), listOf(edge, 100 * maxNodes)),
@@ -139,7 +146,7 @@ const simulationChecks = {
  */
 export function resolveSimulation(input: SimulationConfig, environmentSeed?: string): ResolvedSimulation {
   const defaults = {
-    seed: Number(environmentSeed || '1'),
+    seed: 1,
     fidelity: 'fast',
     topology: 'bootstrap',
     node: {},
@@ -150,14 +157,19 @@ export function resolveSimulation(input: SimulationConfig, environmentSeed?: str
   const resolved = collect(problems, 'simulation', () => {
     // What is not given takes its default; this has none.
     const numNodes = input?.numNodes ?? (null as unknown as number);
+    const seed = input?.seed ?? Number(environmentSeed || '1');
     return complete<SimulationConfig>(
       'simulation',
       { checks: simulationChecks, defaults },
-      { ...input, numNodes },
+      { ...input, numNodes, seed },
     );
   });
   const { link } = input ?? {};
   if (object(link) === undefined) collect(problems, 'simulation', () => resolveLink(link as LinkConfig));
+  const regions =
+    object(input?.regions) === undefined
+      ? collect(problems, 'simulation', () => resolveRegions(input.regions!, link ?? undefined))
+      : undefined;
   if (resolved === undefined || problems.length > 0) throw new ConfigError(problems);
   const { networkDelayMs, packetLoss, jitterMs, ...rest } = resolved;
   const fields = {
@@ -165,7 +177,8 @@ export function resolveSimulation(input: SimulationConfig, environmentSeed?: str
     ...(packetLoss !== undefined && { lossRatio: packetLoss }),
     ...(jitterMs !== undefined && { jitterMs }),
   };
-  return { ...(rest as Omit<ResolvedSimulation, 'fields'>), fields };
+  const own = regions === undefined ? {} : { regions, link: 'global' as const };
+  return { ...(rest as Omit<ResolvedSimulation, 'fields'>), ...own, fields };
 }
 
 /** What `resolve` returns; its problems go to the list. */
@@ -191,16 +204,15 @@ const lines: Check = (value) => {
 };
 const nodeChecks = {
   group: word,
-  region: oneOf(...regions),
   bandwidth: either(oneOf('server', 'fibre', 'cable', 'mobile'), lines),
   config: object,
 };
 const optionChecks = {
   executor: {
     ...nodeChecks,
-    models: listOf(name, 1_024),
+    models,
     capacity: integer(1, maxNodes),
-    announcedCapacity: integer(1, 1_000_000),
+    announcedCapacity: integer(1, 100_000),
     queue: integer(0, 100_000),
     pricing,
     thinkMs: duration,
@@ -231,14 +243,16 @@ const optionDefaults = {
 };
 
 /**
- * What nodes of a role are, complete.
+ * What nodes of a role are, complete. `known` are the regions that there are.
  * @throws {ConfigError} listing every problem
  */
 export function resolveOptions(
   role: NodeRole,
   input: ExecutorOptions & ValidatorOptions & RelayOptions = {},
+  known: readonly string[] = worldwideRegions,
 ): ResolvedOptions {
-  const rules = { checks: optionChecks[role], defaults: { ...optionDefaults, group: letters[role] } };
+  const checks = { ...optionChecks[role], region: oneOf(...known) };
+  const rules = { checks, defaults: { ...optionDefaults, group: letters[role] } };
   return complete<object>(role, rules, input) as unknown as ResolvedOptions;
 }
 
@@ -252,7 +266,7 @@ export function resolveLoad(input: LoadConfig = {}): ResolvedLoad {
   const checks = {
     name: word,
     from: names,
-    model: name,
+    model,
     requestsPerSecond: number(0.001, 10_000),
     fromMs: moment,
     untilMs: moment,

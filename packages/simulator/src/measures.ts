@@ -1,8 +1,8 @@
 /** Figures of a simulation that scenarios may want something of; each is a number, shares are from 0 to 1. */
 export type MeasureName =
-  /** Share of the nodes that are up and in the largest connected part of the network. */
+  /** Share of the nodes that are up and in the largest connected part of the network; 0 when none is up. */
   | 'connectedShare'
-  /** Share of the pairs of nodes that are up in which the first knows the second. */
+  /** Share of the pairs of nodes that are up in which the first knows the second; 1 for one node alone, 0 when none is up. */
   | 'discoveredShare'
   /** Share of the pairs of a node and an executor, both up, in which the node knows what the executor offers, as it is now. */
   | 'offersSeenShare'

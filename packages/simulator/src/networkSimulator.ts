@@ -17,6 +17,7 @@ import { listenForStatus } from './internal/gossipLoad.ts';
 import { GossipTally } from './internal/gossipTally.ts';
 import { LateProperty } from './internal/late.ts';
 import { Ledger } from './internal/ledger.ts';
+import { knownRegions } from './regions.ts';
 import { offerOf } from './internal/roles.ts';
 import { namesOf, Timeline } from './internal/timeline.ts';
 import { allDiscovered, connectionsOf, largestPart } from './internal/view.ts';
@@ -159,6 +160,10 @@ export class NetworkSimulator implements Simulation {
    * @throws as {@link runFor}; {@link SimkitError} `TIMEOUT`
    */
   async runUntil(isDone: () => boolean, config: WaitConfig = {}): Promise<void> {
+    if (typeof isDone !== 'function') {
+      const [act, got] = ['run until something holds', typeof isDone];
+      throw new SimulatorError('INVALID_ARGUMENT', { act, got, wanted: 'a condition' });
+    }
     await this.#pass(() => ({ what: String(isDone), timeoutMs: defaultTimeoutMs, ...config, isDone }));
   }
 
@@ -168,6 +173,8 @@ export class NetworkSimulator implements Simulation {
    */
   async run<T>(act: Promise<T> | (() => Promise<T> | T), config: WaitConfig = {}): Promise<T> {
     let promise: Promise<T> | undefined;
+    // Nobody else listens to it while nodes start.
+    if (act instanceof Promise) act.catch(() => undefined);
     await this.#pass(() => {
       let isSettled = false;
       // The act begins when time already runs, so that one which moves time itself is told.
@@ -188,6 +195,10 @@ export class NetworkSimulator implements Simulation {
    */
   at(elapsedMs: number, act: () => unknown): void {
     checkMs('plan an act', elapsedMs);
+    if (typeof act !== 'function') {
+      const got = typeof act;
+      throw new SimulatorError('INVALID_ARGUMENT', { act: 'plan an act', got, wanted: 'a function' });
+    }
     this.#world.checkRunning('plan an act');
     this.#world.whenBegun((network) => network.at(elapsedMs, act));
   }
@@ -271,7 +282,7 @@ export class NetworkSimulator implements Simulation {
   /**
    * Has clients ask. Returns what ends it: no more is asked, and what is under way goes on.
    * @throws {ConfigError}
-   * @throws {SimulatorError} `UNKNOWN_NODE`
+   * @throws {SimulatorError} `UNKNOWN_NODE`; `INVALID_ARGUMENT` for a name that a load has, or had
    */
   load(config?: LoadConfig): () => void {
     return this.#activities.load(config);
@@ -311,13 +322,16 @@ export class NetworkSimulator implements Simulation {
     else if (nodes.some(({ isUp }) => isUp)) await this.run(say);
   }
 
-  /** Whether the nodes that are up reach one another over connections. */
+  /**
+   * Whether the nodes that are up reach one another over connections, which count when both ends hold them. One node alone does; no
+   * node that is up does not.
+   */
   isConnected(): boolean {
     const connections = connectionsOf(this.#world.population.up());
-    return largestPart(connections) === connections.up.length;
+    return connections.up.length > 0 && largestPart(connections) === connections.up.length;
   }
 
-  /** Whether every node that is up knows every other one. */
+  /** Whether every node that is up knows every other one; not when none is up. */
   allDiscovered(): boolean {
     return allDiscovered(this.#world.population.up());
   }
@@ -361,7 +375,8 @@ export class NetworkSimulator implements Simulation {
 
   #spawn(role: NodeRole, count: number, options: object | undefined): readonly SimulatedNode[] {
     this.#world.checkRunning('spawn nodes');
-    const nodes = this.#world.population.plan(role, count, resolveOptions(role, options));
+    const resolved = resolveOptions(role, options, knownRegions(this.#config.regions));
+    const nodes = this.#world.population.plan(role, count, resolved);
     const isFirst = this.#world.network === undefined;
     if (!isFirst) this.#timeline.note({ kind: 'spawn', text: `${namesOf(nodes)} come`, nodes });
     const { network } = this.#world;

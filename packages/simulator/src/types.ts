@@ -7,7 +7,7 @@ import type {
   LinkConfig,
   LinkPreset,
   Property,
-  Region,
+  RegionMatrix,
   RestartConfig,
   Trace,
   WaitConfig,
@@ -30,7 +30,7 @@ export type SimulationFidelity = Fidelity | 'model';
  * Whose address nodes are given to begin with:
  *
  * - `bootstrap`: that of the first nodes, one for each 50 of `numNodes`, relays and validators first;
- * - `random`: those of four others, drawn from the nodes spawned before;
+ * - `random`: those of three others, drawn from the nodes spawned before;
  * - `ring`: that of the node spawned before;
  * - pairs of names: the first is given the address of the second.
  */
@@ -52,6 +52,13 @@ export interface SimulationConfig {
    * @default a perfect link
    */
   readonly link?: LinkPreset | LinkConfig;
+  /**
+   * Links of your own between regions, those of `global` or your own, at most 100: a link for each pair, or its delay alone, one
+   * way, in ms. Both ways, unless the other way is given as well. With it the links are `global`; nodes live in your regions in
+   * turn when it names no others. Regions of your own need a link to each region where there are nodes, themselves included.
+   * @default {} - as in `global`
+   */
+  readonly regions?: RegionMatrix<string>;
   /** What all chance follows from. @default 1, or the environment variable `SIM_SEED` */
   readonly seed?: number;
   /** How much of a node runs. @default 'fast' */
@@ -74,8 +81,8 @@ export interface SimulationConfig {
 export interface NodeOptions {
   /** What they are called, with a number each. @default 'e', 'c', 'v' or 'r', by role */
   readonly group?: string;
-  /** Where they are, when the links are `global`. @default each region in turn */
-  readonly region?: Region;
+  /** Where they are, when the links are `global`: a region of it, or one that `regions` names. @default each region in turn */
+  readonly region?: string;
   /** What their machines can send and receive. @default unlimited */
   readonly bandwidth?: BandwidthClass | HostBandwidth;
   /** Configuration of these nodes; goes before that of all. */
@@ -98,7 +105,7 @@ export interface ExecutorOptions extends NodeOptions {
   readonly models?: readonly string[];
   /** How many requests they work on at the same time, 1 to 10,000. @default 4 */
   readonly capacity?: number;
-  /** The capacity that they announce. @default `capacity`: the truth */
+  /** The capacity that they announce, 1 to 100,000. @default `capacity`: the truth */
   readonly announcedCapacity?: number;
   /** How many requests may wait behind those, before the next is told BUSY. @default as in production */
   readonly queue?: number;
@@ -139,7 +146,7 @@ export interface SimulatedNode {
   /** Follows from seed and name, so it is known before the node starts. */
   readonly peerId: string;
   /** Where it is; `undefined` unless the links are `global`. */
-  readonly region: Region | undefined;
+  readonly region: string | undefined;
   readonly state: SimulatedNodeState;
   /**
    * The node itself, to be used inside of `run`.
@@ -153,7 +160,7 @@ export type NodeSet = string | readonly string[];
 
 /** Questions that clients ask. */
 export interface LoadConfig {
-  /** What it is called in figures. @default 'load' with a number */
+  /** What it is called in figures; no other load may be, or have been, called so. @default 'load' with a number */
   readonly name?: string;
   /** Who asks, in turn. @default all clients */
   readonly from?: NodeSet;
@@ -177,7 +184,10 @@ export interface LoadConfig {
   readonly maxAttempts?: number;
 }
 
-/** Status messages that are published to everybody. */
+/**
+ * Status messages that are published to everybody: `networkMetrics` on the topic of the network's status, with a number as
+ * `activeRequests` and `Number.MIN_VALUE` as `averageLatencyMs`, by which they are counted. Others are not.
+ */
 export interface GossipLoadConfig {
   /** Who publishes, in turn. @default all validators, else all nodes */
   readonly from?: NodeSet;
@@ -219,11 +229,11 @@ export interface SimulationMetrics {
   /** Virtual time, in ms. */
   readonly elapsedMs: number;
   readonly nodes: { readonly spawned: number; readonly up: number };
-  /** Pairs of nodes with a connection. */
+  /** Pairs of nodes with a connection that both of them hold. */
   readonly links: number;
-  /** Share of the nodes that are up and in the largest part of the network whose nodes reach one another. */
+  /** Share of the nodes that are up and in the largest part of the network whose nodes reach one another; 0 when none is up. */
   readonly connectedShare: number;
-  /** Share of the pairs of nodes that are up in which the first knows the second. */
+  /** Share of the pairs of nodes that are up in which the first knows the second; 1 for one node alone, 0 when none is up. */
   readonly discoveredShare: number;
   readonly requests: {
     readonly asked: number;

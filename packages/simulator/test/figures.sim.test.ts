@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest';
+import { GossipTopic } from '@lloom/behaviour';
 import { test } from '../src/vitest.ts';
 
 describe('questions', () => {
@@ -146,6 +147,25 @@ describe('status messages', () => {
     expect(curve[0]).toEqual([0, 0]);
     expect(curve.at(-1)![1]).toBeGreaterThan(0.9);
   });
+
+  test('of others on the same topic are not counted', async ({ createSimulator }) => {
+    const sim = createSimulator({ numNodes: 3 });
+    sim.spawnClientNodes(3);
+    await sim.runUntil(() => sim.allNodesConnected());
+    await sim.runFor(2_000);
+    // The first message is cut off from c1 and c2, which get one of a stranger with its number.
+    const lift = sim.partition('c0', ['c1', 'c2']);
+    sim.gossipLoad({ from: 'c0', untilMs: sim.elapsedMs + 500 });
+    await sim.runFor(100);
+    const stranger = sim.node('c1').behaviour;
+    const figures = { totalPeers: 2, activeExecutors: 0, activeRequests: 0, averageLatencyMs: 0 };
+    await sim.run(() =>
+      stranger.publishMessage(GossipTopic.NetworkStatus, { type: 'networkMetrics', ...figures }),
+    );
+    await sim.runFor(100);
+    expect(sim.metrics().gossip).toMatchObject({ published: 1, delivered: 0 });
+    lift();
+  });
 });
 
 describe('links', () => {
@@ -162,5 +182,26 @@ describe('links', () => {
     expect(sim.elapsedMs - beganAtMs).toBeGreaterThanOrEqual(200);
     expect(sim.report()).toMatchObject({ network: 'global, up to 0 ms more, 0 % loss' });
     expect(sim.report().nodes[2]).toMatchObject({ name: 'e0', region: 'oceania' });
+  });
+
+  test('of regions of your own have their delays, and nodes live there in turn', async ({
+    createSimulator,
+  }) => {
+    const regions = { earth: { earth: 1, moon: 1_300 }, moon: { moon: { delayMs: 2 } } };
+    const sim = createSimulator({ numNodes: 4, regions, jitterMs: 0, packetLoss: 0 });
+    sim.spawnClientNodes(2);
+    expect(sim.nodes.map(({ region }) => region)).toEqual(['earth', 'moon']);
+    const lacking = expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as unknown;
+    expect(() => sim.spawnClientNodes(1, { region: 'europe' })).toThrow(lacking);
+    expect(() => sim.spawnClientNodes(1, { region: 'constructor' })).toThrow(/region/);
+    expect(sim.nodes).toHaveLength(2);
+    await sim.runUntil(() => sim.isConnected());
+    const beganAtMs = sim.elapsedMs;
+    await sim.run(sim.node('c0').behaviour.request(sim.node('c1').peerId, { type: 'ping' }));
+    expect(sim.elapsedMs - beganAtMs).toBeGreaterThanOrEqual(2_600);
+    expect(sim.report()).toMatchObject({
+      network: 'global, own links of earth, moon, up to 0 ms more, 0 % loss',
+      nodes: [{ region: 'earth' }, { region: 'moon' }],
+    });
   });
 });

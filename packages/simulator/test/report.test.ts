@@ -52,6 +52,27 @@ describe('the page of a report', () => {
     expect(reportHtml({ ...partition, properties: [] })).toContain('Nothing was demanded');
   });
 
+  test('calls what is not decided neither good nor bad', () => {
+    const properties = partition.properties.map((property, place) =>
+      place === 1 ? { ...property, holds: false, isDecided: false } : property,
+    );
+    const html = reportHtml({ ...partition, properties });
+    expect(html).toContain('2 of 3 properties hold, 1 not decided');
+    expect(html).toContain('<span class="badge">not decided</span>');
+    expect(html).not.toMatch(/<(?:section|li) class="(?:verdict )?bad"/);
+    const text = reportText({ ...partition, properties });
+    expect(text).toContain('Properties: 2 of 3 hold, 1 not decided');
+    expect(text).toContain('  not decided  2 min');
+    expect(problems({ ...partition, properties })).toEqual([]);
+  });
+
+  test('does not warn of a question that ran again where no property forbids it', () => {
+    const requests = { ...partition.metrics.requests, duplicateExecutions: 2, overbilled: 0 };
+    const html = reportHtml({ ...partition, metrics: { ...partition.metrics, requests } });
+    expect(html).toContain('2 runs of a question already taken');
+    expect(html).not.toContain('class="card bad"');
+  });
+
   test('holds what ran, every event, every node and the command that repeats it', () => {
     for (const { text } of partition.timeline) expect(page).toContain(text);
     for (const { peerId } of partition.nodes) expect(page).toContain(peerId);
@@ -215,7 +236,7 @@ describe('the summary of a report', () => {
         requests  400 asked, 372 answered (93 % of those ended), 28 failed, 0 pending
         failures  BUSY 11, TIMEOUT 9, UNREACHABLE 8
         latency   p50 1.4 s, p99 4.4 s; first token p50 312 ms
-        work      402 executions, 0 of them double; 0 billed too high; 18240 wei spent
+        work      402 executions, 0 runs of a question already taken; 0 billed too high; 18240 wei spent
         gossip    120 messages, reach 93.4 %, p50 118 ms, p99 240 ms
         traffic   4.99 MB in 61204 segments, 312 lost; 140 dials
 

@@ -38,6 +38,13 @@ const small: Scenario = {
   ],
 };
 
+const dear = {
+  what: 'Tokens cost the new price',
+  when: 'finally',
+  measure: 'paidPerToken',
+  atLeast: 7,
+} as const;
+
 test('a scenario is run from its beginning to its end, with a word after each second, and the same every time', async () => {
   const told: ScenarioProgress[] = [];
   const report = await runScenario(small, { onProgress: (progress) => void told.push(progress) });
@@ -74,8 +81,34 @@ test('a run can be larger, shorter, and ended early', async () => {
   expect(ended.durationMs).toBe(2_000);
   expect(ended.properties.at(-1)).toMatchObject({
     holds: false,
+    isDecided: false,
     detail: 'duplicateExecutions had less than 1 to measure; want at most 0',
   });
+});
+
+test('a run that ends before a node comes back has its report, whatever was planned for the time of its stop', async () => {
+  const nodes: Scenario['nodes'] = [{ role: 'executor', group: 'seller', count: 2 }, small.nodes[1]!];
+  // Nodes that are asked or answer need a moment to stop.
+  const events = [4_010, 4_030, 4_060, 4_100].flatMap((atMs): NonNullable<Scenario['events']> => [
+    { atMs: atMs - 1_000, type: 'crash', nodes: 'seller1' },
+    { atMs, type: 'restart', nodes: 'seller1' },
+  ]);
+  const ended = await runScenario({ ...small, nodes, events }, { durationMs: 4_000 });
+  expect([ended.durationMs, ended.metrics.nodes.up]).toEqual([4_000, 2]);
+});
+
+test('a price that is set while an executor is down counts when it is back', async () => {
+  const pricing = { inboundPrice: '7', outboundPrice: '9' };
+  const events: Scenario['events'] = [
+    { atMs: 1_000, type: 'crash', nodes: 'seller' },
+    { atMs: 1_200, type: 'pricing', executors: 'seller', pricing },
+    { atMs: 1_400, type: 'restart', nodes: 'seller' },
+  ];
+  const { properties, timeline } = await runScenario({ ...small, events, properties: [dear] });
+  expect(properties).toMatchObject([{ holds: true }]);
+  expect(timeline).toContainEqual(
+    expect.objectContaining({ atMs: 1_200, kind: 'pricing', nodes: ['seller0'] }),
+  );
 });
 
 test('a run that cannot be is refused, and leaves nothing behind', async () => {

@@ -17,7 +17,9 @@ describe('a simulator that is not run', () => {
       ['asker0', 'client', 'planned'],
     ]);
     expect(first?.peerId).toMatch(/^16Uiu2/);
-    expect([sim.elapsedMs, sim.trace.length, sim.isConnected()]).toEqual([0, 0, true]);
+    expect([sim.elapsedMs, sim.trace.length]).toEqual([0, 0]);
+    expect([sim.isConnected(), sim.allDiscovered(), sim.allNodesConnected()]).toEqual([false, false, false]);
+    expect(sim.metrics()).toMatchObject({ connectedShare: 0, discoveredShare: 0 });
     expect(sim.report()).toMatchObject({ seed: 7, network: 'perfect links', durationMs: 0, requests: [] });
     await sim.stop();
     await expect(sim.runFor(1)).rejects.toMatchObject({ code: 'STOPPED' });

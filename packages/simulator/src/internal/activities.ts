@@ -36,7 +36,9 @@ interface Activity {
 export class Activities {
   readonly #parts: ActivitiesParts;
   readonly #ends: EndWatch;
-  readonly #goingOn = new Set<Activity>();
+  /** With the moment from which on each does nothing more, in ms. */
+  readonly #goingOn = new Map<Activity, number>();
+  readonly #loadNames = new Set<string>();
   #loads = 0;
   #churns = 0;
   #hasGossip = false;
@@ -71,7 +73,8 @@ export class Activities {
   load(config: LoadConfig | undefined): () => void {
     const resolved = resolveLoad(config);
     const { seed, world, ledger } = this.#parts;
-    const { from, requestsPerSecond, name = `load${this.#loads}` } = resolved;
+    const { from, requestsPerSecond } = resolved;
+    const name = this.#loadName(resolved.name);
     const load = new Load(resolved, {
       ...{ name, ledger, ends: this.#ends },
       random: seededRandom(`${seed}/load/${name}`),
@@ -82,7 +85,9 @@ export class Activities {
     this.#loads += 1;
     const { fromMs, untilMs } = resolved;
     const text = `${name}: questions, ${requestsPerSecond} a second`;
-    return this.#begin(load, { kind: 'load', text, fromMs, untilMs });
+    const stop = this.#begin(load, { kind: 'load', text, fromMs, untilMs });
+    this.#loadNames.add(name);
+    return stop;
   }
 
   gossipLoad(config: GossipLoadConfig | undefined): () => void {
@@ -107,7 +112,19 @@ export class Activities {
 
   /** Ends everything. */
   stop(): void {
-    for (const activity of this.#goingOn) activity.stop();
+    for (const activity of this.#goingOn.keys()) activity.stop();
+  }
+
+  /** Figures, chance and keys of requests follow from the name, so it is never used twice. */
+  #loadName(given: string | undefined): string {
+    if (given === undefined) {
+      let number = this.#loads;
+      while (this.#loadNames.has(`load${number}`)) number += 1;
+      return `load${number}`;
+    }
+    if (!this.#loadNames.has(given)) return given;
+    const [act, got] = ['begin a load', `the name "${given}" again`];
+    throw new SimulatorError('INVALID_ARGUMENT', { act, got, wanted: 'a name that no load has, or had' });
   }
 
   /** Whom a set names, asked anew each time: nodes come. */
@@ -135,11 +152,12 @@ export class Activities {
   /** Starts what goes on by itself; gives what ends it. */
   #begin(activity: Activity, event: NewEvent): () => void {
     this.#parts.world.checkRunning('begin');
+    if (this.#goingOn.size >= maxActivities) this.#forgetEnded();
     if (this.#goingOn.size >= maxActivities) {
       const [act, got] = ['begin one more', `${maxActivities} that go on`];
       throw new SimulatorError('INVALID_ARGUMENT', { act, got, wanted: 'fewer loads and churns' });
     }
-    this.#goingOn.add(activity);
+    this.#goingOn.set(activity, event.untilMs ?? Infinity);
     const end = this.#parts.timeline.note(event);
     activity.start();
     return () => {
@@ -147,6 +165,11 @@ export class Activities {
       this.#goingOn.delete(activity);
       end();
     };
+  }
+
+  #forgetEnded(): void {
+    const { elapsedMs } = this.#parts.world;
+    for (const [activity, untilMs] of this.#goingOn) if (untilMs <= elapsedMs) this.#goingOn.delete(activity);
   }
 
   /** Has all nodes listen to status messages: those that are up now; those that come do so by themselves. */

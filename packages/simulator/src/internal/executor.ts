@@ -13,6 +13,8 @@ export function countTokens(messages: readonly ChatMessage[]): number {
 /** What an executor is told of each time that it works. */
 export interface Execution {
   readonly executor: string;
+  /** Who signed the question: keys of one client say nothing of those of others. */
+  readonly client: string;
   readonly idempotencyKey: string;
   /** Tokens that others had produced before. */
   readonly prefixTokens: number;
@@ -33,7 +35,7 @@ export function executorHandler(node: SimNode, ports: ExecutorPorts): Handler {
   return ({ request }, context) => {
     const { idempotencyKey, model } = request.payload;
     const prefixTokens = context.prefix?.tokens ?? 0;
-    ports.onExecution({ executor: node.name, idempotencyKey, prefixTokens });
+    ports.onExecution({ executor: node.name, client: request.signer, idempotencyKey, prefixTokens });
     if (conduct === 'refuses' || !models.includes(model)) {
       throw new Refusal('MODEL_UNAVAILABLE', `this executor serves ${models.slice(0, 20).join(', ')}`);
     }

@@ -90,7 +90,12 @@ export class Faults {
     for (const node of nodes) checkState(node, 'restart', isDown(node));
     await this.#world.moving(async (network) => {
       for (const node of nodes) {
-        await network.restart(node.name, config);
+        // Somebody else may have started it while others were.
+        if (!isDown(node)) continue;
+        await network.restart(node.name, config).catch((error: unknown) => {
+          node.giveUp(error);
+          throw error;
+        });
         this.#crashes.get(node)?.();
         this.#crashes.delete(node);
         this.#timeline.note({ kind: 'restart', text: `${node.name} comes back`, nodes: [node] });

@@ -1,3 +1,4 @@
+import { errorText } from '@lloom/core';
 import type { ResolvedSimulation } from '../config.ts';
 import type { Measurement, MeasureFilter, MeasureName } from '../measures.ts';
 import type { SimulationReport } from '../report/types.ts';
@@ -73,14 +74,15 @@ export class Figures {
 
   /** @throws {SimulatorError} `UNKNOWN_NODE`; `INVALID_ARGUMENT` for a measure or a percentile that is none */
   measure(name: MeasureName, filter: MeasureFilter = {}): Measurement {
-    const { percentile = 50 } = filter;
+    const { percentile = 50 } = filter ?? {};
     if (!(percentile >= 1 && percentile <= 100)) {
       const wanted = 'a percentile from 1 to 100';
-      throw new SimulatorError('INVALID_ARGUMENT', { act: 'measure', got: String(percentile), wanted });
+      throw new SimulatorError('INVALID_ARGUMENT', { act: 'measure', got: errorText(percentile), wanted });
     }
-    if (Object.hasOwn(this.#measures, name)) return this.#measures[name](filter);
+    if (typeof name === 'string' && Object.hasOwn(this.#measures, name))
+      return this.#measures[name](filter ?? {});
     const wanted = `one of ${Object.keys(this.#measures).join(', ')}`;
-    throw new SimulatorError('INVALID_ARGUMENT', { act: 'measure', got: String(name), wanted });
+    throw new SimulatorError('INVALID_ARGUMENT', { act: 'measure', got: errorText(name), wanted });
   }
 
   report(): SimulationReport {

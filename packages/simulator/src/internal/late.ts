@@ -1,3 +1,4 @@
+import { errorText } from '@lloom/core';
 import type { Property, Trace } from '@lloom/simkit';
 
 /** SHA-256 of nothing. */
@@ -21,7 +22,7 @@ export class LateTrace implements Trace {
 
   note(text: string): void {
     if (this.#trace !== undefined) this.#trace.note(text);
-    else if (this.#notes.length < maxNotes) this.#notes.push(text);
+    else if (this.#notes.length < maxNotes) this.#notes.push(errorText(text));
   }
 
   tail(lines?: number): readonly string[] {

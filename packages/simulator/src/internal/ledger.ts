@@ -97,9 +97,9 @@ export class Ledger {
   }
 
   /** A handler began to work. */
-  execute({ executor, idempotencyKey, prefixTokens }: Execution): void {
+  execute({ executor, client, idempotencyKey, prefixTokens }: Execution): void {
     this.#executed += 1;
-    const key = `${executor} ${prefixTokens} ${idempotencyKey}`;
+    const key = `${executor} ${client} ${prefixTokens} ${idempotencyKey}`;
     if (this.#executions.has(key)) this.#executedAgain += 1;
     else if (this.#executions.size < maxKept) this.#executions.add(key);
   }

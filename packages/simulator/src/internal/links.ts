@@ -2,36 +2,26 @@ import {
   bandwidthClass,
   linkPreset,
   regionLinks,
-  regions,
   type HostBandwidth,
   type LinkConfig,
   type LinkEnd,
-  type LinkPreset,
   type LinkRule,
-  type Region,
+  type RegionMatrix,
 } from '@lloom/simkit';
 import type { ResolvedSimulation } from '../config.ts';
 import type { Population } from './population.ts';
-
-/** Where a node lives: where it is told, else each region in turn; nowhere unless the links are `global`. */
-export function regionOf(
-  { link }: Pick<ResolvedSimulation, 'link'>,
-  given: Region | undefined,
-  index: number,
-): Region | undefined {
-  return link === 'global' ? (given ?? regions[index % regions.length]) : undefined;
-}
+import { namesIn } from '../regions.ts';
 
 /** How hosts are connected. What was said of all links goes before a preset. */
-export function linkOf({ link, fields }: ResolvedSimulation, population: Population): LinkConfig | LinkRule {
+export function linkOf(config: ResolvedSimulation, population: Population): LinkConfig | LinkRule {
+  const { link, fields } = config;
   if (typeof link !== 'string') return { ...link, ...fields };
-  const rule = ruleOf(link, population);
+  const rule = link === 'global' ? worldwideLinks(config, population) : linkPreset(link);
   return (from, to) => ({ ...rule(from, to), ...fields });
 }
 
-function ruleOf(preset: LinkPreset, population: Population): LinkRule {
-  if (preset !== 'global') return linkPreset(preset);
-  return regionLinks({ regionOf: ({ name }) => population.node(name).region ?? regions[0] });
+function worldwideLinks({ regions = {} }: ResolvedSimulation, population: Population): LinkRule {
+  return regionLinks<string>({ regionOf: ({ name }) => population.node(name).region!, matrix: regions });
 }
 
 /** What each host can send and receive. */
@@ -42,8 +32,18 @@ export function bandwidthsOf(population: Population): (host: LinkEnd) => HostBan
   };
 }
 
+/** So many regions are named. */
+const shownRegions = 8;
+
+function regionsText(matrix: RegionMatrix<string>): string {
+  const names = namesIn(matrix);
+  const more = names.length - shownRegions;
+  const shown = names.slice(0, shownRegions).join(', ');
+  return `own links of ${shown}${more > 0 ? ` and ${more} regions more` : ''}`;
+}
+
 /** How hosts are connected, in words. */
-export function linkText({ link, fields }: ResolvedSimulation): string {
+export function linkText({ link, fields, regions }: ResolvedSimulation): string {
   const preset = typeof link === 'string' ? [link] : [];
   const { delayMs, jitterMs, lossRatio, bandwidthBytesPerSecond } = {
     ...(typeof link === 'object' && link),
@@ -51,6 +51,7 @@ export function linkText({ link, fields }: ResolvedSimulation): string {
   };
   const parts = [
     ...preset,
+    ...(regions === undefined ? [] : [regionsText(regions)]),
     ...(delayMs === undefined ? [] : [`${delayMs} ms`]),
     ...(jitterMs === undefined ? [] : [`up to ${jitterMs} ms more`]),
     ...(lossRatio === undefined ? [] : [`${Number((lossRatio * 100).toFixed(2))} % loss`]),

@@ -1,7 +1,8 @@
+import { errorText } from '@lloom/core';
 import { SimulatorError } from '../errors.ts';
 import type { ResolvedOptions, ResolvedSimulation } from '../config.ts';
 import type { NodeRole, NodeSet } from '../types.ts';
-import { regionOf } from './links.ts';
+import { isLinked, regionsInTurn } from '../regions.ts';
 import { SimNode } from './simNode.ts';
 
 /** Whom others join through comes first. */
@@ -11,6 +12,10 @@ const bootOrder: readonly NodeRole[] = ['relay', 'validator', 'executor', 'clien
 export class Population {
   readonly nodes: SimNode[] = [];
   readonly #config: ResolvedSimulation;
+  /** Where nodes live in turn; nowhere unless the links are `global`. */
+  readonly #inTurn: readonly string[];
+  /** How many nodes there are in each region. */
+  readonly #inhabitants = new Map<string, number>();
   readonly #byName = new Map<string, SimNode>();
   readonly #byPeerId = new Map<string, SimNode>();
   readonly #groups = new Map<string, SimNode[]>();
@@ -19,6 +24,7 @@ export class Population {
 
   constructor(config: ResolvedSimulation) {
     this.#config = config;
+    this.#inTurn = config.link === 'global' ? regionsInTurn(config.regions) : [];
   }
 
   /**
@@ -29,7 +35,7 @@ export class Population {
     const act = `spawn ${role} nodes`;
     if (!Number.isSafeInteger(count) || count < 1) {
       const wanted = 'a whole number from 1';
-      throw new SimulatorError('INVALID_ARGUMENT', { act, got: String(count), wanted });
+      throw new SimulatorError('INVALID_ARGUMENT', { act, got: errorText(count), wanted });
     }
     const { numNodes, seed, inspect } = this.#config;
     const spawned = this.nodes.length;
@@ -40,9 +46,10 @@ export class Population {
     const members = this.#groups.get(group) ?? [];
     const names = Array.from({ length: count }, (_, place) => `${group}${members.length + place}`);
     this.#checkNames(act, { role, group, names });
+    const regions = names.map((_, place) => this.#regionOf(options, spawned + place));
+    this.#settle(act, regions);
     const added = names.map((name, place) => {
-      const index = spawned + place;
-      const region = regionOf(this.#config, options.region, index);
+      const [index, region] = [spawned + place, regions[place]];
       return new SimNode({ name, index, role, options, region, seed, inspect });
     });
     for (const node of added) this.#byName.set(node.name, node);
@@ -98,11 +105,35 @@ export class Population {
     const nodes = names.flatMap((name) => {
       if (typeof name !== 'string') {
         const wanted = 'names of nodes or groups';
-        throw new SimulatorError('INVALID_ARGUMENT', { act, got: String(name), wanted });
+        throw new SimulatorError('INVALID_ARGUMENT', { act, got: errorText(name), wanted });
       }
       return this.#groups.get(name) ?? [this.node(name)];
     });
     return [...new Set(nodes)];
+  }
+
+  #regionOf({ region }: ResolvedOptions, index: number): string | undefined {
+    if (this.#inTurn.length === 0) return undefined;
+    return region ?? this.#inTurn[index % this.#inTurn.length];
+  }
+
+  /** Writes down that nodes live there, which need links to all others. */
+  #settle(act: string, regions: readonly (string | undefined)[]): void {
+    const inhabitants = new Map(this.#inhabitants);
+    for (const region of regions) {
+      if (region === undefined) continue;
+      const others = inhabitants.get(region) ?? 0;
+      // A pair of regions is looked at when somebody comes who uses it first.
+      const pairs = others === 0 ? [...inhabitants.keys()] : others === 1 ? [region] : [];
+      const lacking = pairs.find((other) => !isLinked(this.#config.regions, [region, other]));
+      if (lacking !== undefined) {
+        const got = `nodes in ${lacking} and ${region}, and no link between them`;
+        const wanted = 'a link in `regions` for each pair of regions where nodes are';
+        throw new SimulatorError('INVALID_ARGUMENT', { act, got, wanted });
+      }
+      inhabitants.set(region, others + 1);
+    }
+    for (const [region, count] of inhabitants) this.#inhabitants.set(region, count);
   }
 
   /** A node and a group of the same name could not be told apart. */
@@ -128,6 +159,6 @@ export class Population {
 
   #unknown(name: string): never {
     const known = [...this.#groups.keys(), ...this.#byName.keys()];
-    throw new SimulatorError('UNKNOWN_NODE', { name: String(name), known });
+    throw new SimulatorError('UNKNOWN_NODE', { name: errorText(name), known });
   }
 }

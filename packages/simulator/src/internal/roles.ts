@@ -51,7 +51,7 @@ function configOf(node: SimNode, { host, config, bootstrapPeers }: StartParts): 
   const { clock, random, stack, datastore, address } = host;
   const base: NetworkConfig = { listenAddresses: [address], addressPolicy: 'lan', bootstrapPeers };
   const { inspect, fidelity } = config;
-  const model = fidelity === 'model' ? modelNode(host) : undefined;
+  const model = fidelity === 'model' ? modelNode(host, node.role) : undefined;
   return {
     ...merged(base, ownConfigOf(node), model?.config ?? {}, config.node, node.options.config),
     ...{ clock, random, stack, datastore, ...model?.ports },

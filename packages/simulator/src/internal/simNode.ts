@@ -1,7 +1,7 @@
 import { createActor, type ActorRefFrom } from 'xstate';
 import { errorText, toHex } from '@lloom/core';
 import { Identity, type Inspector, type LloomBehaviour, type PricingInfo } from '@lloom/behaviour';
-import { hostKeyBytes, type Region } from '@lloom/simkit';
+import { hostKeyBytes } from '@lloom/simkit';
 import type { ResolvedOptions } from '../config.ts';
 import { SimulatorError } from '../errors.ts';
 import { simulatedNodeMachine } from '../machines/simulatedNode.machine.ts';
@@ -14,7 +14,7 @@ export interface SimNodeParts {
   readonly index: number;
   readonly role: NodeRole;
   readonly options: ResolvedOptions;
-  readonly region: Region | undefined;
+  readonly region: string | undefined;
   readonly seed: number;
   readonly inspect: Inspector | undefined;
 }
@@ -41,7 +41,7 @@ export class SimNode implements SimulatedNode {
   readonly index: number;
   readonly role: NodeRole;
   readonly options: ResolvedOptions;
-  readonly region: Region | undefined;
+  readonly region: string | undefined;
   /** Places of the nodes of which it has heard since its last start. */
   readonly known = new Set<number>();
   /** Its machine's address with its own peer id; from its first start on. */
@@ -129,16 +129,24 @@ export class SimNode implements SimulatedNode {
   async start(start: () => Promise<LloomBehaviour>, elapsed: () => number): Promise<LloomBehaviour> {
     this.#actor.send({ type: 'node.start' });
     this.known.clear();
+    const { starts } = this;
     try {
       const behaviour = await start();
+      // Too late: the network ends what it has given up.
+      if (this.starts !== starts || this.state !== 'starting') return behaviour;
       this.#behaviour = behaviour;
       this.upSinceMs = elapsed();
       this.#actor.send({ type: 'node.started' });
       return behaviour;
     } catch (error) {
-      this.#actor.send({ type: 'node.startFailed', reason: errorText(error) });
+      if (this.starts === starts) this.giveUp(error);
       throw error;
     }
+  }
+
+  /** Its start is not waited for any more; nothing when it is not starting. */
+  giveUp(error: unknown): void {
+    this.#actor.send({ type: 'node.startFailed', reason: errorText(error) });
   }
 
   /** It has crashed. */

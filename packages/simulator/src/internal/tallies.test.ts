@@ -77,16 +77,17 @@ describe('a ledger', () => {
 
   test('tells executions that are done again from those that go on', () => {
     const ledger = new Ledger(() => 0);
-    const execution = { executor: 'e0', idempotencyKey: 'k', prefixTokens: 0 };
+    const execution = { executor: 'e0', client: '0xaa', idempotencyKey: 'k', prefixTokens: 0 };
     for (const each of [
       execution,
       { ...execution, executor: 'e1' },
+      { ...execution, client: '0xbb' },
       { ...execution, prefixTokens: 3 },
       execution,
     ]) {
       ledger.execute(each);
     }
-    expect(ledger.duplicateExecutions()).toEqual({ value: 1, count: 4 });
+    expect(ledger.duplicateExecutions()).toEqual({ value: 1, count: 5 });
   });
 });
 

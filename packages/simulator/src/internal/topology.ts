@@ -4,7 +4,8 @@ import type { SimNode } from './simNode.ts';
 
 /** So many nodes share one that they join through. */
 const nodesPerBootstrap = 50;
-const drawnPeers = 4;
+/** Each has twice as many neighbours in the mean: what a mesh of gossip wants. A connection is most of what a node costs to start. */
+const drawnPeers = 3;
 
 /**
  * The addresses that a node is given to begin with: of `started`, which have been started before, in that order.

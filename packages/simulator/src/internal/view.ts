@@ -20,22 +20,17 @@ export interface Connections {
   readonly links: readonly (readonly [number, number])[];
 }
 
-/** Who is connected with whom among the nodes that are up. A connection that one of both takes for open counts. */
+/** Who is connected with whom among the nodes that are up. A connection counts when both of its ends hold it. */
 export function connectionsOf(up: readonly SimNode[]): Connections {
   const places = new Map(up.map(({ peerId }, place) => [peerId, place]));
-  const seen = new Set<number>();
-  const links: [number, number][] = [];
-  for (const [place, { behaviour }] of up.entries()) {
-    for (const peerId of behaviour.connectedPeers()) {
-      const other = places.get(peerId);
-      if (other === undefined || other === place) continue;
-      const link: [number, number] = place < other ? [place, other] : [other, place];
-      const key = link[0] * up.length + link[1];
-      if (seen.has(key)) continue;
-      seen.add(key);
-      links.push(link);
-    }
-  }
+  const held = up.map(
+    ({ behaviour }) => new Set(behaviour.connectedPeers().map((peerId) => places.get(peerId))),
+  );
+  const links = held.flatMap((others, place) =>
+    [...others].flatMap((other) =>
+      other !== undefined && other > place && held[other]!.has(place) ? [[place, other] as const] : [],
+    ),
+  );
   return { up, links };
 }
 
@@ -56,27 +51,34 @@ export function largestPart({ up, links }: Connections): number {
   return Math.max(0, ...sizes.values());
 }
 
-/** The share of the nodes that are up and in the largest part; of no nodes all. */
+/** The share of the nodes that are up and in the largest part; of no nodes none. */
 export const connectedShare = (connections: Connections): number =>
-  connections.up.length === 0 ? 1 : largestPart(connections) / connections.up.length;
+  connections.up.length === 0 ? 0 : largestPart(connections) / connections.up.length;
+
+/** The table that nodes of fidelity `model` share; the DHT of others keeps nobody whom `peerInfo` does not know. */
+interface TableShared {
+  readonly routingTable?: { holds?(peerId: string): boolean };
+}
 
 /** Whether a node knows another one: has been connected to it, or heard of it. Once it does, it does until its next start. */
-function knows(node: SimNode, other: SimNode): boolean {
-  if (node.known.has(other.index)) return true;
-  const isKnown = node.behaviour.peerInfo(other.peerId) !== undefined;
-  if (isKnown) node.known.add(other.index);
+function knows({ behaviour, known }: SimNode, other: SimNode): boolean {
+  if (known.has(other.index)) return true;
+  const { routingTable } = behaviour.kad as TableShared;
+  const isKnown =
+    behaviour.peerInfo(other.peerId) !== undefined || routingTable?.holds?.(other.peerId) === true;
+  if (isKnown) known.add(other.index);
   return isKnown;
 }
 
-/** Whether every node knows every other one. */
+/** Whether there are nodes, and every one knows every other one. */
 export function allDiscovered(up: readonly SimNode[]): boolean {
-  return up.every((node) => up.every((other) => other === node || knows(node, other)));
+  return up.length > 0 && up.every((node) => up.every((other) => other === node || knows(node, other)));
 }
 
-/** In which share of the pairs the first knows the second; of no pairs in all. */
+/** In which share of the pairs the first knows the second; one node alone knows all, and no nodes know none. */
 export function discoveredShare(up: readonly SimNode[]): number {
   const { value, count } = shareOf(pairsOf(up, up), ([node, other]) => knows(node, other));
-  return count === 0 ? 1 : value;
+  return count > 0 ? value : up.length;
 }
 
 /** In which share of the pairs of a node and an executor the node knows what the executor offers, as it is now. */

@@ -29,6 +29,8 @@ export class World {
   #waiting: ((network: Network) => void)[] = [];
   #beginning: Promise<Network> | undefined;
   #network: Network | undefined;
+  /** What could not be done when it began. */
+  #failure: { readonly error: unknown } | undefined;
   #moving = 0;
   #isStopped = false;
 
@@ -75,6 +77,7 @@ export class World {
     this.#moving += 1;
     try {
       const network = await this.#begin();
+      this.#throwFailure();
       await this.startPlanned(network);
       return await act(network);
     } finally {
@@ -85,10 +88,11 @@ export class World {
   /** Starts the nodes that are planned, one after the other. */
   async startPlanned(network: Network): Promise<void> {
     const planned = this.population.takePlanned();
-    for (const [place, { name }] of planned.entries()) {
+    for (const [place, node] of planned.entries()) {
       try {
-        await network.spawn(name);
+        await network.spawn(node.name);
       } catch (error) {
+        node.giveUp(error);
         this.population.putBack(planned.slice(place + 1));
         throw error;
       }
@@ -129,9 +133,23 @@ export class World {
     });
     this.#network = network;
     this.trace.begin(network.trace);
-    for (const act of this.#waiting) act(network);
+    const waiting = this.#waiting;
     this.#waiting = [];
+    for (const act of waiting) {
+      try {
+        act(network);
+      } catch (error) {
+        // The network is there all the same: whoever began it is told, and it can be stopped.
+        this.#failure ??= { error };
+      }
+    }
     return network;
+  }
+
+  #throwFailure(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure.error;
   }
 
   async #start(host: SimHost): Promise<LloomBehaviour> {

@@ -1,6 +1,5 @@
 import type { NodeRole } from '../types.ts';
 import type { SimulationReport } from './types.ts';
-import { shorten } from './words.ts';
 
 /** The square in which nodes are placed. */
 export const side = 560;
@@ -33,8 +32,8 @@ export interface Layout {
 
 type Nodes = SimulationReport['nodes'];
 
-/** How much of the circle stays free between two regions, in radians. */
-const gap = 0.09;
+/** How much of the circle stays free between two regions, in radians: no more than a third of what each has. */
+const maxGap = 0.09;
 
 /** Point at an angle from the top, clockwise. */
 export const pointAt = (angle: number, radius: number): readonly [number, number] => [
@@ -105,10 +104,11 @@ function sectorsOf(nodes: Nodes): readonly Sector[] {
   let from = 0;
   return regions.map(([region], place) => {
     const width = ((weights[place] ?? 0) / sum) * 2 * Math.PI;
+    const gap = Math.min(maxGap, width / 3);
     const sector = isSplit
       ? { from: from + gap / 2, until: from + width - gap / 2 }
       : { from, until: from + width };
     from += width;
-    return { region: region === '' ? '' : shorten(region, 16), ...sector };
+    return { region, ...sector };
   });
 }

@@ -12,6 +12,7 @@ import {
   repeatCommand,
   safe,
   shareText,
+  verdictsOf,
   weiText,
 } from './words.ts';
 import { roles } from './layout.ts';
@@ -63,15 +64,39 @@ export function headerHtml({
   );
 }
 
-const mark = (isGood: boolean): string =>
-  isGood
-    ? '<svg class="sign" viewBox="0 0 20 20" aria-hidden="true"><path d="M4 10.5l4 4 8-9"/></svg>'
-    : '<svg class="sign" viewBox="0 0 20 20" aria-hidden="true"><path d="M5 5l10 10M15 5L5 15"/></svg>';
+type Verdict = 'good' | 'bad' | 'open';
 
-const propertyHtml = ({ what, when: moment, holds, atMs, detail }: PropertyResult): string =>
-  `<li class="${holds ? 'good' : 'bad'}">${mark(holds)}<div><b>${safe(what, 300)}</b>` +
-  `<p><span class="badge">${holds ? 'holds' : 'fails'}</span> must hold ${when[moment]}; decided at ${durationText(atMs)}` +
-  `${detail === '' ? '' : `: ${safe(detail, 600)}`}</p></div></li>`;
+const paths: Readonly<Record<Verdict, string>> = {
+  good: 'M4 10.5l4 4 8-9',
+  bad: 'M5 5l10 10M15 5L5 15',
+  open: 'M4 10h12',
+};
+const badges: Readonly<Record<Verdict, string>> = { good: 'holds', bad: 'fails', open: 'not decided' };
+
+const mark = (verdict: Verdict): string =>
+  `<svg class="sign" viewBox="0 0 20 20" aria-hidden="true"><path d="${paths[verdict]}"/></svg>`;
+
+function propertyHtml({ what, when: moment, holds, isDecided, atMs, detail }: PropertyResult): string {
+  const verdict: Verdict = isDecided ? (holds ? 'good' : 'bad') : 'open';
+  const since = isDecided ? 'decided at' : 'the run ended at';
+  return (
+    `<li class="${verdict}">${mark(verdict)}<div><b>${safe(what, 300)}</b>` +
+    `<p><span class="badge">${badges[verdict]}</span> must hold ${when[moment]}; ${since} ${durationText(atMs)}` +
+    `${detail === '' ? '' : `: ${safe(detail, 600)}`}</p></div></li>`
+  );
+}
+
+/** The headline of some properties. */
+function titleOf({ failed, open, held }: ReturnType<typeof verdictsOf>): string {
+  const all = failed.length + open.length + held.length;
+  const ofAll = `of ${counted(all, 'property', 'properties')}`;
+  const notDecided = open.length === 0 ? '' : `, ${numberText(open.length)} not decided`;
+  if (failed.length > 0)
+    return `${numberText(failed.length)} ${ofAll} ${failed.length === 1 ? 'fails' : 'fail'}${notDecided}`;
+  if (open.length > 0)
+    return `${numberText(held.length)} ${ofAll} ${held.length === 1 ? 'holds' : 'hold'}${notDecided}`;
+  return all === 1 ? 'The property holds' : `All ${numberText(all)} properties hold`;
+}
 
 /** Whether everything holds, and what does not. */
 export function verdictHtml({ properties }: SimulationReport): string {
@@ -81,17 +106,12 @@ export function verdictHtml({ properties }: SimulationReport): string {
       '<p>This run had no properties: it shows what happened, not whether that is right.</p></section>'
     );
   }
-  const failed = properties.filter(({ holds }) => !holds);
-  const held = properties.filter(({ holds }) => holds);
-  const isGood = failed.length === 0;
-  const title = isGood
-    ? properties.length === 1
-      ? 'The property holds'
-      : `All ${numberText(properties.length)} properties hold`
-    : `${numberText(failed.length)} of ${counted(properties.length, 'property', 'properties')} ${failed.length === 1 ? 'fails' : 'fail'}`;
-  const shown = [...failed, ...held].slice(0, maxProperties);
+  const verdicts = verdictsOf(properties);
+  const { failed, open, held } = verdicts;
+  const verdict: Verdict = failed.length > 0 ? 'bad' : open.length > 0 ? 'open' : 'good';
+  const shown = [...failed, ...open, ...held].slice(0, maxProperties);
   return (
-    `<section class="verdict ${isGood ? 'good' : 'bad'}" aria-labelledby="verdict"><h2 id="verdict">${mark(isGood)}${title}</h2>` +
+    `<section class="verdict ${verdict}" aria-labelledby="verdict"><h2 id="verdict">${mark(verdict)}${titleOf(verdicts)}</h2>` +
     `<ul class="properties">${shown.map(propertyHtml).join('')}</ul>` +
     `${moreText(properties.length - shown.length, 'property', 'properties')}</section>`
   );
@@ -108,7 +128,6 @@ interface Tile {
 export function tilesHtml({ metrics }: SimulationReport): string {
   const { nodes, requests, gossip, traffic } = metrics;
   const ended = requests.answered + requests.failed;
-  const wrong = requests.overbilled + requests.duplicateExecutions;
   const latency = requests.latencyMs;
   const tiles: readonly Tile[] = [
     {
@@ -133,15 +152,15 @@ export function tilesHtml({ metrics }: SimulationReport): string {
           : `median; 99 % within ${durationText(requests.firstTokenMs.p99)}`,
     },
     {
-      title: 'Wrong work or bills',
-      value: numberText(wrong),
-      more: `${counted(requests.duplicateExecutions, 'double execution')}, ${counted(requests.overbilled, 'answer')} billed too high`,
-      isBad: wrong > 0,
+      title: 'Billed too high',
+      value: numberText(requests.overbilled),
+      more: `of ${counted(requests.answered, 'answer')}`,
+      isBad: requests.overbilled > 0,
     },
     {
       title: 'Spent',
       value: weiText(requests.spent),
-      more: `${counted(requests.executions, 'execution')} by handlers`,
+      more: `${counted(requests.executions, 'execution')} by handlers, ${counted(requests.duplicateExecutions, 'run')} of a question already taken`,
     },
     {
       title: 'Nodes up at the end',

@@ -38,6 +38,7 @@ button:hover{border-color:var(--soft)}
 .verdict{margin-top:24px;border:1px solid var(--line);border-left-width:6px;border-radius:12px;padding:18px 20px;background:var(--panel)}
 .verdict.good{background:var(--goodBox);border-color:var(--good)}
 .verdict.bad{background:var(--badBox);border-color:var(--bad)}
+.properties .open .sign,.properties .open .badge{color:var(--soft)}
 .verdict h2{display:flex;gap:10px;align-items:center;font-size:22px;margin:0}
 .verdict.none p{color:var(--soft)}
 .sign{width:20px;height:20px;flex:none;fill:none;stroke:currentColor;stroke-width:2.6;stroke-linecap:round;stroke-linejoin:round}

@@ -9,6 +9,7 @@ import {
   repeatCommand,
   shareText,
   shorten,
+  verdictsOf,
   weiText,
 } from './words.ts';
 
@@ -85,7 +86,7 @@ function figures({ metrics, durationMs, nodes: all }: SimulationReport): (readon
       : [
           [
             'work',
-            `${counted(requests.executions, 'execution')}, ${numberText(requests.duplicateExecutions)} of them double; ` +
+            `${counted(requests.executions, 'execution')}, ${counted(requests.duplicateExecutions, 'run')} of a question already taken; ` +
               `${numberText(requests.overbilled)} billed too high; ${weiText(requests.spent)} spent`,
           ],
         ]),
@@ -106,17 +107,19 @@ function figures({ metrics, durationMs, nodes: all }: SimulationReport): (readon
 
 function properties(all: readonly PropertyResult[]): string[] {
   if (all.length === 0) return ['Properties: none'];
-  const failed = all.filter(({ holds }) => !holds);
-  const shown = [...failed, ...all.filter(({ holds }) => holds)].slice(0, maxProperties);
-  const verdict = failed.length === 0 ? `all ${all.length} hold` : `${failed.length} of ${all.length} failed`;
-  const rows = shown.map(({ what, holds, atMs, detail }) => [
-    holds ? 'ok' : 'FAIL',
+  const { failed, open, held } = verdictsOf(all);
+  const shown = [...failed, ...open, ...held].slice(0, maxProperties);
+  const notDecided = open.length === 0 ? '' : `, ${open.length} not decided`;
+  const holding = open.length === 0 ? `all ${all.length} hold` : `${held.length} of ${all.length} hold`;
+  const verdict = failed.length === 0 ? holding : `${failed.length} of ${all.length} failed`;
+  const rows = shown.map(({ what, holds, isDecided, atMs, detail }) => [
+    isDecided ? (holds ? 'ok' : 'FAIL') : 'not decided',
     durationText(atMs),
     `${line(what, 200)}${detail === '' ? '' : `: ${line(detail, 400)}`}`,
   ]);
   const left = all.length - shown.length;
   return [
-    `Properties: ${verdict}`,
+    `Properties: ${verdict}${notDecided}`,
     ...table(rows),
     ...(left > 0 ? [`  and ${counted(left, 'more', 'more')}`] : []),
   ];

@@ -110,7 +110,7 @@ function sectorSvg({ region, from, until }: Sector): string {
   const isLong = until - from > Math.PI ? 1 : 0;
   return (
     `<path class="sector" d="M${start.join(' ')}A247 247 0 ${isLong} 1 ${end.join(' ')}"/>` +
-    `<text class="region ${anchor}" x="${x}" y="${y + down}">${escapeText(region === '' ? 'no region' : region)}</text>`
+    `<text class="region ${anchor}" x="${x}" y="${y + down}">${region === '' ? 'no region' : safe(region, 16)}</text>`
   );
 }
 

@@ -1,4 +1,3 @@
-import type { Region } from '@lloom/simkit';
 import type { NodeRole, SimulationFidelity, SimulationMetrics } from '../types.ts';
 
 /** A fault, or something else that was done to the network. */
@@ -64,8 +63,11 @@ export interface ReportRequest {
 export interface PropertyResult {
   readonly what: string;
   readonly when: 'always' | 'eventually' | 'finally';
+  /** Never true of what is not decided. */
   readonly holds: boolean;
-  /** When that was decided, in ms. */
+  /** Whether the run has come far enough to tell: one that was ended early leaves open what was still to be asked. */
+  readonly isDecided: boolean;
+  /** When that was decided, or the run ended, in ms. */
   readonly atMs: number;
   /** What was measured, and what was wanted. */
   readonly detail: string;
@@ -98,7 +100,8 @@ export interface SimulationReport {
   readonly nodes: readonly {
     readonly name: string;
     readonly role: NodeRole;
-    readonly region?: Region;
+    /** Where it was, when nodes lived in regions. */
+    readonly region?: string;
     readonly peerId: string;
   }[];
   readonly timeline: readonly TimelineEvent[];

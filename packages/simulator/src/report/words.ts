@@ -1,3 +1,5 @@
+import type { PropertyResult } from './types.ts';
+
 const entities: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
@@ -91,6 +93,20 @@ export function bytesUnit(bytes: number): { readonly divisor: number; readonly u
   if (bytes >= 1e6) return { divisor: 1e6, unit: 'MB' };
   if (bytes >= 1e3) return { divisor: 1e3, unit: 'kB' };
   return { divisor: 1, unit: 'B' };
+}
+
+/** Properties by what became of them, each in its order. */
+export function verdictsOf(all: readonly PropertyResult[]): {
+  readonly failed: readonly PropertyResult[];
+  /** Not decided. */
+  readonly open: readonly PropertyResult[];
+  readonly held: readonly PropertyResult[];
+} {
+  return {
+    failed: all.filter(({ holds, isDecided }) => isDecided && !holds),
+    open: all.filter(({ isDecided }) => !isDecided),
+    held: all.filter(({ holds }) => holds),
+  };
 }
 
 /** A count with its noun. */

@@ -1,3 +1,5 @@
+import { ConfigError } from '@lloom/core';
+import { knownRegions, resolveRegions } from '../regions.ts';
 import type { MeasureName } from '../measures.ts';
 import type { LoadConfig, NodeRole, NodeSet } from '../types.ts';
 import { groupOf, membersOf, namesOf } from './members.ts';
@@ -51,7 +53,9 @@ class Contradictions {
     const { nodes, network, durationMs } = this.#scenario;
     const count = nodes.reduce((sum, group) => sum + group.count, 0);
     if (count > maxNodes) this.#tell('nodes', `${show(count)} nodes in all`, `at most ${show(maxNodes)}`);
-    const isGlobal = network?.link === 'global';
+    const isGlobal = network?.link === 'global' || network?.regions !== undefined;
+    this.#checkRegions();
+    const regions = knownRegions(network?.regions);
     for (const [index, { group, atMs = 0, region }] of nodes.entries()) {
       const place = `nodes[${index}]`;
       const first = nodes.findIndex((other) => other.group === group);
@@ -60,10 +64,23 @@ class Contradictions {
       this.#checkWithin(`${place}.atMs`, atMs, durationMs);
       if (region !== undefined && !isGlobal)
         this.#tell(`${place}.region`, show(region), 'network.link "global": there are no regions without it');
+      else if (region !== undefined && !regions.includes(region))
+        this.#tell(`${place}.region`, show(region), `one of ${list(regions)}`);
     }
     const { topology } = network ?? {};
     if (typeof topology !== 'object') return;
     for (const [index, pair] of topology.entries()) this.#checkPair(`network.topology[${index}]`, pair);
+  }
+
+  #checkRegions(): void {
+    const { link, regions } = this.#scenario.network ?? {};
+    if (regions === undefined) return;
+    try {
+      resolveRegions(regions, link);
+    } catch (error) {
+      if (!ConfigError.is(error)) throw error;
+      for (const { path, got, wanted } of error.data.problems) this.#tell(`network.${path}`, got, wanted);
+    }
   }
 
   checkTraffic(): void {
@@ -74,7 +91,8 @@ class Contradictions {
       this.#checkSet(`${place}.from`, one.from);
       this.#checkModel(`${place}.model`, one.model ?? defaultModel);
       this.#checkRole({ place: `${place}.from`, role: 'client', set: one.from });
-      const first = load.findIndex(({ name }) => name !== undefined && name === one.name);
+      // One without a name is called by its number.
+      const first = load.findIndex(({ name }, number) => (name ?? `load${number}`) === one.name);
       if (first >= 0 && first < index)
         this.#tell(`${place}.name`, show(one.name), `a name of its own: load[${first}] has it`);
     }

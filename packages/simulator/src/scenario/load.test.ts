@@ -204,6 +204,21 @@ describe('a scenario contradicts itself', () => {
       { nodes: [{ ...small.nodes[0], region: 'europe' }, small.nodes[1]] },
     ],
     [
+      'nodes[0].region: got "mars", want one of "us-east", "us-west", "south-america", "europe", "africa", "india", "east-asia", "oceania", "moon"',
+      {
+        network: { regions: { moon: { europe: 9 } } },
+        nodes: [
+          { ...small.nodes[0], region: 'mars' },
+          { ...small.nodes[1], region: 'moon' },
+        ],
+      },
+    ],
+    [
+      'network.regions: got regions beside link "lan", want no link beside them, or "global"',
+      { network: { link: 'lan', regions: { europe: { india: 9 } } } },
+    ],
+    ['load[1].name: got "load0", want a name of its own: load[0] has it', { load: [{}, { name: 'load0' }] }],
+    [
       'network.topology[0]: got "buyer1", want a group or a node: seller (seller0 to seller1), buyer (buyer0 to buyer0)',
       { network: { topology: [['seller0', 'buyer1']] } },
     ],

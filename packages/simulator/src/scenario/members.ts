@@ -11,7 +11,8 @@ export function groupOf(name: string, nodes: Scenario['nodes']): ScenarioGroup |
 
 /** The names of single nodes that a set means; those that are not there are left out. */
 export function membersOf(set: NodeSet, nodes: Scenario['nodes']): readonly string[] {
-  const members = namesOf(set).flatMap((name) => {
+  // Each name once: a group that is named a thousand times is no larger.
+  const members = [...new Set(namesOf(set))].flatMap((name) => {
     const group = groupOf(name, nodes);
     if (group === undefined) return [];
     return group.group === name

@@ -4,6 +4,9 @@ import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 /** The most problems that are told of one scenario. */
 const maxProblems = 50;
 
+/** As many as the longest list of a scenario may have. */
+const maxEntries = 10_000;
+
 /** What the schema says where a problem is. */
 interface PlaceSchema {
   readonly description?: string;
@@ -32,18 +35,34 @@ const compile = () =>
 /** What is wrong with a value by the schema of scenarios: a line for each place, in the order of the places. */
 export function schemaProblems(value: unknown): readonly string[] {
   validate ??= compile();
-  if (validate(value)) return [];
+  if (validate(shortened(value))) return [];
   const errors = withoutUnions(validate.errors ?? []);
   const lines = [...new Set(errors.map((error) => lineOf(error, value)))];
   const more = lines.length - maxProblems;
   return more <= 0 ? lines : [...lines.slice(0, maxProblems), `and ${more} problems more`];
 }
 
+/** With lists no longer than tells that they are too long: what is wrong with each entry would take minutes to say. */
+function shortened(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const entries = Object.entries(value).map(([field, one]): [string, unknown] => [
+    field,
+    Array.isArray(one) && one.length > maxEntries ? one.slice(0, maxEntries + 1) : one,
+  ]);
+  return Object.fromEntries(entries);
+}
+
 /** A value as a line shows it. */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'number') return value.toLocaleString('en-US', { maximumFractionDigits: 10 });
-  const text = JSON.stringify(value) ?? typeof value;
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? typeof value;
+  } catch {
+    // Too deep, in a circle, or of a kind that JSON does not know.
+    text = `a value of type ${typeof value}`;
+  }
   return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }
 
@@ -60,12 +79,19 @@ function withoutUnions(errors: readonly ErrorObject[]): readonly ErrorObject[] {
     unions.has(placeOf(error)) && ['type', 'enum', 'const'].includes(error.keyword);
   const isUnion = ({ keyword }: ErrorObject): boolean => keyword === 'anyOf' || keyword === 'oneOf';
   const reasons = errors.filter((error) => !isShape(error) && !isUnion(error));
-  const isExplained = (union: ErrorObject): boolean =>
-    reasons.some((reason) => `${placeOf(reason)}/`.startsWith(`${placeOf(union)}/`));
+  // Every place at or above a reason. Looked up, since a file may hold very many problems.
+  const explained = new Set(reasons.flatMap((reason) => placesAbove(placeOf(reason))));
+  const isExplained = (union: ErrorObject): boolean => explained.has(placeOf(union));
   return errors.filter((error) => !isShape(error) && !(isUnion(error) && isExplained(error)));
 }
 
 const placeOf = ({ instancePath }: ErrorObject): string => instancePath;
+
+/** A place, and those that it lies in. */
+function placesAbove(place: string): readonly string[] {
+  const steps = place.split('/');
+  return steps.map((_, depth) => steps.slice(0, depth + 1).join('/'));
+}
 
 function lineOf(error: ErrorObject, root: unknown): string {
   const { keyword, params, data } = error;

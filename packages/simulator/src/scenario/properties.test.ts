@@ -6,15 +6,19 @@ import type { ScenarioProperty } from './types.ts';
 const base = { what: 'Questions are answered', measure: 'answeredShare', atLeast: 0.5 } as const;
 
 /** Asks a property of measurements, one each second, and gives what became of it. */
-function outcome(property: Partial<ScenarioProperty>, values: readonly (number | Measurement)[]) {
+function outcome(
+  property: Partial<ScenarioProperty>,
+  values: readonly (number | Measurement)[],
+  isWhole = true,
+) {
   let now: Measurement = { value: 0, count: 0 };
   const watch = new PropertyWatch({ ...base, when: 'always', ...property }, { measure: () => now });
   for (const [index, value] of values.entries()) {
     now = typeof value === 'number' ? { value, count: 10 } : value;
     watch.ask((index + 1) * 1_000);
   }
-  const { holds, atMs, detail } = watch.end(values.length * 1_000);
-  return { holds, atMs, detail };
+  const { holds, isDecided, atMs, detail } = watch.end(values.length * 1_000, isWhole);
+  return { holds, isDecided, atMs, detail };
 }
 const nothing = { value: 0, count: 0 };
 
@@ -22,6 +26,7 @@ test('what must always hold is lost with the first sample in which it does not',
   expect(outcome({}, [1, 0.5])).toMatchObject({ holds: true, atMs: 2_000 });
   expect(outcome({}, [1, 0.4, 1])).toEqual({
     holds: false,
+    isDecided: true,
     atMs: 2_000,
     detail: 'answeredShare is 0.4, of 10; want at least 0.5',
   });
@@ -32,11 +37,13 @@ test('what must eventually hold is won with the first sample in which it does, i
   const when = 'eventually';
   expect(outcome({ when }, [0, 0.7, 0])).toEqual({
     holds: true,
+    isDecided: true,
     atMs: 2_000,
     detail: 'answeredShare is 0.7, of 10; want at least 0.5 by 2,000 ms',
   });
   expect(outcome({ when, withinMs: 2_000 }, [0, 0.2, 1])).toEqual({
     holds: false,
+    isDecided: true,
     atMs: 3_000,
     detail: 'answeredShare is 0.2, of 10; want at least 0.5 by 2,000 ms',
   });
@@ -55,6 +62,7 @@ test('both bounds count, and belong to what is allowed', () => {
   expect(outcome(bounds, [0.4])).toMatchObject({ holds: true });
   expect(outcome(bounds, [0.41])).toEqual({
     holds: false,
+    isDecided: true,
     atMs: 1_000,
     detail: 'answeredShare is 0.41, of 10; want at least 0.2 and at most 0.4',
   });
@@ -79,10 +87,28 @@ test('nobody has to be down for there to be no stale offers', () => {
 test('a run that ends too early decides nothing in favour of a property', () => {
   expect(outcome({ fromMs: 5_000 }, [1])).toEqual({
     holds: false,
+    isDecided: true,
     atMs: 1_000,
     detail: 'the run ended before 5,000 ms; want at least 0.5',
   });
   expect(outcome({ when: 'eventually', withinMs: 5_000 }, [0])).toMatchObject({ holds: false });
+});
+
+test('a run that was ended early leaves open what was still to be asked, and nothing else', () => {
+  const [open, held, lost] = [
+    { holds: false, isDecided: false },
+    { holds: true, isDecided: true },
+    { holds: false, isDecided: true },
+  ];
+  const early = (property: Partial<ScenarioProperty>, value: number) => outcome(property, [value], false);
+  expect(early({ when: 'finally' }, 1)).toMatchObject(open);
+  expect(early({ when: 'finally' }, 0)).toMatchObject(open);
+  expect(early({ fromMs: 5_000 }, 1)).toMatchObject(open);
+  expect(early({}, 1)).toMatchObject(held);
+  expect(early({}, 0)).toMatchObject(lost);
+  expect(early({ when: 'eventually', withinMs: 5_000 }, 0)).toMatchObject(open);
+  expect(early({ when: 'eventually', withinMs: 5_000 }, 1)).toMatchObject(held);
+  expect(early({ when: 'eventually', withinMs: 1_000 }, 0)).toMatchObject(lost);
 });
 
 test('a percentile is named', () => {

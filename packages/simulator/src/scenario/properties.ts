@@ -33,12 +33,15 @@ export class PropertyWatch {
     if (when === 'eventually' && holds === true) this.#decide(true, atMs);
   }
 
-  /** What became of it, at the end. */
-  end(atMs: number): PropertyResult {
+  /** What became of it, at the end; `isWhole` says whether the run has come as far as its scenario wants. */
+  end(atMs: number, isWhole: boolean): PropertyResult {
     if (this.#decided !== undefined) return this.#decided;
-    const { when } = this.#property;
-    if (when === 'finally') return this.#decide(this.#holds() === true, atMs);
-    return this.#decide(when === 'always' && this.#last !== undefined, atMs);
+    const { when, withinMs = Infinity } = this.#property;
+    const isHolding =
+      when === 'finally' ? this.#holds() === true : when === 'always' && this.#last !== undefined;
+    const isDecided =
+      isWhole || (when === 'always' && isHolding) || (when === 'eventually' && atMs >= withinMs);
+    return this.#decide(isDecided && isHolding, atMs, isDecided);
   }
 
   /** `undefined`: there was not enough to measure. */
@@ -51,9 +54,9 @@ export class PropertyWatch {
     return measurement.value >= atLeast && measurement.value <= atMost;
   }
 
-  #decide(holds: boolean, atMs: number): PropertyResult {
+  #decide(holds: boolean, atMs: number, isDecided = true): PropertyResult {
     const { what, when } = this.#property;
-    this.#decided = { what, when, holds, atMs, detail: this.#detail(atMs) };
+    this.#decided = { what, when, holds, isDecided, atMs, detail: this.#detail(atMs) };
     return this.#decided;
   }
 

@@ -1,3 +1,4 @@
+import { SimkitError } from '@lloom/simkit';
 import { NetworkSimulator } from '../networkSimulator.ts';
 import type { SimulationReport } from '../report/types.ts';
 import type { NodeSet, SimulatedNodeState } from '../types.ts';
@@ -10,7 +11,7 @@ import type { Scenario, ScenarioEvent, ScenarioGroup, ScenarioRunConfig } from '
 /**
  * Runs a scenario from its beginning to its end, in virtual time. A property that does not hold is a result like any other;
  * what throws is a scenario that cannot be run, a node that cannot start, or a defect. A run that ends early reports how far it
- * came: what was not decided by then does not hold.
+ * came: a property that was not decided by then says so.
  * @throws {SimulatorError} `INVALID_SCENARIO`, `INVALID_ARGUMENT`
  * @throws what the nodes throw when they cannot start
  *
@@ -32,17 +33,29 @@ export async function runScenario(
   // What happens while all is stopped is in no hash.
   const traced = onTrace === undefined ? {} : { onTrace: (line: string) => isOver || onTrace(line) };
   const simulator = new NetworkSimulator({ ...network, ...traced, numNodes: nodesOf(running), seed });
-  try {
+  const run = async (): Promise<SimulationReport> => {
     plan(running, simulator);
     const watches = running.properties.map((property) => new PropertyWatch(property, simulator));
     await runThrough(running, { simulator, watches, config });
     const { elapsedMs } = simulator;
-    const properties = watches.map((watch) => watch.end(elapsedMs));
+    const isWhole = elapsedMs >= asGiven.durationMs;
+    const properties = watches.map((watch) => watch.end(elapsedMs, isWhole));
     isOver = true;
     return { ...simulator.report(), name, description, properties };
-  } finally {
-    await simulator.stop();
+  };
+  let report: SimulationReport;
+  try {
+    report = await run();
+  } catch (error) {
+    // What ended the run is told, not what came of it at the stop.
+    await simulator.stop().catch(() => undefined);
+    throw error;
   }
+  await simulator.stop().catch((error: unknown) => {
+    // Whatever the end has interrupted, the run itself is complete.
+    if (!SimkitError.is(error, 'STOPPED')) throw error;
+  });
+  return report;
 }
 
 /** Says everything that is to happen. */
@@ -111,8 +124,9 @@ async function happen(
       return;
     }
     case 'pricing': {
-      const up = those(event.executors, 'up');
-      if (up.length > 0) await simulator.setPricing(up, event.pricing);
+      // Those that are down ask it when they are back.
+      const members = membersOf(event.executors, scenario.nodes);
+      if (members.length > 0) await simulator.setPricing(members, event.pricing);
     }
   }
 }

@@ -71,6 +71,7 @@ const network: Whole<NonNullable<Scenario['network']>> = {
   packetLoss: 0.01,
   jitterMs: 5,
   link: 'global',
+  regions: { europe: { 'us-east': 45, moon: link }, moon: { moon: 1 } },
   fidelity: 'fast',
   topology: [['buyer0', 'relay0']],
   node: config,
