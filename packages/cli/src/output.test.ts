@@ -44,6 +44,16 @@ describe('for people', () => {
     expect(written.stderr).toBe('error REMOTE: It failed[2J\nit said: because]0;owned\nhint: Try again.\n');
   });
 
+  test('an error with several problems has a line for each', () => {
+    const { output, written } = setUp();
+    const problems = ['nodes[0]: got 0', 'load[1]:\ngot\u001b[2J 1'];
+    const message = `Cannot use it: ${problems.join('; ')}`;
+    output.error({ ...error, code: 'INVALID_SCENARIO', message, data: { problems }, hint: '' });
+    expect(written.stderr).toBe(
+      'error INVALID_SCENARIO: Cannot use it:\n  nodes[0]: got 0\n  load[1]: got[2J 1\n',
+    );
+  });
+
   test.each([
     ['a terminal', true, '\nBy the way.\n'],
     ['a pipe', false, 'By the way.\n'],

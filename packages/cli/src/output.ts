@@ -93,8 +93,7 @@ export class Output {
       return;
     }
     this.endLine();
-    // Libraries write messages of several lines; this one stays one.
-    this.#config.stderr.write(`error ${error.code}: ${printable(error.message).replaceAll(/\s+/g, ' ')}\n`);
+    for (const line of linesOf(error)) this.#config.stderr.write(`${line}\n`);
     const { remoteMessage } = (error.data ?? {}) as { remoteMessage?: unknown };
     if (typeof remoteMessage === 'string' && remoteMessage !== '') {
       this.#config.stderr.write(`it said: ${printable(remoteMessage)}\n`);
@@ -111,6 +110,17 @@ export class Output {
   #shown(text: string): string {
     return this.#config.stdout.isTTY === true ? printable(text) : text;
   }
+}
+
+/** An error for people: on one line, though libraries write messages of several; a list of problems has a line for each. */
+function linesOf({ code, message, data }: ErrorJson): readonly string[] {
+  const oneLine = (text: string): string => printable(text).replaceAll(/\s+/g, ' ');
+  const { problems } = (data ?? {}) as { readonly problems?: unknown };
+  const texts = Array.isArray(problems) ? problems.filter((one) => typeof one === 'string') : [];
+  const list = texts.join('; ');
+  if (texts.length < 2 || !message.endsWith(list)) return [`error ${code}: ${oneLine(message)}`];
+  const head = oneLine(message.slice(0, -list.length)).trimEnd();
+  return [`error ${code}: ${head}`, ...texts.map((text) => `  ${oneLine(text)}`)];
 }
 
 /** Ends the process once everything is written. libp2p leaves timers behind that would keep it for seconds more. */

@@ -10,7 +10,7 @@ end what the scenario wants to hold. The summary goes to stdout, progress to
 stderr; --report is a page for the browser that needs nothing else.
 
 The exit code is 1 when something did not hold. Ctrl-C ends the run early; what
-has happened until then is reported.
+has happened until then is reported, and what is left open is not decided.
 
 Examples:
   $ lloom simulate --list

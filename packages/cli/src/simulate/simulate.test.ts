@@ -27,7 +27,12 @@ const scenario: Scenario = {
   ],
   properties: [],
 };
-const held: PropertyResult = { what: 'peace', when: 'always', holds: true, atMs: 60_000, detail: '1 of 1' };
+const held: PropertyResult = {
+  what: 'peace',
+  when: 'always',
+  ...{ holds: true, isDecided: true },
+  ...{ atMs: 60_000, detail: '1 of 1' },
+};
 const broken: PropertyResult = { ...held, what: 'order', holds: false };
 
 /** A simulator whose runs take no time: with these seeds something does not hold. */

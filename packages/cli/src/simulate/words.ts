@@ -25,7 +25,7 @@ export function descriptionLines(entry: {
 
 /** What came of one seed of many. */
 export function resultLine({ seed, properties, traceHash }: SimulationReport): string {
-  const failed = properties.filter(({ holds }) => !holds);
+  const failed = properties.filter(({ holds, isDecided }) => isDecided && !holds);
   const verdict = failed.length === 0 ? 'ok  ' : 'fail';
   const detail = failed.length === 0 ? '' : `  ${failed.map(({ what }) => what).join('; ')}`;
   return `${verdict}  seed ${seed}  trace ${traceHash.slice(0, hashLength)}${detail}`;
