@@ -11,12 +11,28 @@ export {
   type TransitionKind,
 } from './chart.ts';
 export { chartSvg } from './chartSvg.ts';
+export {
+  createLive,
+  type LiveActor,
+  type LiveChanges,
+  type LiveConfig,
+  type LiveMachine,
+  type LiveMachines,
+  type LiveStep,
+} from './live.ts';
 export { runPage, type PageConfig } from './page.ts';
-export { createRecorder, type MachineCoverage, type Recorder, type RecorderConfig } from './recorder.ts';
+export {
+  createRecorder,
+  type MachineCoverage,
+  type LabelledActor,
+  type Recorder,
+  type RecorderConfig,
+} from './recorder.ts';
 export type {
   DroppedParts,
   EntryBase,
   IgnoredEntry,
+  Labels,
   MachineRun,
   Run,
   RunActor,

@@ -5,7 +5,7 @@ import { FactBook, isBelow, type TransitionFacts } from './internal/nodeFacts.ts
 import { refusedAlways, refusedByEvent } from './internal/refusals.ts';
 import { Timeline } from './internal/timeline.ts';
 import { initialNodes, machineOf, nodesOf, sourceName, type WatchedActor } from './internal/watchedActor.ts';
-import type { Run, RunActor, RunEntry } from './run.ts';
+import type { Labels, Run, RunActor, RunEntry } from './run.ts';
 
 /** How much of one machine a run went through. */
 export interface MachineCoverage {
@@ -36,6 +36,20 @@ export interface RecorderConfig {
    * followed, and goes on from the time of the last entry
    */
   readonly clock?: { elapsed(): number };
+  /**
+   * What is said about an actor beside its name. It sees the context in which a machine begins, and nothing else does.
+   * At most 8 labels of `maxTextLength` characters are kept; when it throws, none. @default nothing
+   */
+  readonly labelsOf?: (actor: LabelledActor) => Labels | undefined;
+}
+
+/** An actor that labels are asked for. */
+export interface LabelledActor {
+  readonly id: string;
+  /** The machine's `id`; absent for other logic. */
+  readonly machine?: string;
+  /** What the machine begins with; absent for other logic. */
+  readonly context?: Readonly<Record<string, unknown>>;
 }
 
 /** Notes what machines do. */

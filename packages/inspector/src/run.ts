@@ -40,7 +40,12 @@ export interface RunActor {
   readonly machine?: string;
   /** The actor that started it. */
   readonly parent?: number;
+  /** What the program said about it, such as `{ node: 'alice', peer: '16Uiu…' }`. */
+  readonly labels?: Labels;
 }
+
+/** What a program says about actors, beside their names: texts by name. */
+export type Labels = Readonly<Record<string, string>>;
 
 /** What every entry says. */
 export interface EntryBase {
