@@ -23,7 +23,7 @@ export interface MemberConfig {
 }
 
 /** Private numbers count as reachable, and a dead connection is noticed within seconds. */
-const common: NetworkConfig = {
+export const common: NetworkConfig = {
   addressPolicy: 'lan',
   enableMdns: false,
   packages: {

@@ -3,13 +3,16 @@ import { built } from './built.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Asked } from './tokens.ts';
 import { canRun, listenPort, skipped, type Kind } from './lab.ts';
-import type { Member } from './member.ts';
+import { common, type Member } from './member.ts';
 import { LabNetwork } from './network.ts';
 
 const setUpMs = 60_000;
 /** A streamed answer of one mebibyte. */
 const mebibyte = { tokens: 2_048, tokenBytes: 512 };
 const whole = { isExact: true, tokens: 2_048, bytes: 1_048_576 };
+
+/** No connection dies here, and on a busy machine a ping takes its time. */
+const config = { packages: { ...common.packages, peers: { redialMinDelayMs: 500 } } };
 
 if (!canRun()) process.stdout.write(`${skipped}\n`);
 
@@ -49,14 +52,14 @@ describe.skipIf(!canRun())('nodes behind NATs', { concurrent: true }, () => {
 
   const add = async (name: string, kind: Kind, through: readonly Member[]): Promise<Member> => {
     const isRelay = name === 'relay';
-    const config = isRelay ? { through, relays: {} } : { through, offers: `model-${name}` };
-    const added = await network.add(name, kind, config);
+    const own = isRelay ? { through, relays: {} } : { through, offers: `model-${name}` };
+    const added = await network.add(name, kind, own);
     members.set(name, added);
     return added;
   };
 
   beforeAll(async () => {
-    network = await LabNetwork.create({}, built);
+    network = await LabNetwork.create({}, { ...built, config });
     const bootstrap = await add('bootstrap', 'public', []);
     const relay = await add('relay', 'public', [bootstrap]);
     const through = [bootstrap, relay];

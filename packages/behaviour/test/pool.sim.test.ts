@@ -23,7 +23,7 @@ describe('a pool in a whole node', () => {
   test('closes what nobody uses, and it stays closed; gossip still reaches everybody', async ({
     createNetwork,
   }) => {
-    const network = await createNetwork({ nodes: names(8), link: planet, createNode: star() });
+    const network = await createNetwork({ nodes: names(6), link: planet, createNode: star() });
     await network.runFor(20_000);
     const closed = watch(network);
     const node = network.node('n1');
@@ -49,13 +49,13 @@ describe('a pool in a whole node', () => {
       const message = { type: 'priceUpdate', model: 'm', newPrice: price, effectiveAt: 1 } as const;
       await network.run(network.node(name).publishMessage(GossipTopic.PriceUpdates, message));
       await network.runFor(3_000);
-      const others = names(8).filter((other) => other !== name);
+      const others = names(6).filter((other) => other !== name);
       expect(heard.splice(0).toSorted((a, b) => a.localeCompare(b))).toEqual(others);
     }
   });
 
   test('that is smaller than the network comes to rest, in every node', async ({ createNetwork }) => {
-    const network = await createNetwork({ nodes: names(8), link: planet, createNode: star() });
+    const network = await createNetwork({ nodes: names(7), link: planet, createNode: star() });
     await network.run(serve(network.node('n3'), network.clock));
     for (const node of network.nodes.values())
       await network.run(node.subscribeTopic(GossipTopic.PriceUpdates));
@@ -65,7 +65,7 @@ describe('a pool in a whole node', () => {
     for (const node of network.nodes.values())
       node.setConnectionPool({ minConnections: 2, maxConnections: 5, roles });
     const closings: number[] = [];
-    for (let minute = 0; minute < 10; minute++) {
+    for (let minute = 0; minute < 8; minute++) {
       await network.runFor(60_000);
       closings.push(closed.splice(0).filter(({ code }) => code !== undefined).length);
     }

@@ -4,13 +4,13 @@ import { churn, churning } from './churn.ts';
 import { planet, star } from './simNodes.ts';
 
 describe('executors that come and go', () => {
-  test('are found while they live and not a moment longer, for ten minutes', async ({ createNetwork }) => {
+  test('are found while they live and not a moment longer, for five minutes', async ({ createNetwork }) => {
     const network = await createNetwork({
       nodes: churning,
       link: planet,
       createNode: star(),
     });
-    await churn(network, 10);
+    await churn(network, 5);
   });
 
   test('are so the same way every time', async ({ createNetwork }) => {

@@ -16,21 +16,24 @@ import {
 const executors = ['e1', 'e2', 'e3', 'e4'];
 const clients = ['c1', 'c2'];
 const nodes = ['hub', ...executors, ...clients];
+const few = ['hub', 'e1', 'e2', 'c1'];
 
 /** From the first start to the answers that all clients get. */
 async function startAndFind(network: SimNetwork): Promise<void> {
-  const advertisedMs = await advertiseAll(network, executors);
   const { seed } = network;
-  for (const name of clients) {
+  const named = (letter: string): string[] =>
+    [...network.nodes.keys()].filter((name) => name.startsWith(letter));
+  const advertisedMs = await advertiseAll(network, named('e'));
+  for (const name of named('c')) {
     const { result, tookMs } = await timed(network, () => search(network, name));
-    expect({ seed, result }).toEqual({ seed, result: executors });
+    expect({ seed, result }).toEqual({ seed, result: named('e') });
     // 3 s leave room for one segment that is lost three times in a row.
     expect({ seed, isSoon: tookMs < 3_000 }).toEqual({ seed, isSoon: true });
   }
   expect({ seed, isSoon: advertisedMs < 10_000 }).toEqual({ seed, isSoon: true });
 }
 
-describe('a star of seven nodes over a slow and lossy network', () => {
+describe('a star of nodes over a slow and lossy network', () => {
   test('finds every executor, whatever is lost', async ({ createNetwork }) => {
     for (const seed of [1, 2]) {
       const network = await createNetwork({ nodes, link: planet, seed, createNode: star() });
@@ -43,7 +46,7 @@ describe('a star of seven nodes over a slow and lossy network', () => {
     const hashes: string[] = [];
     for (let run = 0; run < 2; run += 1) {
       const network = await createNetwork({
-        nodes,
+        nodes: few,
         link: planet,
         seed: 4,
         fidelity: 'full',
@@ -59,7 +62,6 @@ describe('a star of seven nodes over a slow and lossy network', () => {
 
 describe('time', () => {
   const link = { delayMs: 50 };
-  const few = ['hub', 'e1', 'e2', 'c1'];
 
   test('ends a search 300 ms after the first provider, when another one is silent', async ({
     createNetwork,

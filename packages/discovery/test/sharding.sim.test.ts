@@ -2,9 +2,9 @@ import { test } from '@lloom/simkit/vitest';
 import { describe, expect } from 'vitest';
 import { advertiseAll, crowd, findAll, peerIdOf, serviceOf, stockProviders } from './simNodes.ts';
 
-const executors = Array.from({ length: 60 }, (_, at) => `e${at + 1}`);
+const executors = Array.from({ length: 45 }, (_, at) => `e${at + 1}`);
 
-describe('sixty executors of one model', () => {
+describe('forty-five executors of one model', () => {
   test('are all found, also where the DHT names twenty', async ({ createNetwork }) => {
     const network = await createNetwork({
       nodes: ['hub', 's1', 's2', ...executors, 'c1', 'c2'],

@@ -99,7 +99,8 @@ export class Call<Result = unknown> implements LifecycleOwner<RetryState>, Attem
     this.#moves = new CallMoves({ peers, plan, peerId, strategy, signal, makeRoom, mayComeBack });
     this.span = runtime.watch.asks({ ...asked, method: plan.method, model: plan.model });
     this.#call = this.span === undefined ? call : { ...call, traceparent: this.span.traceparent };
-    this.#life = runtime.retries.start({ requestId, peerId, method: plan.method, timeoutMs, strategy }, this);
+    const input = { requestId, peerId, idempotencyKey: plan.key, method: plan.method, timeoutMs, strategy };
+    this.#life = runtime.retries.start(input, this);
   }
 
   /** Resolves when the first attempt is made, or when the call ends without one. */

@@ -77,16 +77,16 @@ export class Execution
     task: Task,
     from: { readonly first: Follower; readonly record: AnswerRecord; readonly host: ExecutionHost },
   ) {
-    const { requestId, peerId } = from.first;
+    const { requestId, peerId } = (this.#first = from.first);
     this.#runtime = runtime;
     this.task = task;
     this.requestId = requestId;
     this.peerId = peerId;
     this.record = from.record;
     this.#host = from.host;
-    this.#first = from.first;
     this.#feeds = new AnswerFeeds(from.record);
-    this.#life = runtime.executions.start({ requestId, peerId }, this);
+    const idempotencyKey = task.question?.idempotencyKey;
+    this.#life = runtime.executions.start({ requestId, peerId, idempotencyKey }, this);
     this.#first.onWorking();
   }
 

@@ -85,7 +85,8 @@ export class OutboundRequest<Result = unknown>
     this.#underWay = new UnderWay(peerId, outgoing.stream, runtime);
     // A timer less for who need not dial.
     const dialTimeoutMs = runtime.carriers.find(peerId) === undefined ? this.#limits.dialTimeoutMs : 0;
-    this.#life = runtime.requests.start({ requestId, peerId, ...this.#limits, dialTimeoutMs }, this);
+    const input = { requestId, peerId, idempotencyKey: this.key, ...this.#limits, dialTimeoutMs };
+    this.#life = runtime.requests.start(input, this);
   }
 
   get peerId(): string {

@@ -4,14 +4,12 @@ import { expectStory } from './chance.ts';
 import { question } from './nodes.ts';
 import { createPair, ends, outcomeOf, readAll, textOf, wayOf, ways, whole, words } from './simulation.ts';
 
-const seeds = 9;
-
 for (const way of ways)
   test(`over ${way.fidelity} links by ${way.carrier} that lose up to a tenth of everything, every request is answered, whole and proven`, async ({
     createNetwork,
   }) => {
-    for (let seed = 1; seed <= seeds; seed++) {
-      const lossRatio = ((seed - 1) / (seeds - 1)) * 0.1;
+    for (const [index, lossRatio] of [0, 0.025, 0.05, 0.1].entries()) {
+      const seed = index + 1;
       const { network, asker, executor } = await createPair(createNetwork, {
         ...way,
         seed,
@@ -41,7 +39,7 @@ for (const way of ways)
 test('a request that is sent at a random moment of a partition ends once, whenever it heals', async ({
   createNetwork,
 }) => {
-  for (let seed = 1; seed <= seeds; seed++) {
+  for (let seed = 1; seed <= 6; seed++) {
     const { network, asker, executor } = await createPair(createNetwork, {
       seed,
       carrier: wayOf(seed).carrier,
@@ -69,12 +67,16 @@ test('a request that is sent at a random moment of a partition ends once, whenev
   }
 });
 
-test('whatever befalls nodes and links, each request ends exactly once and nothing of it is left', async ({
+test('whatever befalls nodes and links, each request ends exactly once, nothing of it is left, and a story is the same when it is told again', async ({
   createNetwork,
 }) => {
   const codes = new Set<string>();
-  for (let seed = 1; seed <= 6; seed++)
-    for (const code of (await expectStory(createNetwork, seed)).codes) codes.add(code);
+  for (let seed = 1; seed <= 5; seed++) {
+    const first = await expectStory(createNetwork, seed);
+    for (const code of first.codes) codes.add(code);
+    // One by each carrier.
+    if (seed <= 2) expect(await expectStory(createNetwork, seed)).toEqual(first);
+  }
   for (const code of [
     'answered',
     'BUSY',
@@ -86,9 +88,3 @@ test('whatever befalls nodes and links, each request ends exactly once and nothi
   ])
     expect(codes).toContain(code);
 });
-
-for (const seed of [1, 2])
-  test(`story ${seed} is the same each time it is told`, async ({ createNetwork }) => {
-    const first = await expectStory(createNetwork, seed);
-    expect(await expectStory(createNetwork, seed)).toEqual(first);
-  });

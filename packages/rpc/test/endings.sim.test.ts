@@ -69,10 +69,10 @@ interface Many extends Way {
 const [byObjects, overStreams, asInProduction] = ways;
 
 for (const many of [
-  { ...byObjects, how: 'cancel', streams: 1_000, isInspected: false },
-  { ...overStreams, how: 'cancel', streams: 1_000, isInspected: false },
+  { ...byObjects, how: 'cancel', streams: 300, isInspected: false },
+  { ...overStreams, how: 'cancel', streams: 200, isInspected: false },
   { ...asInProduction, how: 'cancel', streams: 200, isInspected: true },
-  { ...byObjects, how: 'deadline', streams: 1_000, isInspected: false },
+  { ...byObjects, how: 'deadline', streams: 200, isInspected: false },
   { ...overStreams, how: 'deadline', streams: 200, isInspected: true },
   { ...byObjects, how: 'disconnect', streams: 200, isInspected: true },
   { ...overStreams, how: 'disconnect', streams: 200, isInspected: false },

@@ -18,7 +18,7 @@ function createNetwork() {
     asked.push(signal);
     return asked.length === 1 ? first.promise : Promise.reject(new Error('not this one'));
   };
-  const connection = { newStream, log } as unknown as Connection;
+  const connection = { newStream, log, status: 'open' } as unknown as Connection;
   const network = new Libp2pNetwork({
     peerId: self,
     registrar: { handle: () => Promise.resolve(), unhandle: () => Promise.resolve() },
@@ -96,10 +96,16 @@ describe('a dial', () => {
     expect(dials()).toBe(2);
   });
 
-  test('is made twice at most', async () => {
-    const { open, dials } = createDialing([fails(aborted), fails(aborted)]);
-    expect(await failure(open(new AbortController().signal))).toMatchObject({ code: 'DIAL_FAILED' });
+  test('that others began and that found nobody is made once more, for it tried their addresses', async () => {
+    const { open, dials } = createDialing([fails(new Error('refused')), opens], true);
+    await open(new AbortController().signal);
     expect(dials()).toBe(2);
+  });
+
+  test('is made three times at most', async () => {
+    const { open, dials } = createDialing([fails(aborted), fails(aborted), fails(aborted)]);
+    expect(await failure(open(new AbortController().signal))).toMatchObject({ code: 'DIAL_FAILED' });
+    expect(dials()).toBe(3);
   });
 
   test('is not made again by a request that is given up itself, or when it failed otherwise', async () => {
@@ -117,12 +123,12 @@ describe('a dial', () => {
   });
 
   test.each([
-    ['is made again when it was shared', true, 2],
+    ['is made again when it was shared', true, 3],
     ['is not made again when it was its own, for an address has run out of time', false, 1],
   ])('that ends after seconds %s', async (_, isJoined, count) => {
     const late = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(AbortSignal.abort());
     try {
-      const { open, dials } = createDialing([fails(aborted), fails(aborted)], isJoined);
+      const { open, dials } = createDialing([fails(aborted), fails(aborted), fails(aborted)], isJoined);
       await failure(open(new AbortController().signal));
       expect(dials()).toBe(count);
     } finally {

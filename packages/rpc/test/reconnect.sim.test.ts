@@ -1,3 +1,4 @@
+import type { Connection } from '@libp2p/interface';
 import { test } from '@lloom/simkit/vitest';
 import { describe, expect } from 'vitest';
 import { RpcError } from '../src/index.ts';
@@ -9,6 +10,10 @@ const lingerMs = 2_000;
 const gone = new Error('gone');
 
 type Pair = Awaited<ReturnType<typeof createPair>>;
+
+/** How often anybody has dialled. */
+const dialsOf = ({ trace }: Pair['network']): number =>
+  trace.tail(10_000).filter((line) => line.endsWith('dial')).length;
 
 /** What a request that a break has ended says of whether it was sent. */
 async function outcomeOfBroken(request: Promise<unknown>): Promise<string> {
@@ -28,8 +33,7 @@ describe.for(ways)('over $fidelity links by $carrier', (way) => {
     });
     const pings = Array.from({ length: 200 }, () => outcomeOf(asker.rpc.request(executor.peerId, ping)));
     expect(new Set(await network.run(Promise.all(pings)))).toEqual(new Set(['answered']));
-    const dials = network.trace.tail(10_000).filter((line) => line.endsWith('dial'));
-    expect(dials).toHaveLength(1);
+    expect(dialsOf(network)).toBe(1);
     expect(asker.node.getConnections()).toHaveLength(1);
     expect(asker.sessions()).toHaveLength(way.carrier === 'sessions' ? 1 : 0);
     await network.runFor(lingerMs);
@@ -55,6 +59,32 @@ describe.for(ways)('over $fidelity links by $carrier', (way) => {
     await network.restart('executor');
     await expect(network.run(asker.rpc.request(executor.peerId, ping))).resolves.toEqual({ type: 'pong' });
   });
+
+  for (const [who, name, end] of [
+    ['the peer closes', 'executor', (connection) => void connection.close()],
+    ['this node gives up', 'asker', (connection) => connection.abort(gone)],
+  ] satisfies [string, 'asker' | 'executor', (connection: Connection) => void][])
+    test(`what is to open over a connection that ${who} meanwhile opens over the next one, or the third`, async ({
+      createNetwork,
+    }) => {
+      const pair = await createPair(createNetwork, way);
+      const { network, asker, executor } = pair;
+      let closing = 2;
+      pair[name].node.addEventListener('connection:open', ({ detail }) => {
+        if (closing-- > 0) end(detail);
+      });
+      await expect(network.run(asker.rpc.request(executor.peerId, ping))).resolves.toEqual({ type: 'pong' });
+      expect(dialsOf(network)).toBe(3);
+      await network.run(asker.node.hangUp(executor.node.peerId));
+      closing = Infinity;
+      expect(await network.run(failure(asker.rpc.request(executor.peerId, ping)))).toMatchObject({
+        data: { stage: 'dialing', outcome: 'not sent' },
+      });
+      expect(dialsOf(network)).toBe(6);
+      await network.runFor(lingerMs);
+      asker.expectNothingLeft();
+      executor.expectNothingLeft();
+    });
 
   test('two nodes that ask each other at the same time answer each other', async ({ createNetwork }) => {
     const { network, asker, executor } = await createPair(createNetwork, way);

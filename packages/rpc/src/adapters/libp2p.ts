@@ -13,7 +13,7 @@ import { AddressError, errorText, explainError, isTraced, orAbort, toPeerId } fr
 import { RpcError, type RpcErrorCode } from '../errors.ts';
 import type { ByteStream, LogFields, Network, NetworkHosts, RequestRef, SessionLink } from '../ports.ts';
 import { reqRespProtocol, sessionProtocol } from '../internal/protocolIds.ts';
-import { bestOf } from './bestConnection.ts';
+import { bestOf, worthOf } from './bestConnection.ts';
 import { Libp2pByteStream } from './byteStream.ts';
 import { Libp2pSessionLink } from './sessionLink.ts';
 import { dialShared } from './sharedDial.ts';
@@ -36,6 +36,8 @@ export interface RpcComponents {
 const maxStreams = 900;
 /** One is enough; a second one while the first is closing, and one to spare. */
 const maxSessions = 3;
+/** So many connections may close one after another under what is opened over them, before that fails. */
+const maxConnections = 3;
 
 /** Any protocol would do for a round trip; who does not speak it says so, and that is an answer as well. */
 const roundTripProtocol = '/ipfs/ping/1.0.0';
@@ -84,20 +86,21 @@ export class Libp2pNetwork implements Network {
 
   async openSession(peerId: string, request: RequestRef): Promise<SessionLink | undefined> {
     const failure = failureOf(peerId, request.requestId, sessionProtocol);
-    const connection = await this.#connect(peerId, request, failure);
-    if (!(await this.#maySpeakSessions(connection))) return undefined;
-    try {
-      const stream = await this.#openStream(connection, sessionProtocol, request.signal);
-      const link = new Libp2pSessionLink(stream, connection);
-      this.#superseded.watch(link, stream, connection);
-      return link;
-    } catch (error) {
-      // Those before it are still ending, over a connection that comes and goes as the best one.
-      if (isTooMany(error)) return undefined;
-      if (!isUnsupported(error)) throw failure('CONNECTION_CLOSED', error);
-      this.#withoutSessions.add(connection);
-      return undefined;
-    }
+    return this.#openOver(peerId, { ...request, failure }, async (connection) => {
+      if (!(await this.#maySpeakSessions(connection))) return undefined;
+      try {
+        const stream = await this.#openStream(connection, sessionProtocol, request.signal);
+        const link = new Libp2pSessionLink(stream, connection);
+        this.#superseded.watch(link, stream, connection);
+        return link;
+      } catch (error) {
+        // Those before it are still ending, over a connection that comes and goes as the best one.
+        if (isTooMany(error)) return undefined;
+        if (!isUnsupported(error)) throw failure('CONNECTION_CLOSED', error);
+        this.#withoutSessions.add(connection);
+        return undefined;
+      }
+    });
   }
 
   async open(
@@ -105,13 +108,44 @@ export class Libp2pNetwork implements Network {
     { protocol, ...request }: RequestRef & { readonly protocol: string },
   ): Promise<ByteStream> {
     const failure = failureOf(peerId, request.requestId, protocol);
-    const connection = await this.#connect(peerId, request, failure);
-    try {
-      return new Libp2pByteStream(await this.#openStream(connection, protocol, request.signal), connection);
-    } catch (error) {
-      if (isTooMany(error)) throw new RpcError('PENDING_LIMIT', { limit: maxStreams });
-      throw failure(isUnsupported(error) ? 'UNSUPPORTED_PROTOCOL' : 'CONNECTION_CLOSED', error);
+    return this.#openOver(peerId, { ...request, failure }, async (connection) => {
+      try {
+        return new Libp2pByteStream(await this.#openStream(connection, protocol, request.signal), connection);
+      } catch (error) {
+        if (isTooMany(error)) throw new RpcError('PENDING_LIMIT', { limit: maxStreams });
+        throw failure(isUnsupported(error) ? 'UNSUPPORTED_PROTOCOL' : 'CONNECTION_CLOSED', error);
+      }
+    });
+  }
+
+  /**
+   * Opens over the best connection. One that closes meanwhile, because another one takes its place or both sides have dialled at
+   * once, says nothing of the peer, and nothing was sent: then it is opened over the next one.
+   */
+  async #openOver<T>(
+    peerId: string,
+    request: RequestRef & { readonly failure: FailureMaker },
+    open: (connection: Connection) => Promise<T>,
+  ): Promise<T> {
+    for (let left = maxConnections; ; left--) {
+      let connection: Connection | undefined;
+      try {
+        connection = await this.#connect(peerId, request);
+        return await open(connection);
+      } catch (error) {
+        if (left === 1 || request.signal.aborted || !this.#isLeft(connection, error)) throw error;
+      }
     }
+  }
+
+  /** Whether something failed because the connection closed, or another one took its place. */
+  #isLeft(connection: Connection | undefined, error: unknown): boolean {
+    // What closes before libp2p has given it, `openConnection` fails with.
+    if (connection === undefined)
+      return RpcError.is(error, 'DIAL_FAILED') && isNamed(error.cause, 'ConnectionClosedError');
+    if (!RpcError.is(error, 'CONNECTION_CLOSED')) return false;
+    const best = bestOf(this.#components.connectionManager.getConnections(connection.remotePeer));
+    return connection.status !== 'open' || (best !== undefined && worthOf(best) > worthOf(connection));
   }
 
   async serve({ onStream, onSession }: NetworkHosts): Promise<void> {
@@ -150,7 +184,10 @@ export class Libp2pNetwork implements Network {
   }
 
   /** libp2p itself would dial again for each request where there is only a connection through a relay. */
-  async #connect(peerId: string, { signal }: RequestRef, failure: FailureMaker): Promise<Connection> {
+  async #connect(
+    peerId: string,
+    { signal, failure }: RequestRef & { readonly failure: FailureMaker },
+  ): Promise<Connection> {
     const { connectionManager } = this.#components;
     try {
       const peer = toPeerId(peerId);
@@ -255,10 +292,8 @@ function failureOf(peerId: string, requestId: string, protocol: string): Failure
   };
 }
 
-function isTooMany(error: unknown): boolean {
-  return error instanceof Error && error.name === 'TooManyOutboundProtocolStreamsError';
-}
+const isNamed = (error: unknown, name: string): boolean => error instanceof Error && error.name === name;
 
-function isUnsupported(error: unknown): boolean {
-  return error instanceof Error && error.name === 'UnsupportedProtocolError';
-}
+const isTooMany = (error: unknown): boolean => isNamed(error, 'TooManyOutboundProtocolStreamsError');
+
+const isUnsupported = (error: unknown): boolean => isNamed(error, 'UnsupportedProtocolError');

@@ -3,10 +3,12 @@ import type { ConnectionManager } from '@libp2p/interface-internal';
 
 /** So soon, in ms, no address has run out of time by itself: libp2p gives each some seconds. */
 const soonMs = 3_000;
+/** So often a dial is made: one that was begun by others, one that others give up, and one to spare. */
+const maxDials = 3;
 
 /**
- * Dials a peer. libp2p has callers share a dial, that to a relay in between as well; one that somebody else gave up may end for
- * this caller, too. Then it is made once more.
+ * Dials a peer. libp2p has callers share a dial, that to a relay in between as well. One that others began may try their addresses
+ * alone, or those that were known then, and one that somebody else gave up may end for this caller, too. Then it is made again.
  * @throws what libp2p throws
  */
 export async function dialShared(
@@ -14,17 +16,18 @@ export async function dialShared(
   peer: PeerId,
   signal: AbortSignal,
 ): Promise<Connection> {
-  const isJoined = manager.getDialQueue().some(({ peerId }) => peerId?.equals(peer) === true);
-  const late = AbortSignal.timeout(soonMs);
-  try {
-    return await manager.openConnection(peer, { signal });
-  } catch (error) {
-    const mayBeOthers = isJoined || !late.aborted;
-    if (signal.aborted || !mayBeOthers || !isGivenUp(error)) throw error;
+  for (let left = maxDials; ; left--) {
+    const isJoined = manager.getDialQueue().some(({ peerId }) => peerId?.equals(peer) === true);
+    const late = AbortSignal.timeout(soonMs);
+    try {
+      return await manager.openConnection(peer, { signal });
+    } catch (error) {
+      const isOthers = isJoined || (!late.aborted && isGivenUp(error));
+      if (left === 1 || signal.aborted || !isOthers) throw error;
+    }
+    // What has ended leaves libp2p's queue in this turn. Who joins it before that is never told anything.
+    await new Promise((resolve) => setImmediate(resolve));
   }
-  // What has ended leaves libp2p's queue in this turn. Who joins it before that is never told anything.
-  await new Promise((resolve) => setImmediate(resolve));
-  return manager.openConnection(peer, { signal });
 }
 
 function isGivenUp(error: unknown): boolean {

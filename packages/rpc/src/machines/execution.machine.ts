@@ -6,6 +6,8 @@ export interface ExecutionInput {
   readonly requestId: string;
   /** Who asked first. */
   readonly peerId: string;
+  /** What names the question for good, at the client and at every executor; for whoever looks on. */
+  readonly idempotencyKey?: string | undefined;
 }
 
 /** What an execution holds. */

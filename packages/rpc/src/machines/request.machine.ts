@@ -5,6 +5,8 @@ import { neverMs } from './transitionTable.ts';
 export interface RequestInput {
   readonly requestId: string;
   readonly peerId: string;
+  /** What names the question for good, at the client and at every executor; for whoever looks on. */
+  readonly idempotencyKey?: string | undefined;
   /** How long a session with the peer may take, in ms; 0 for as long as the whole, or when there is one already. */
   readonly dialTimeoutMs: number;
   /** How long the peer may take to begin its answer, in ms from the last byte sent; 0 for as long as the whole. */

@@ -7,6 +7,8 @@ export interface RetryInput {
   readonly requestId: string;
   /** Who is asked first. */
   readonly peerId: string;
+  /** What names the question for good, at the client and at every executor; for whoever looks on. */
+  readonly idempotencyKey?: string | undefined;
   /** `ping`, `llmRequest`, or the name of a custom protocol. */
   readonly method: string;
   /** How long all attempts may take together, in ms, with the waits between them. */
