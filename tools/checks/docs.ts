@@ -141,7 +141,7 @@ const fence = String.raw`\n+\`\`\`[tj]s[^\n]*\n(?<code>[\s\S]*?)\n?\`\`\``;
 const marker = new RegExp(`^${comment}$(?:${fence})?`, 'gm');
 
 /** Comments alone on a line. One that no tool knows is a place that somebody meant to fill. */
-const placeholder = /^<!--(?! (?:example: \S+|generated: \S+|end) -->$).*$/gm;
+const placeholder = /^<!--(?! (?:example: \S+|generated: \S+|machine: \S+|end) -->$).*$/gm;
 
 const lineAt = (text: string, offset: number): number => text.slice(0, offset).split('\n').length;
 

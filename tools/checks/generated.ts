@@ -1,9 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { dashboardFiles } from '../dashboards/files.ts';
 import { errorsOf, errorsPage } from '../docs/errors.ts';
-import { machinesTable } from '../docs/machines.ts';
+import { machineFolder, machinePages, picturesIn, withPictures } from '../docs/machinePages.ts';
+import { machinesOf, machinesTable } from '../docs/machines.ts';
+import { markdownOf } from './docs.ts';
 import type { Finding } from './workspace.ts';
 
 const rule = 'generated';
@@ -44,6 +46,35 @@ function checkMachines(root: string, write: boolean): Finding[] {
   return wanted === text ? [] : compare(root, file, { wanted, write });
 }
 
+/** Every machine has its page, where the package is that draws them, and its picture in the README of its package. */
+function checkMachinePages(root: string, write: boolean): Finding[] {
+  if (!existsSync(join(root, 'packages/inspector'))) return [];
+  const pages = machinePages(root);
+  const findings = Object.entries(pages).flatMap(([file, wanted]) => compare(root, file, { wanted, write }));
+  const kept = existsSync(join(root, machineFolder)) ? readdirSync(join(root, machineFolder)) : [];
+  for (const file of kept.map((name) => `${machineFolder}/${name}`).filter((path) => !(path in pages))) {
+    if (write) rmSync(join(root, file));
+    else findings.push({ file, rule, message: 'there is no such machine: npm run check -- --write' });
+  }
+  return [...findings, ...checkPictures(root, write)];
+}
+
+function checkPictures(root: string, write: boolean): Finding[] {
+  const shown = new Set<string>();
+  const findings = markdownOf(root).flatMap((file) => {
+    const text = readFileSync(join(root, file), 'utf8');
+    for (const id of picturesIn(text)) shown.add(`${file} ${id}`);
+    const wanted = withPictures(root, file, text);
+    return wanted === text ? [] : compare(root, file, { wanted, write });
+  });
+  const missing = machinesOf(root).flatMap(({ id, packageName }): Finding[] => {
+    const file = `packages/${packageName}/README.md`;
+    const message = `it does not show its machine: <!-- machine: ${id} --> and <!-- end -->`;
+    return shown.has(`${file} ${id}`) ? [] : [{ file, rule, message }];
+  });
+  return [...findings, ...missing];
+}
+
 /** The dashboards are what their panels say, where the package is that ships them. */
 function checkDashboards(root: string, write: boolean): Finding[] {
   if (!existsSync(join(root, 'packages/metrics'))) return [];
@@ -52,5 +83,10 @@ function checkDashboards(root: string, write: boolean): Finding[] {
 
 /** What is made from the sources is what the sources say. With `write` it is made. */
 export function checkGenerated(root: string, write = false): Finding[] {
-  return [...checkErrors(root, write), ...checkMachines(root, write), ...checkDashboards(root, write)];
+  return [
+    ...checkErrors(root, write),
+    ...checkMachines(root, write),
+    ...checkMachinePages(root, write),
+    ...checkDashboards(root, write),
+  ];
 }

@@ -1,6 +1,14 @@
 import { join } from 'node:path';
 
-import { joiners, layers, peersOfEachOther, startEntries, testEntries, testLayers } from './rules.ts';
+import {
+  furtherEntries,
+  joiners,
+  layers,
+  peersOfEachOther,
+  startEntries,
+  testEntries,
+  testLayers,
+} from './rules.ts';
 import { importsOf, isTest, packagesOf, parse, sourcesOf } from './workspace.ts';
 import type { Finding, Import, Package } from './workspace.ts';
 
@@ -60,7 +68,7 @@ function checkVersions(pkg: Package): Finding[] {
 function checkPath(specifier: string, path: string): string | undefined {
   const [, , ...rest] = specifier.split('/');
   const entry = rest.join('/');
-  if (entry === '') return undefined;
+  if (entry === '' || furtherEntries.includes(entry)) return undefined;
   if (testEntries.includes(entry)) {
     // The fixture of one package may be built on that of another one.
     const mayTest =

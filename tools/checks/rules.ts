@@ -25,10 +25,13 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
 export const testLayers = [...below, 'simkit', 'inspector'];
 
 /** Entry points that are for tests and their configuration only. */
-export const testEntries = ['vitest', 'reporter'];
+export const testEntries = ['vitest', 'reporter', 'node-test'];
 
 /** Entry points that change the process: for whoever starts one, before anything else is loaded. */
 export const startEntries = ['remember-keys'];
+
+/** Entry points that any package may use which may use their package: what not everybody should load. */
+export const furtherEntries = ['loopback', 'html'];
 
 /** Entry points that load inside a running Vitest only. */
 export const insideVitest = ['./vitest'];
@@ -221,7 +224,9 @@ const ownTables: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
     service: { ...service, files: ['$.ts', 'eventMonitor.ts'] },
   },
   core: {
-    index: { files: ['index.ts'], noLogic: true },
+    index: { files: ['index.ts', 'loopback.ts'], noLogic: true },
+    // HTTP on this machine, an entry of its own: nothing else in this package is about Node.
+    loopback: { files: ['loopback/*.ts'], node: true },
     vocabulary: { files: ['*.ts', 'internal/*.ts'], libp2p: 'run time' },
   },
   codec: {
@@ -286,9 +291,13 @@ const ownTables: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
     },
   },
   inspector: {
-    index: { files: ['index.ts', 'vitest.ts', 'reporter.ts'], noLogic: true },
+    index: { files: ['index.ts', 'html.ts', 'vitest.ts', 'reporter.ts'], noLogic: true },
+    // What Node's own runner is given.
+    nodeTest: { files: ['nodeTest.ts'], node: true },
     // What a program may use; machines are seen through the types of XState only.
-    recorder: { files: ['*.ts', 'internal/*.ts'], own: ['recorder'], xstate: true },
+    recorder: { files: ['*.ts', 'internal/*.ts'], own: ['recorder', 'page'], xstate: true },
+    // Pages, and what runs in them.
+    page: { files: ['page/*.ts', 'page/browser/*.ts'], own: ['recorder', 'page'] },
     // What runs inside and around Vitest.
     vitest: { files: ['vitest/*.ts'], xstate: true, node: true },
   },
@@ -302,7 +311,9 @@ const ownTables: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
         'demo/*.ts',
         'doctor/*.ts',
         'simulate/*.ts',
-        'web/*.ts',
+        'view/*.ts',
+        'view/browser/*.ts',
+        'view/page/*.ts',
         'internal/*.ts',
         'backends/*.ts',
       ],

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripTypeScriptTypes } from 'node:module';
 import { promisify } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -22,6 +23,8 @@ import { slashed } from './workspace.ts';
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'lloom-stranger-')));
 const packed = ['core', 'simkit'];
+/** Vitests that strangers have. */
+const vitests = ['4.0.1', '4.1.12', versionOf('vitest')];
 /** What a stranger installs beside ours. */
 const installed = [
   'libp2p',
@@ -90,15 +93,18 @@ function versionOf(name: string): string {
 }
 
 const example = (name: string): string => join(root, 'packages/simkit/examples', name);
+const inspectorFile = (name: string): string => join(root, 'packages/inspector', name);
 const bin = (...path: string[]): string => join(folder, 'node_modules', ...path);
+
+async function pack(name: string, destination: string): Promise<void> {
+  await mustRun('tsc', ['-b'], join(root, 'packages', name));
+  await mustRun('pnpm', ['pack', '--pack-destination', destination], join(root, 'packages', name));
+}
 
 beforeAll(async () => {
   const tarballs = join(folder, 'tarballs');
   mkdirSync(tarballs);
-  for (const name of packed) {
-    await mustRun('tsc', ['-b'], join(root, 'packages', name));
-    await mustRun('pnpm', ['pack', '--pack-destination', tarballs], join(root, 'packages', name));
-  }
+  for (const name of packed) await pack(name, tarballs);
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(tsconfig));
   const files = globSync('*.tgz', { cwd: tarballs }).map((file) => `./tarballs/${file}`);
@@ -166,5 +172,62 @@ describe('the packed simkit, installed by npm', () => {
       join(folder, 'vitest'),
     ]);
     expect(output).toContain('10 seeds have passed');
+  });
+});
+
+/** A block of code of the inspector's README. */
+function fenced(region: string): string {
+  const [, after = ''] = readFileSync(inspectorFile('README.md'), 'utf8').split(
+    `<!-- example: ${region} -->`,
+  );
+  const [, code] = /^\n```ts\n([^]*?)\n```/.exec(after) ?? [];
+  if (code === undefined) throw new Error(`the README of the inspector has no ${region}`);
+  return `${code}\n`;
+}
+
+describe('the packed inspector, installed by npm', () => {
+  const places = join(folder, 'inspector');
+  const tarball = async (): Promise<string> => {
+    mkdirSync(places, { recursive: true });
+    if (globSync('*.tgz', { cwd: places }).length === 0) await pack('inspector', places);
+    return join(places, globSync('*.tgz', { cwd: places })[0] ?? '');
+  };
+
+  test.each(vitests)(
+    'shows the machine of its README with Vitest %s, two minutes after the installation began',
+    async (vitest) => {
+      const file = await tarball();
+      const place = join(places, vitest.replaceAll(/[^0-9]/g, '-'));
+      mkdirSync(place);
+      writeFileSync(join(place, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
+      const others = ['xstate', '@types/node'].map((name) => `${name}@${versionOf(name)}`);
+      others.push(`vitest@${vitest}`, `@vitest/ui@${vitest}`);
+      await mustRun('npm', ['install', '--no-audit', '--no-fund', '--save-dev', file, ...others], place);
+      const loader = fenced('test/fixtures/loads.fixture.ts#main');
+      writeFileSync(join(place, 'loader.test.ts'), loader);
+      writeFileSync(join(place, 'plain.test.js'), stripTypeScriptTypes(loader));
+      writeFileSync(join(place, 'vitest.config.ts'), fenced('examples/vitest.config.ts#main'));
+      const output = await mustRun('node', [join(place, 'node_modules/vitest/vitest.mjs'), 'run'], place);
+      expect(output).toMatch(/ loader +80% +50% +loading cancel → idle, /);
+      const machines = join(place, '.vitest', 'machines');
+      const pages = globSync('{loader,plain}-test-*.html', { cwd: machines });
+      expect(pages).toHaveLength(2);
+      for (const page of [...pages, 'index.html'])
+        expect(readFileSync(join(machines, page), 'utf8')).toContain('<svg ');
+      expect(globSync('{.vitest,html}/index.html', { cwd: place })).toHaveLength(1);
+    },
+    120_000,
+  );
+
+  test('has types that a strict compiler takes, with each Vitest', async () => {
+    for (const place of vitests.map((vitest) => join(places, vitest.replaceAll(/[^0-9]/g, '-')))) {
+      const { exactOptionalPropertyTypes: _exact, ...compilerOptions } = tsconfig.compilerOptions;
+      const types = { compilerOptions: { ...compilerOptions, types: [] }, include: ['*.ts'] };
+      writeFileSync(
+        join(place, 'tsconfig.json'),
+        JSON.stringify({ ...types, exclude: ['vitest.config.ts'] }),
+      );
+      await mustRun('node', [bin('typescript', 'bin', 'tsc'), '-p', place]);
+    }
   });
 });

@@ -1,4 +1,5 @@
-import { boolean, ConfigError, integer, optional, resolveConfig, text, type Checks } from '@lloom/core';
+import { boolean, ConfigError, integer, resolveConfig, text, type Checks } from '@lloom/core';
+import { resolveLoopbackConfig, type ResolvedLoopbackConfig } from '@lloom/core/loopback';
 import { clockCheck, inspectCheck, objectThatHas, withoutPorts } from './internal/portChecks.ts';
 import type { MetricsPorts } from './ports.ts';
 import type { EndpointConfig } from './types.ts';
@@ -72,39 +73,9 @@ export function resolveMetricsConfig(
   return config;
 }
 
-/** A complete configuration of an endpoint; without a token one is made. */
-export interface ResolvedEndpointConfig {
-  readonly port: number;
-  readonly host: string;
-  readonly token?: string;
-}
-
-const octet = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
-const loopback = new RegExp(`^(?:127(?:\\.${octet}){3}|::1)$`);
-
-const endpointRules = {
-  checks: {
-    port: integer(0, 65_535),
-    host: text(loopback, 'an address of this machine alone: 127.0.0.1, another one of 127.0.0.0/8, or ::1'),
-    token: optional(text(/^[!-~]{16,256}$/, 'from 16 to 256 printable characters without blanks')),
-  },
-  defaults: { port: 0, host: '127.0.0.1' },
-};
-
 /**
  * A complete configuration of an endpoint.
  * @throws {ConfigError} listing every problem; a token is not shown
  */
-export function resolveEndpointConfig(config: EndpointConfig = {}): Readonly<ResolvedEndpointConfig> {
-  try {
-    return resolveConfig<ResolvedEndpointConfig>('metrics.endpoint', endpointRules, config);
-  } catch (error) {
-    if (!ConfigError.is(error)) throw error;
-    // Somebody may have meant it well, and errors are printed.
-    const shown = error.data.problems.map(({ got, ...problem }) => ({
-      ...problem,
-      got: problem.path.endsWith('.token') ? 'a token that is not shown' : got,
-    }));
-    throw new ConfigError(shown);
-  }
-}
+export const resolveEndpointConfig = (config?: EndpointConfig): Readonly<ResolvedLoopbackConfig> =>
+  resolveLoopbackConfig('metrics.endpoint', config);

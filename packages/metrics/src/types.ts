@@ -1,3 +1,5 @@
+import type { LoopbackConfig } from '@lloom/core/loopback';
+
 /** How a node does, in the figures of the specification. */
 export interface NetworkMetrics {
   /** Peers with at least one open connection. */
@@ -35,23 +37,7 @@ export interface ProtocolMetrics {
 }
 
 /** Where Prometheus may fetch the figures. */
-export interface EndpointConfig {
-  /**
-   * The port to listen on; 0 for any free one.
-   * @default 0
-   */
-  readonly port?: number;
-  /**
-   * The address to listen on: one of this machine alone.
-   * @default '127.0.0.1'
-   */
-  readonly host?: string;
-  /**
-   * What a reader must show as `Authorization: Bearer <token>`: from 16 to 256 printable characters without blanks.
-   * @default 32 random bytes, as hex
-   */
-  readonly token?: string;
-}
+export type EndpointConfig = LoopbackConfig;
 
 /** An endpoint that is open. */
 export interface MetricsEndpoint {
