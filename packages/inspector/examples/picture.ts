@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { chartSvg, createRecorder, machineChart, runPage, sequenceSvg } from '@lloom/inspector';
+import { chartMermaid, chartSvg, createRecorder, machineChart, runPage, sequenceSvg } from '@lloom/inspector';
 import { createActor, setup } from 'xstate';
 
 const lampMachine = setup({
@@ -31,11 +31,12 @@ lamp.send({ type: 'lamp.break' });
 const run = recorder.run();
 writeFileSync(join(folder, 'lamp.svg'), await chartSvg(machineChart(lampMachine), run));
 writeFileSync(join(folder, 'sequence.svg'), sequenceSvg(run, { caller: 'me' }));
+writeFileSync(join(folder, 'lamp.mmd'), chartMermaid(machineChart(lampMachine)));
 writeFileSync(join(folder, 'lamp.html'), await runPage(run, { title: 'A lamp that breaks' }));
 // #endregion
 
 console.log(`${run.entries.length} entries, drawn to ${readdirSync(folder).toSorted().join(', ')}`);
 const [guarded] = run.entries.filter((entry) => entry.type === 'taken');
 assert.deepEqual(guarded?.refused, ['off lamp.switch [isBroken] → off']);
-assert.deepEqual(readdirSync(folder).toSorted(), ['lamp.html', 'lamp.svg', 'sequence.svg']);
+assert.deepEqual(readdirSync(folder).toSorted(), ['lamp.html', 'lamp.mmd', 'lamp.svg', 'sequence.svg']);
 rmSync(folder, { recursive: true });

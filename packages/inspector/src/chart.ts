@@ -57,6 +57,8 @@ export interface ChartTransition {
   readonly targets: readonly string[];
   /** Whether it leaves and enters its own state again. */
   readonly reenter: boolean;
+  /** What the machine says about it. */
+  readonly description?: string;
 }
 
 /**
@@ -126,7 +128,10 @@ function childrenOf({ states }: AnyStateNode): AnyStateNode[] {
 }
 
 function initialOf(node: AnyStateNode): string[] {
-  if (node.type === 'parallel') return Object.values(node.states).map(({ id }) => id);
+  if (node.type === 'parallel') {
+    const regions = Object.values(node.states).filter(({ type }) => type !== 'history');
+    return regions.map(({ id }) => id);
+  }
   return (node.initial?.target ?? []).map(({ id }: AnyStateNode) => id);
 }
 
@@ -141,8 +146,9 @@ function transitionOf(transition: AnyTransitionDefinition): ChartTransition {
     label,
     ...(guard !== undefined && { guard }),
     actions: actionNames(transition.actions),
-    targets: (transition.target ?? []).map(({ id }: AnyStateNode) => id),
+    targets: targetsOf(transition).map(({ id }) => id),
     reenter: transition.reenter,
+    ...(transition.description !== undefined && { description: transition.description }),
   };
 }
 
@@ -167,11 +173,19 @@ function eventLabel(transition: AnyTransitionDefinition): { kind: TransitionKind
   return { kind, label: `${eventType.slice(prefix.length)} ${kind}` };
 }
 
+/** XState takes what every object has, such as its prototype, for states that a target names and no machine has. */
+function targetsOf({ target }: AnyTransitionDefinition): AnyStateNode[] {
+  return (target ?? []).filter((node: Partial<AnyStateNode>) => Array.isArray(node.path));
+}
+
 /** What coverage calls a transition: a guard without a name is left out. */
-function describe({ source, eventType, guard, target }: AnyTransitionDefinition): string {
+function describe(transition: AnyTransitionDefinition): string {
+  const { source, eventType, guard } = transition;
   const name = typeof guard === 'string' ? guard : (guard as { type?: string } | undefined)?.type;
   const guarded = name === undefined ? '' : ` [${name}]`;
-  const targets = (target ?? []).map((node: AnyStateNode) => node.path.join('.')).join(', ');
+  const targets = targetsOf(transition)
+    .map((node) => node.path.join('.'))
+    .join(', ');
   return `${source.path.join('.') || '(root)'} ${eventType || 'always'}${guarded}${targets && ` → ${targets}`}`;
 }
 

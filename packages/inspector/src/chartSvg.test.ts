@@ -1,5 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { createActor, createMachine, setup, type AnyStateMachine } from 'xstate';
+import { nodeMachine, runNode } from '../test/chartMachines.ts';
+import { wellFormed } from '../test/wellFormed.ts';
 import { chartSvg, createRecorder, machineChart, type MachineChart } from './index.ts';
 
 afterEach(() => {
@@ -69,6 +71,11 @@ test('the chart of a small machine is the picture that was looked at', async () 
   await expect(svg).toMatchFileSnapshot('../test/golden/door.svg');
 });
 
+test('the chart of a machine with nested and parallel states is the picture that was looked at', async () => {
+  const svg = await chartSvg(machineChart(nodeMachine), runNode());
+  await expect(svg).toMatchFileSnapshot('../test/golden/node.svg');
+});
+
 test('a chart shows how often and how long, which guards said no, and what never happened', async () => {
   const svg = await chartSvg(machineChart(doorMachine), runDoor());
   const texts = textsOf(svg);
@@ -87,12 +94,59 @@ test('a chart shows how often and how long, which guards said no, and what never
     ]),
   );
   expect(svg).toContain('<title>Nobody comes in.</title>');
-  const unused = [...svg.matchAll(/<g class="unused">.*<\/g>/g)].map(([group]) => textsOf(group)[0]);
+  const unused = [...svg.matchAll(/<g class="(?:row )?unused"[^>]*>.*?<\/g>/g)].map(
+    ([group]) => textsOf(group)[0],
+  );
   expect(new Set(unused)).toEqual(new Set(['after 1000 ms', 'door.open', 'stuck']));
 });
 
-test('without a run nothing is marked as used', async () => {
-  expect(await chartSvg(machineChart(doorMachine))).not.toContain('class="used');
+test('without a run a chart is drawn plainly: nothing is marked as used, and nothing as never used', async () => {
+  const svg = await chartSvg(machineChart(doorMachine));
+  expect(svg).not.toContain('class="used');
+  expect(svg).toContain('class="lm"');
+  expect(await chartSvg(machineChart(doorMachine), runDoor())).toContain('class="lm counted"');
+});
+
+test('a chart says in a sentence what it shows', async () => {
+  const plain = await chartSvg(machineChart(doorMachine));
+  expect(plain).toContain('<title>Machine door</title>');
+  expect(plain).toContain('<desc>A state chart with 3 states and 5 transitions, starting in closed.</desc>');
+  expect(await chartSvg(machineChart(doorMachine), runDoor())).toContain(
+    '<desc>A state chart with 3 states and 5 transitions, starting in closed. ' +
+      '2 of the states were visited, 3 of the transitions taken.</desc>',
+  );
+});
+
+test('transitions between the same states share an arrow, and each has a line of its own', async () => {
+  const svg = await chartSvg(machineChart(doorMachine), runDoor());
+  const shared =
+    svg.split('\n').find((line) => line.includes('data-transition="door.open|door.close|0"')) ?? '';
+  expect(textsOf(shared)).toEqual(['door.close', 'after 1000 ms']);
+  expect(shared.match(/class="edge"/g)).toHaveLength(1);
+  expect(shared).toMatch(/<g class="row used" data-transition="door.open\|door.close\|0">/);
+  expect(shared).toMatch(
+    /<g class="row unused" data-transition="door.open\|xstate.after.1000.door.open\|0">/,
+  );
+});
+
+test('a transition into a state of its own starts at a ring inside', async () => {
+  const config = { id: 'job', initial: 'a', on: { stop: '.b' }, states: { a: {}, b: { type: 'final' } } };
+  const svg = await chartSvg(machineChart(anyMachine(config)));
+  const [jump = ''] = svg.split('\n').filter((line) => line.includes('data-transition="job|stop|0"'));
+  expect(jump).toContain('class="ring"');
+  expect(jump).toContain('<title>from anywhere inside</title>');
+});
+
+test('what a transition is said to do is its tooltip', async () => {
+  const states = { a: { on: { go: { target: 'b', description: 'Off it goes.' } } }, b: {} };
+  const svg = await chartSvg(machineChart(anyMachine({ id: 'trip', initial: 'a', states })));
+  expect(svg).toContain('data-transition="trip.a|go|0"><title>Off it goes.</title>');
+});
+
+test('a page around a chart can say that it is dark', async () => {
+  const svg = await chartSvg(machineChart(doorMachine));
+  expect(svg).toMatch(/\[data-theme=dark\] \.lm\{--ground:#1/);
+  expect(svg).toMatch(/\[data-theme=light\] \.lm\{--ground:#f/);
 });
 
 test('a chart of another machine takes nothing from a run', async () => {
@@ -145,18 +199,6 @@ test('names cannot leave the text that they are', async () => {
   expect(odd).toEqual([]);
   expect(wellFormed(svg)).toBe(true);
 });
-
-/** Whether each tag that is opened is closed, in order, and every ampersand begins an entity. */
-function wellFormed(xml: string): boolean {
-  const open: string[] = [];
-  for (const [, closing, name, rest] of xml.matchAll(/<(\/?)([a-z]+)((?:[^<>"]|"[^"<]*")*)>/g)) {
-    if (closing === '/' && open.pop() !== name) return false;
-    if (closing === '' && rest?.endsWith('/') !== true) open.push(name ?? '');
-  }
-  const tags = [...xml.matchAll(/</g)].length;
-  const parsed = [...xml.matchAll(/<(\/?)([a-z]+)((?:[^<>"]|"[^"<]*")*)>/g)].length;
-  return open.length === 0 && tags === parsed && !/&(?!(?:amp|lt|gt|quot|#39);)/.test(xml);
-}
 
 test('long names are cut', async () => {
   const id = 'x'.repeat(5_000);
@@ -290,13 +332,18 @@ test('transitions that are too many to follow are listed in their states', async
   expect(svg).not.toContain('class="edge"');
 });
 
-test('a machine of many states is drawn from left to right', async () => {
-  const names = Array.from({ length: 30 }, (_, index) => `state${index}`);
-  const states = Object.fromEntries(
-    names.map((name, index) => [name, { on: { next: { target: names[(index + 1) % names.length] } } }]),
-  );
-  const machine = anyMachine({ id: 'ring', initial: 'state0', states });
-  const svg = await chartSvg(machineChart(machine));
+test('a machine of long phases is laid out so that it needs little more than a page', async () => {
+  const phases = ['one', 'two', 'three', 'four'];
+  const phase = (name: string, next: string | undefined): object => {
+    const names = Array.from({ length: 8 }, (_, index) => `${name}${index}`);
+    const states = Object.fromEntries(
+      names.map((each, index) => [each, { on: { next: { target: names[index + 1] ?? names[0] } } }]),
+    );
+    return { initial: names[0], states, on: next === undefined ? {} : { over: next } };
+  };
+  const states = Object.fromEntries(phases.map((name, index) => [name, phase(name, phases[index + 1])]));
+  const svg = await chartSvg(machineChart(anyMachine({ id: 'long', initial: 'one', states })));
   const size = /width="(?<width>\d+)" height="(?<height>\d+)"/.exec(svg)?.groups;
-  expect(Number(size?.['width'])).toBeGreaterThan(Number(size?.['height']));
+  expect(Number(size?.['width'])).toBeLessThan(1_500);
+  expect(Number(size?.['height'])).toBeLessThan(1_500);
 });

@@ -11,6 +11,9 @@ export {
   type TransitionKind,
 } from './chart.ts';
 export { chartSvg } from './chartSvg.ts';
+export { coveragePage, type CoveragePageConfig, type TestLink } from './coveragePage.ts';
+export type { CoverageException } from './internal/shares.ts';
+export { filterRun, type RunFilter } from './filter.ts';
 export {
   createLive,
   type LiveActor,
@@ -20,6 +23,7 @@ export {
   type LiveMachines,
   type LiveStep,
 } from './live.ts';
+export { chartMermaid } from './mermaid.ts';
 export { runPage, type PageConfig } from './page.ts';
 export {
   createRecorder,
@@ -44,4 +48,5 @@ export type {
   TakenEntry,
   TransitionCount,
 } from './run.ts';
+export { sequenceMermaid, type SequenceMermaidConfig } from './sequenceMermaid.ts';
 export { sequenceSvg, type SequenceConfig } from './sequenceSvg.ts';

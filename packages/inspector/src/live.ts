@@ -1,9 +1,21 @@
 import type { InspectionEvent } from 'xstate';
 import type { MachineChart } from './chart.ts';
+import { boundsOf } from './internal/bounds.ts';
+import { Changes } from './internal/changes.ts';
+import type { MachineTally, StateTally } from './internal/machineTally.ts';
+import type { WatchedActor } from './internal/watchedActor.ts';
+import {
+  Watcher,
+  type Appearance,
+  type EndStatus,
+  type Listener,
+  type Message,
+  type Step,
+} from './internal/watcher.ts';
 import type { RecorderConfig } from './recorder.ts';
-import type { Labels } from './run.ts';
+import type { DroppedParts, Labels } from './run.ts';
 
-/** Bounds of a live view, and its time. */
+/** Bounds of a live view, and its time. Bounds are whole numbers from 0 on. */
 export interface LiveConfig extends Pick<
   RecorderConfig,
   'maxMachines' | 'maxTextLength' | 'clock' | 'labelsOf'
@@ -34,9 +46,12 @@ export interface LiveActor {
   readonly key: number;
   /** The `id` it was given, which other actors may share. */
   readonly id: string;
-  /** The machine's `id`; absent for other logic. */
+  /**
+   * The machine's `id`, with a number behind it when another machine has it already; `(others)` beyond
+   * `maxMachines`; absent for other logic.
+   */
   readonly machine?: string;
-  /** The key of the actor that started it. */
+  /** The key of the actor that started it, which may not be kept any longer. */
   readonly parent?: number;
   readonly labels?: Labels;
   readonly status: 'active' | 'done' | 'error' | 'stopped';
@@ -53,19 +68,27 @@ export interface LiveActor {
 
 /** What changed since somebody looked last. */
 export interface LiveChanges {
-  /** To be given to the next call of `changes`. */
+  /** To be given to the next call of `changes`. It is the same for as long as nothing happens. */
   readonly version: number;
   readonly nowMs: number;
-  /** Actors that are new or did something, as they stand. */
+  /**
+   * Whether `actors` are all that are kept: whoever reads forgets those it knew before. So it is without a version,
+   * with one of another live view, and when more actors went since than are remembered.
+   */
+  readonly isWhole: boolean;
+  /** Actors that are new or did something, as they stand; the one that did something last comes last. */
   readonly actors: readonly LiveActor[];
-  /** Keys of actors that are not kept any longer. */
+  /** Keys of actors that are not kept any longer, also of some that came and went since; none when `isWhole`. */
   readonly gone: readonly number[];
   /** Actors that live and are not followed, since there are too many. */
   readonly untold: number;
+  /** What else is missing because a bound was reached. */
+  readonly dropped: Pick<DroppedParts, 'machines' | 'reports' | 'labels'>;
 }
 
 /** How much one machine did, all its actors together. */
 export interface LiveMachine {
+  /** As actors name it. */
   readonly machine: string;
   /** Actors of it that live. */
   readonly living: number;
@@ -83,7 +106,7 @@ export interface LiveMachines {
   readonly inspect: (event: InspectionEvent) => void;
   /** The same, with labels for every actor that is first seen by it. */
   inspectAs(labels: Labels): (event: InspectionEvent) => void;
-  /** All actors that are kept, or those that changed after a version. */
+  /** All actors that are kept, or those that changed after a version: it costs as much as has changed. */
   changes(after?: number): LiveChanges;
   /** Every machine that was seen. */
   machines(): LiveMachine[];
@@ -93,8 +116,10 @@ export interface LiveMachines {
 
 /**
  * Follows the machines of a program that goes on running, in bounded memory: which actors live, in which states, and
- * what they did last.
+ * what they did last. It holds texts and numbers only, so it keeps no actor alive; one that nobody holds any longer
+ * counts as stopped.
  *
+ * @throws {RangeError} when a bound is no whole number from 0 on
  * @example
  * ```ts
  * const live = createLive();
@@ -102,4 +127,236 @@ export interface LiveMachines {
  * live.changes().actors; // [{ id: 'request', states: ['request', 'request.dialing'], … }]
  * ```
  */
-export declare function createLive(config?: LiveConfig): LiveMachines;
+export function createLive(config: LiveConfig = {}): LiveMachines {
+  const view = new LiveView(config);
+  const { watcher } = view;
+  return {
+    inspect: (event) => watcher.inspect(event),
+    inspectAs: (labels) => watcher.inspectAs(labels),
+    changes: (after) => view.changes(after),
+    machines: () => view.machines(),
+    chart: (machine) => view.chart(machine),
+  };
+}
+
+const defaults = { maxActors: 2_000, maxEnded: 200, maxSteps: 20, maxMachines: 200, maxTextLength: 120 };
+
+/** What machines beyond the bound are called. */
+const others = '(others)';
+
+/** How many actors of a machine there are, and where. */
+interface Census {
+  /** Unique in the view. */
+  readonly name: string;
+  readonly tally: MachineTally;
+  started: number;
+  living: number;
+  readonly inStates: Map<string, number>;
+}
+
+/** What is kept about an actor: nothing that leads to it. */
+interface Kept {
+  readonly key: number;
+  readonly id: string;
+  readonly machine: string | undefined;
+  readonly census: Census | undefined;
+  readonly parent: number | undefined;
+  labels: Labels | undefined;
+  /** Whether it lives and there is no room for it. */
+  isUntold: boolean;
+  status: LiveActor['status'];
+  states: readonly string[];
+  startedMs: number | undefined;
+  endedMs: number | undefined;
+  steps: number;
+  readonly lastSteps: LiveStep[];
+}
+
+type Actor = WatchedActor<Kept>;
+
+class LiveView implements Listener<Kept> {
+  readonly watcher: Watcher<Kept>;
+  readonly #bounds: typeof defaults;
+  /** Actors that are told of. */
+  readonly #told: Changes<Kept>;
+  /** Those of them that have ended, in the order in which they did. */
+  readonly #ended = new Set<Kept>();
+  readonly #census = new Map<MachineTally, Census>();
+  readonly #collected = new FinalizationRegistry<Kept>((kept) => this.#end(kept, 'stopped'));
+  #appeared = 0;
+  #untold = 0;
+
+  constructor(config: LiveConfig) {
+    this.#bounds = boundsOf(config, defaults);
+    this.watcher = new Watcher(this, this.#bounds, config);
+    this.#told = new Changes(this.#bounds.maxActors + this.#bounds.maxEnded);
+  }
+
+  changes(after: number | undefined): LiveChanges {
+    const { items, gone, isWhole } = this.#told.since(after);
+    return {
+      version: this.#told.version,
+      nowMs: this.#told.version === 0 ? 0 : this.watcher.nowMs(),
+      isWhole,
+      actors: items.map((kept) => actorOf(kept)),
+      gone,
+      untold: this.#untold,
+      dropped: this.watcher.dropped,
+    };
+  }
+
+  machines(): LiveMachine[] {
+    return [...this.#census.values()].map(({ name, tally, started, living, inStates }) => {
+      const taken = tally.allTransitions().filter((transition) => transition.taken > 0);
+      return {
+        machine: name,
+        living,
+        started,
+        inStates: Object.fromEntries(inStates),
+        taken: Object.fromEntries(taken.map((transition) => [transition.key, transition.taken])),
+      };
+    });
+  }
+
+  chart(machine: string): MachineChart | undefined {
+    return [...this.#census.values()].find(({ name }) => name === machine)?.tally.chart;
+  }
+
+  appeared({ id, tally, parent, ref }: Appearance<Kept>): Kept {
+    const census = tally === undefined ? undefined : this.#censusOf(tally);
+    const kept: Kept = {
+      key: this.#appeared++,
+      id,
+      machine: tally === undefined ? undefined : (census?.name ?? others),
+      census,
+      parent: parent?.key,
+      labels: undefined,
+      isUntold: false,
+      status: 'active',
+      states: [],
+      startedMs: undefined,
+      endedMs: undefined,
+      steps: 0,
+      lastSteps: [],
+    };
+    this.#collected.register(ref, kept);
+    return kept;
+  }
+
+  labelled(kept: Kept, labels: Labels): void {
+    kept.labels = labels;
+    if (this.#told.has(kept)) this.#told.touch(kept);
+  }
+
+  started({ kept }: Actor, entered: readonly StateTally[], atMs: number): void {
+    if (kept.census !== undefined) {
+      kept.census.started += 1;
+      kept.census.living += 1;
+    }
+    this.#move(kept, entered);
+    this.#follow(kept, atMs);
+  }
+
+  sent({ from }: Message<Kept>, atMs: number): void {
+    // One that began before the view did.
+    if (from !== undefined && !from.hasStarted && !from.hasEnded) this.#follow(from.kept, atMs);
+  }
+
+  stepped(actor: Actor, step: Step, atMs: number): void {
+    const { kept, hasEnded } = actor;
+    if (hasEnded) return;
+    kept.steps += 1;
+    if (step.left.length + step.entered.length > 0) this.#move(kept, this.watcher.statesOf(actor));
+    this.#follow(kept, atMs);
+    if (kept.isUntold) return;
+    kept.lastSteps.push({
+      atMs,
+      event: step.event,
+      transitions: step.taken.map(({ tally }) => tally.key),
+      refused: step.refused.map(({ tally }) => tally.name),
+    });
+    if (kept.lastSteps.length > this.#bounds.maxSteps) kept.lastSteps.shift();
+  }
+
+  ended({ kept }: Actor, status: EndStatus): void {
+    this.#end(kept, status);
+  }
+
+  #end(kept: Kept, status: EndStatus): void {
+    if (kept.status !== 'active') return;
+    const { states, census } = kept;
+    if (census !== undefined && kept.startedMs !== undefined) census.living -= 1;
+    // It keeps the states that it was in at its end.
+    this.#move(kept, []);
+    Object.assign(kept, { status, states, endedMs: this.watcher.nowMs() });
+    if (kept.isUntold) {
+      kept.isUntold = false;
+      this.#untold -= 1;
+      this.#told.note();
+    }
+    if (!this.#told.has(kept)) return;
+    this.#told.touch(kept);
+    this.#ended.add(kept);
+    const [oldest] = this.#ended.size > this.#bounds.maxEnded ? this.#ended : [];
+    if (oldest === undefined) return;
+    this.#ended.delete(oldest);
+    this.#told.remove(oldest, oldest.key);
+  }
+
+  /** Tells of an actor if there is room for it. */
+  #follow(kept: Kept, atMs: number): void {
+    kept.startedMs ??= atMs;
+    const hasRoom = this.#told.size - this.#ended.size < this.#bounds.maxActors;
+    if (this.#told.has(kept) || hasRoom) {
+      if (kept.isUntold) this.#untold -= 1;
+      kept.isUntold = false;
+      this.#told.touch(kept);
+    } else if (!kept.isUntold) {
+      kept.isUntold = true;
+      this.#untold += 1;
+      this.#told.note();
+    }
+  }
+
+  #move(kept: Kept, states: readonly StateTally[]): void {
+    const inStates = kept.census?.inStates;
+    for (const id of kept.states) addTo(inStates, id, -1);
+    kept.states = states.map(({ id }) => id);
+    for (const id of kept.states) addTo(inStates, id, 1);
+  }
+
+  #censusOf(tally: MachineTally): Census | undefined {
+    const known = this.#census.get(tally);
+    if (known !== undefined || !this.watcher.machines.lists(tally)) return known;
+    const { id } = tally.chart;
+    const names = new Set([others, ...[...this.#census.values()].map(({ name }) => name)]);
+    let name = id;
+    for (let copy = 2; names.has(name); copy++) name = `${id} (${copy})`;
+    const census: Census = { name, tally, started: 0, living: 0, inStates: new Map() };
+    this.#census.set(tally, census);
+    return census;
+  }
+}
+
+function addTo(inStates: Census['inStates'] | undefined, id: string, change: number): void {
+  const count = (inStates?.get(id) ?? 0) + change;
+  if (count === 0) inStates?.delete(id);
+  else inStates?.set(id, count);
+}
+
+function actorOf(kept: Kept): LiveActor {
+  const { key, id, machine, parent, labels, status, states, startedMs = 0, endedMs, steps, lastSteps } = kept;
+  return {
+    key,
+    id,
+    ...(machine !== undefined && { machine }),
+    ...(parent !== undefined && { parent }),
+    ...(labels !== undefined && { labels }),
+    status,
+    states,
+    startedMs,
+    ...(endedMs !== undefined && { endedMs }),
+    steps,
+    lastSteps: [...lastSteps],
+  };
+}

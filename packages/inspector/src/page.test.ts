@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createActor, setup } from 'xstate';
 import { createRecorder, runPage } from './index.ts';
@@ -23,13 +24,29 @@ function runLamp(bounds: { firstEntries?: number; lastEntries?: number } = {}) {
 test('a page shows charts, the sequence and what was never taken, and needs nothing from elsewhere', async () => {
   const page = await runPage(runLamp(), { title: 'A lamp', subtitle: 'passed' });
   expect(page).toContain('<h1>A lamp</h1>');
-  expect(page).toContain('passed, ');
-  expect(page.match(/<svg /g)).toHaveLength(2);
-  expect(page).toContain('<b>lamp</b> states 2/3, transitions 1/3');
-  expect(page).toContain('<li>broken</li>');
-  expect(page).toContain('<li>off lamp.break → broken</li><li>on lamp.switch → off</li>');
-  expect(page.replaceAll('http://www.w3.org/2000/svg', '')).not.toMatch(
-    /https?:|<script|<link|url\(|@import/,
+  expect(page).toContain('<b class="outcome good">passed</b> · ');
+  expect(page.match(/<svg [^>]*class="lm/g)).toHaveLength(2);
+  expect(page).toContain('states <b>2/3</b>');
+  expect(page).toContain('transitions <b>1/3</b>');
+  expect(page).toMatch(/<li [^>]*>broken<\/li>/);
+  expect(page).toMatch(/<li [^>]*>off lamp.break → broken<\/li><li [^>]*>on lamp.switch → off<\/li>/);
+  const ownWords = page.replaceAll('http://www.w3.org/2000/svg', '');
+  expect(ownWords).not.toMatch(/https?:|<script [^>]*src|<link [^>]*href="(?!data:,)|url\(|@import/);
+});
+
+test('a page runs no script and uses no style but its own', async () => {
+  const page = await runPage(runLamp(), { title: 'A lamp' });
+  const policy = /Content-Security-Policy" content="([^"]+)"/.exec(page)?.[1];
+  const hashOf = (tag: string): string => {
+    const inline = [...page.matchAll(new RegExp(`<${tag}>([^]*?)</${tag}>`, 'g'))];
+    expect(inline).toHaveLength(1);
+    return createHash('sha256')
+      .update(inline[0]?.[1] ?? '')
+      .digest('base64');
+  };
+  expect(policy).toBe(
+    `default-src 'none'; script-src 'sha256-${hashOf('script')}'; style-src 'sha256-${hashOf('style')}'; ` +
+      "img-src data:; base-uri 'none'; form-action 'none'",
   );
 });
 
@@ -41,5 +58,6 @@ test('a page says what was not kept', async () => {
 test('titles cannot leave the text that they are', async () => {
   const title = '</title><script>alert(1)</script>';
   const page = await runPage(runLamp(), { title, subtitle: title });
-  expect(page).not.toContain('<script');
+  expect(page).not.toContain('alert(1)</script>');
+  expect(page.match(/<script/g)).toHaveLength(1);
 });

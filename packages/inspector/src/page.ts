@@ -1,8 +1,19 @@
-import { statesIn, transitionsIn } from './chart.ts';
 import { chartSvg } from './chartSvg.ts';
-import { countOf } from './internal/counts.ts';
+import { browserScript } from './internal/browserScript.ts';
+import { sharesOf } from './internal/shares.ts';
 import { durationText, escapeText } from './internal/svgText.ts';
-import { fontFamily, themeCss } from './internal/theme.ts';
+import { chartLight } from './page/browser/chartLight.ts';
+import { flash } from './page/browser/flash.ts';
+import { laneFilter } from './page/browser/laneFilter.ts';
+import { runPlayer } from './page/browser/runPlayer.ts';
+import { sequenceLight } from './page/browser/sequenceLight.ts';
+import { stepText } from './page/browser/stepText.ts';
+import { themeSwitch } from './page/browser/themeSwitch.ts';
+import { zoomPane } from './page/browser/zoomPane.ts';
+import { documentHtml } from './page/document.ts';
+import { counted, missedHtml, outcomeHtml, shareHtml, viewHtml } from './page/parts.ts';
+import { filterHtml, helpHtml, playerHtml, toolsHtml } from './page/controls.ts';
+import { pageData } from './page/steps.ts';
 import type { MachineRun, Run } from './run.ts';
 import { sequenceSvg, type SequenceConfig } from './sequenceSvg.ts';
 
@@ -16,6 +27,8 @@ export interface PageConfig extends SequenceConfig {
 
 /**
  * A run as one HTML page that needs nothing else: the chart of each machine, what was never taken, and the sequence.
+ * In a browser it can be played and stepped through, and everything in it leads to the moment when it happened; without
+ * scripts the pictures and lists are all there.
  *
  * @throws {Error} when the layout of a chart fails
  * @example
@@ -32,85 +45,84 @@ export async function runPage(run: Run, config: PageConfig): Promise<string> {
 /** The page of pictures that are drawn already, charts in the order of the run's machines. */
 export function pageOf(
   run: Run,
-  { title, subtitle }: PageConfig,
+  { title, subtitle, caller = 'outside' }: PageConfig,
   pictures: { readonly charts: readonly string[]; readonly sequence: string },
 ): string {
-  const charts = run.machines.map((machine, index) => chartSection(machine, pictures.charts[index] ?? ''));
+  const data = pageData(run, caller);
   const figures = [
-    subtitle,
+    ...(subtitle === undefined ? [] : [outcomeHtml(subtitle)]),
     durationText(run.durationMs),
-    counted(run.entries.length + run.dropped.entries, 'entry', 'entries'),
+    counted(data.steps.length, 'step', 'steps'),
     counted(run.actors.length, 'actor', 'actors'),
-    ...droppedTexts(run),
+    ...droppedTexts(run).map((text) => `<span class="dropped">${text}</span>`),
   ];
-  return htmlPage(
-    title,
-    `<header><h1>${escapeText(title)}</h1><p>${escapeText(figures.filter(Boolean).join(', '))}</p></header>` +
-      `<main><div>${charts.join('\n')}</div><div>${pictures.sequence}</div></main>`,
+  const sections = run.machines.map((machine, index) =>
+    sectionHtml(machine, index, pictures.charts[index] ?? ''),
   );
+  return documentHtml({
+    title,
+    body: [
+      `<header><div><h1>${escapeText(title)}</h1><p class="figures">${figures.join(' · ')}</p></div>${toolsHtml}</header>`,
+      playerHtml(data.steps.length),
+      `<main class="run"><section class="machines" aria-label="Machines">${chooserHtml(run)}${sections.join('\n')}`,
+      '<div id="step" class="step scripts" aria-label="What happened"></div></section>',
+      `<section class="messages" aria-label="Sequence">${filterHtml(run)}${viewHtml('Sequence of messages', pictures.sequence, 'messages')}</section></main>`,
+      helpHtml,
+    ].join('\n'),
+    script: browserScript(runPlayer, data, {
+      chartLight,
+      flash,
+      laneFilter,
+      sequenceLight,
+      stepText,
+      themeSwitch,
+      zoomPane,
+    }),
+  });
 }
 
-/** A page in the colours of the pictures. */
-export function htmlPage(title: string, body: string): string {
+/** Which machine and which of its actors the chart shows, and how near. */
+function chooserHtml({ machines }: Run): string {
+  const tabs = machines.map(
+    ({ chart }, index) =>
+      `<button type="button" role="tab" id="tab-${index}" aria-controls="machine-${index}" aria-selected="${index === 0}">${escapeText(chart.id)}</button>`,
+  );
   return [
-    '<!doctype html>',
-    '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
-    `<meta name="color-scheme" content="light dark"><title>${escapeText(title)}</title>`,
-    `<style>${themeCss(':root')}${pageCss}</style></head><body>`,
-    body,
-    '</body></html>\n',
-  ].join('\n');
+    '<div class="chooser scripts">',
+    `<div class="tabs" role="tablist" aria-label="Machines">${tabs.join('')}</div>`,
+    '<label class="of">actor <select id="actor"></select></label>',
+    '<div class="buttons" role="group" aria-label="Zoom">',
+    '<button type="button" id="farther" aria-label="Zoom out" title="Zoom out (-)">−</button>',
+    '<button type="button" id="fit" title="Fit the chart into its place (0)">fit</button>',
+    '<button type="button" id="nearer" aria-label="Zoom in" title="Zoom in (+)">+</button>',
+    '</div></div>',
+  ].join('');
 }
 
-/** The chart of one machine above what it never did. */
-export function chartSection({ chart, states, transitions }: MachineRun, svg: string): string {
-  const wanted = statesIn(chart.root).filter(({ type, path }) => type !== 'history' && path !== '');
-  const unvisited = wanted
-    .filter(({ id }) => (countOf(states, id)?.visits ?? 0) === 0)
-    .map(({ path }) => path);
-  const all = transitionsIn(chart.root);
-  const untaken = all
-    .filter(({ key }) => (countOf(transitions, key)?.taken ?? 0) === 0)
-    .map(({ name }) => name);
-  const summary =
-    `<b>${escapeText(chart.id)}</b> states ${wanted.length - unvisited.length}/${wanted.length}, ` +
-    `transitions ${all.length - untaken.length}/${all.length}`;
-  const lists = listHtml('Never visited', unvisited) + listHtml('Never taken', untaken);
-  const details =
-    lists === '' ? `<p>${summary}</p>` : `<details><summary>${summary}</summary>${lists}</details>`;
-  return `<section class="machine"><div class="picture">${svg}</div>${details}</section>`;
-}
-
-const pageCss = [
-  `body{margin:0;background:var(--ground);color:var(--ink);font:14px/1.5 ${fontFamily}}`,
-  'header{padding:16px 20px;border-bottom:1px solid var(--line)}',
-  'h1{margin:0;font-size:18px}h2{margin:0;font-size:16px}',
-  'header p{margin:4px 0 0;color:var(--soft)}',
-  'main{display:grid;grid-template-columns:minmax(0,11fr) minmax(0,9fr);gap:16px;padding:12px}',
-  '@media(max-width:1100px){main{display:block}}',
-  'main>div+div{border-left:1px solid var(--line);padding-left:12px}',
-  'section{margin:0 0 24px}svg{max-width:100%;height:auto}',
-  'details,section>p,section>h2{margin:4px 12px}summary{cursor:pointer}',
-  'a{color:var(--invoke)}',
-  'table{border-collapse:collapse;margin:12px 20px}td,th{padding:3px 14px 3px 0;text-align:left;vertical-align:top}',
-  '.number{text-align:right}.low{color:var(--error)}',
-].join('');
-
-function listHtml(title: string, items: readonly string[]): string {
-  if (items.length === 0) return '';
-  return `<p>${title}:</p><ul>${items.map((item) => `<li>${escapeText(item)}</li>`).join('')}</ul>`;
-}
-
-function counted(count: number, one: string, many: string): string {
-  return `${count} ${count === 1 ? one : many}`;
+function sectionHtml(machine: MachineRun, index: number, svg: string): string {
+  const { states, transitions } = sharesOf(machine);
+  const { id } = machine.chart;
+  const lists =
+    missedHtml('Never visited', 'state', states.missed) +
+    missedHtml('Never taken', 'transition', transitions.missed);
+  const summary = `<b>${escapeText(id)}</b> ${shareHtml('states', states)} ${shareHtml('transitions', transitions)}`;
+  return [
+    `<section class="machine" id="machine-${index}" role="tabpanel" aria-label="Machine ${escapeText(id)}">`,
+    viewHtml(`Chart of ${id}`, svg),
+    lists === ''
+      ? `<p class="coverage">${summary}</p>`
+      : `<details class="coverage"><summary>${summary}</summary><div class="lists">${lists}</div></details>`,
+    '</section>',
+  ].join('');
 }
 
 function droppedTexts({ dropped }: Run): string[] {
-  const { entries, actors, machines, reports } = dropped;
+  const { entries, actors, machines, reports, labels } = dropped;
   return [
     ...(entries > 0 ? [`${counted(entries, 'entry', 'entries')} in the middle not kept`] : []),
     ...(actors > 0 ? [`${counted(actors, 'actor', 'actors')} not told apart`] : []),
     ...(machines > 0 ? [`${counted(machines, 'machine', 'machines')} not counted`] : []),
+    ...(labels > 0 ? [`${counted(labels, 'label', 'labels')} not kept`] : []),
     ...(reports > 0 ? [`${counted(reports, 'report', 'reports')} that could not be read`] : []),
   ];
 }

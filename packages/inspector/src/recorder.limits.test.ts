@@ -10,7 +10,7 @@ afterEach(() => vi.restoreAllMocks());
 describe('time', () => {
   it('is that of the clock that is given', () => {
     const clock = new SimulatedClock();
-    const recorder = createRecorder({ clock: { elapsed: () => clock.now() } });
+    const recorder = createRecorder({ clock });
     clock.increment(500);
     const gate = createActor(gateMachine, { inspect: recorder.inspect }).start();
     clock.increment(20);
@@ -25,6 +25,45 @@ describe('time', () => {
       'gate.locked': { visits: 1, durationMs: 20 },
       'gate.free': { visits: 1, durationMs: 5 },
     });
+  });
+
+  it('is that of a clock that others run on as well', () => {
+    const clock = new SimulatedClock();
+    const recorder = createRecorder({ clock });
+    const machine = setup({ delays: { patienceMs: 1_500 } }).createMachine({
+      id: 'lamp',
+      initial: 'on',
+      states: { on: { after: { 500: 'dim' } }, dim: { after: { patienceMs: 'off' } }, off: {} },
+    });
+    createActor(machine, { clock, inspect: recorder.inspect }).start();
+    for (const ms of [500, 1_500, 70]) clock.increment(ms);
+    const { machines, entries, durationMs } = recorder.run();
+    expect(entries.at(-1)).toMatchObject({ event: 'xstate.after.patienceMs.lamp.dim', atMs: 2_000 });
+    expect(durationMs).toBe(2_070);
+    expect(machines[0]?.states).toEqual({
+      lamp: { visits: 1, durationMs: 2_070 },
+      'lamp.on': { visits: 1, durationMs: 500 },
+      'lamp.dim': { visits: 1, durationMs: 1_500 },
+      'lamp.off': { visits: 1, durationMs: 70 },
+    });
+  });
+
+  it('is that of fake timers, and of those of other test runners that replace no performance', () => {
+    vi.useFakeTimers();
+    const recorder = createRecorder();
+    const gate = createActor(gateMachine, { inspect: recorder.inspect }).start();
+    vi.advanceTimersByTime(1_000);
+    gate.send({ type: 'gate.kick' });
+    vi.useRealTimers();
+    // As Node's own runner marks the `Date` that it puts in place.
+    const time = { ms: 5_000 };
+    vi.stubGlobal('Date', { isMock: true, now: () => time.ms });
+    gate.send({ type: 'gate.kick' });
+    time.ms += 20;
+    gate.send({ type: 'gate.kick' });
+    vi.unstubAllGlobals();
+    const sent = entriesOf(recorder.run(), 'sent');
+    expect(sent.map(({ atMs }) => atMs)).toEqual([1_000, 1_000, 1_020]);
   });
 
   it('follows a performance.now that is replaced after the recorder was made', () => {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createActor, fromCallback, fromPromise, setup } from 'xstate';
-import { createRecorder } from './index.ts';
+import { createRecorder, machineChart } from './index.ts';
 import { entriesOf, storyOf, gateMachine } from '../test/runs.ts';
 
 afterEach(() => vi.restoreAllMocks());
@@ -146,7 +146,14 @@ describe('a run', () => {
     await new Promise<void>((resolve) => house.subscribe((now) => now.matches('resting') && resolve()));
     const run = recorder.run();
     expect(run.actors).toEqual([
-      { index: 0, name: 'home', id: 'home', kind: 'machine', machine: 'house' },
+      {
+        index: 0,
+        name: 'home',
+        id: 'home',
+        kind: 'machine',
+        machine: 'house',
+        shape: machineChart(machine).shape,
+      },
       { index: 1, name: 'ring', id: 'ring', kind: 'actor', parent: 0 },
       { index: 2, name: 'work', id: 'work', kind: 'actor', parent: 0 },
     ]);

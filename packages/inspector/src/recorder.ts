@@ -1,10 +1,16 @@
-import type { AnyActorRef, AnyStateMachine, AnyStateNode, InspectionEvent } from 'xstate';
+import type { AnyStateMachine, InspectionEvent } from 'xstate';
+import { boundsOf } from './internal/bounds.ts';
 import { Journal } from './internal/journal.ts';
-import { MachineTally, rounded, type StateTally } from './internal/machineTally.ts';
-import { FactBook, isBelow, type TransitionFacts } from './internal/nodeFacts.ts';
-import { refusedAlways, refusedByEvent } from './internal/refusals.ts';
-import { Timeline } from './internal/timeline.ts';
-import { initialNodes, machineOf, nodesOf, sourceName, type WatchedActor } from './internal/watchedActor.ts';
+import { enter, leave, type StateTally } from './internal/machineTally.ts';
+import type { WatchedActor } from './internal/watchedActor.ts';
+import {
+  Watcher,
+  type Appearance,
+  type EndStatus,
+  type Listener,
+  type Message,
+  type Step,
+} from './internal/watcher.ts';
 import type { Labels, Run, RunActor, RunEntry } from './run.ts';
 
 /** How much of one machine a run went through. */
@@ -19,7 +25,7 @@ export interface MachineCoverage {
   readonly missed: readonly string[];
 }
 
-/** Bounds of a recorder, and its time. */
+/** Bounds of a recorder, and its time. Bounds are whole numbers from 0 on. */
 export interface RecorderConfig {
   /** How many of the first entries of a run are kept. @default 200 */
   readonly firstEntries?: number;
@@ -29,18 +35,20 @@ export interface RecorderConfig {
   readonly maxActors?: number;
   /** How many machines are counted. @default 200 */
   readonly maxMachines?: number;
-  /** How many characters of an event's type or an actor's name are kept. @default 120 */
+  /** How many characters of an event's type, an actor's name or a label are kept. @default 120 */
   readonly maxTextLength?: number;
   /**
-   * Where time comes from, in ms. @default `performance.now()`, looked up at each step: a clock that replaces it is
-   * followed, and goes on from the time of the last entry
+   * Where time comes from, in ms: a clock of Lloom, one of XState such as `SimulatedClock`, or anything that tells it.
+   * @default `performance.now()`, or `Date.now()` while Node's test runner replaces it, looked up at each step: a clock
+   * that takes its place, such as fake timers, is followed, and goes on from the time of the last entry
    */
-  readonly clock?: { elapsed(): number };
+  readonly clock?: { elapsed(): number } | { now(): number };
   /**
    * What is said about an actor beside its name. It sees the context in which a machine begins, and nothing else does.
-   * At most 8 labels of `maxTextLength` characters are kept; when it throws, none. @default nothing
+   * At most 8 texts of `maxTextLength` characters are kept, and what is `undefined` is passed over; when it throws, none.
+   * @default nothing
    */
-  readonly labelsOf?: (actor: LabelledActor) => Labels | undefined;
+  readonly labelsOf?: (actor: LabelledActor) => Readonly<Record<string, unknown>> | undefined;
 }
 
 /** An actor that labels are asked for. */
@@ -56,6 +64,11 @@ export interface LabelledActor {
 export interface Recorder {
   /** Give it to `createActor` or to a Lloom package as `inspect`. Never throws. */
   readonly inspect: (event: InspectionEvent) => void;
+  /**
+   * The same, with labels for every actor that it sees first, such as `{ node: 'alice' }`. What its parent is labelled
+   * with goes before these, and what `labelsOf` says of the actor itself before both.
+   */
+  inspectAs(labels: Labels): (event: InspectionEvent) => void;
   /** What has been taken so far of a machine, and of every copy that `machine.provide()` made of it. */
   coverage(machine: AnyStateMachine): MachineCoverage;
   /** Counts a machine among those of the run although nothing may ever run it. */
@@ -69,6 +82,7 @@ export interface Recorder {
  * run it keeps the beginning and the end, and counts are exact all the same. It holds texts and numbers only, so it
  * keeps no actor alive.
  *
+ * @throws {RangeError} when a bound is no whole number from 0 on
  * @example
  * ```ts
  * const recorder = createRecorder();
@@ -79,287 +93,132 @@ export interface Recorder {
  */
 export function createRecorder(config: RecorderConfig = {}): Recorder {
   const recording = new Recording(config);
+  const { watcher } = recording;
   return {
-    inspect: (event) => recording.inspect(event),
+    inspect: (event) => watcher.inspect(event),
+    inspectAs: (labels) => watcher.inspectAs(labels),
     coverage: (machine) => recording.coverage(machine),
-    declare: (machine) => void recording.tallyOf(machine),
+    declare: (machine) => void watcher.machines.tallyOf(machine),
     run: () => recording.run(),
   };
 }
 
-type Microstep = Extract<InspectionEvent, { type: '@xstate.microstep' }>;
-type Status = 'done' | 'error' | 'stopped';
+const defaults = {
+  firstEntries: 200,
+  lastEntries: 2_000,
+  maxActors: 1_000,
+  maxMachines: 200,
+  maxTextLength: 120,
+};
 
-class Recording {
-  readonly #config: Required<Omit<RecorderConfig, 'clock'>>;
-  readonly #timeline: Timeline;
-  readonly #facts = new FactBook();
+/** An actor of the run; labels may come later. */
+type Line = { -readonly [Name in keyof RunActor]: RunActor[Name] };
+type Actor = WatchedActor<Line>;
+
+class Recording implements Listener<Line> {
+  readonly watcher: Watcher<Line>;
+  readonly #maxActors: number;
   readonly #journal: Journal<RunEntry>;
-  // Copies made by `provide` share their configuration object, so it names the machine.
-  readonly #tallies = new WeakMap<object, MachineTally>();
-  readonly #listed: MachineTally[] = [];
-  readonly #actors = new WeakMap<AnyActorRef, WatchedActor>();
-  readonly #lines: RunActor[] = [];
+  readonly #lines: Line[] = [];
   readonly #names = new Set<string>();
   /** How many actors have an id. */
   readonly #copies = new Map<string, number>();
-  /** States that actors are in now. */
-  readonly #open = new Set<WatchedActor['open']>();
-  readonly #dropped = { actors: 0, machines: 0, reports: 0 };
+  #droppedActors = 0;
 
-  constructor({ clock, ...bounds }: RecorderConfig) {
-    this.#config = {
-      firstEntries: 200,
-      lastEntries: 2_000,
-      maxActors: 1_000,
-      maxMachines: 200,
-      maxTextLength: 120,
-      ...bounds,
-    };
-    this.#timeline = new Timeline(clock);
-    this.#journal = new Journal(this.#config);
-  }
-
-  inspect(event: InspectionEvent): void {
-    // A report that throws would stop the machine that makes it.
-    try {
-      switch (event.type) {
-        case '@xstate.event':
-          this.#noteEvent(event);
-          return;
-        case '@xstate.microstep':
-          this.#noteStep(event);
-          return;
-        case '@xstate.snapshot':
-          this.#noteRest(event);
-          return;
-        case '@xstate.actor':
-        case '@xstate.action':
-        case '@xstate.transition':
-          return;
-      }
-    } catch {
-      this.#dropped.reports += 1;
-    }
-  }
-
-  tallyOf(machine: AnyStateMachine): MachineTally {
-    const known = this.#tallies.get(machine.config);
-    if (known !== undefined) return known;
-    const tally = new MachineTally(machine);
-    this.#tallies.set(machine.config, tally);
-    if (this.#listed.length < this.#config.maxMachines) this.#listed.push(tally);
-    else this.#dropped.machines += 1;
-    return tally;
+  constructor(config: RecorderConfig) {
+    const bounds = boundsOf(config, defaults);
+    this.watcher = new Watcher(this, bounds, config);
+    this.#maxActors = bounds.maxActors;
+    this.#journal = new Journal(bounds);
   }
 
   coverage(machine: AnyStateMachine): MachineCoverage {
-    const tally = this.#tallies.get(machine.config) ?? new MachineTally(machine);
-    const all = tally.allTransitions();
+    const all = this.watcher.machines.find(machine).allTransitions();
     const missed = all.filter(({ taken }) => taken === 0).map(({ name }) => name);
     return { machine: machine.id, total: all.length, taken: all.length - missed.length, missed };
   }
 
   run(): Run {
     const entries = this.#journal.toArray();
-    const nowMs = this.#journal.total === 0 ? 0 : rounded(this.#timeline.read());
-    const openMs = new Map<StateTally, number>();
-    for (const open of this.#open) {
-      for (const [state, since] of open) openMs.set(state, (openMs.get(state) ?? 0) + nowMs - since);
-    }
+    const nowMs = this.#journal.total === 0 ? 0 : this.watcher.nowMs();
     return {
       actors: this.#lines.map((line) => ({ ...line })),
       entries,
-      dropped: { entries: this.#journal.total - entries.length, ...this.#dropped },
-      machines: this.#listed.map((tally) => tally.toRun(openMs)),
+      dropped: {
+        entries: this.#journal.total - entries.length,
+        actors: this.#droppedActors,
+        ...this.watcher.dropped,
+      },
+      machines: this.watcher.machines.all().map((tally) => tally.toRun(nowMs)),
       durationMs: nowMs,
     };
   }
 
-  #noteEvent(report: Extract<InspectionEvent, { type: '@xstate.event' }>): void {
-    const target = this.#watch(report.actorRef as AnyActorRef);
-    const { type } = report.event;
-    if (type === 'xstate.init') {
-      this.#start(target, report.actorRef as AnyActorRef);
-      return;
-    }
-    // How a promise or an observable tells itself that it is done is not a message between actors.
-    if (report.sourceRef === report.actorRef && target.tally === undefined && type.startsWith('xstate.'))
-      return;
-    const source = report.sourceRef === undefined ? undefined : this.#watch(report.sourceRef as AnyActorRef);
-    const from = source === undefined ? {} : { from: source.line.index };
-    const event = this.#cut(type);
-    this.#add({ type: 'sent', ...this.#at(), ...from, to: target.line.index, event });
-    if (source !== undefined && type.startsWith('xstate.done.actor.')) this.#end(source, 'done');
-    if (source !== undefined && type.startsWith('xstate.error.actor.')) this.#end(source, 'error');
-    if (target.hasEnded) {
-      this.#add({
-        type: 'ignored',
-        ...this.#at(),
-        actor: target.line.index,
-        event,
-        refused: [],
-        ended: true,
+  appeared({ id, tally, parent }: Appearance<Line>): Line {
+    if (this.#lines.length >= this.#maxActors) {
+      this.#droppedActors += 1;
+      return (this.#lines[this.#maxActors] ??= {
+        index: this.#maxActors,
+        name: '(others)',
+        id: '(others)',
+        kind: 'actor',
       });
     }
-  }
-
-  #noteStep(report: Microstep): void {
-    const ref = report.actorRef as AnyActorRef;
-    const actor = this.#watch(ref);
-    const { tally } = actor;
-    if (tally === undefined) return;
-    const { event, _transitions: transitions } = report;
-    const { status, _nodes } = report.snapshot as unknown as {
-      readonly status: string;
-      readonly _nodes: readonly AnyStateNode[];
-    };
-    if (!actor.hasStarted) this.#start(actor, ref);
-    const always = transitions[0]?.eventType === '';
-    const step = { tally, nodes: actor.nodes, taken: transitions };
-    if (!always && actor.isStepping) this.#count(refusedAlways(this.#facts, { ...step, taken: [] }));
-    actor.isStepping = true;
-    const isEnd = event.type === 'xstate.stop' || (transitions.length === 0 && status !== 'active');
-    if (!isEnd) {
-      const refused = this.#count(
-        always ? refusedAlways(this.#facts, step) : refusedByEvent(this.#facts, step, event.type),
-      );
-      const base = { ...this.#at(), actor: actor.line.index, event: this.#cut(event.type), refused };
-      if (transitions.length === 0) this.#add({ type: 'ignored', ...base, ended: false });
-      else {
-        const taken = transitions.map((transition) => this.#facts.transition(tally, transition));
-        for (const each of taken) each.tally.taken += 1;
-        const entered = this.#move(actor, { taken, nodes: _nodes, atMs: base.atMs });
-        this.#add({
-          type: 'taken',
-          ...base,
-          always,
-          transitions: taken.map((each) => each.tally.name),
-          entered,
-        });
-      }
-    }
-    if (status !== 'active') this.#end(actor, status as Status);
-  }
-
-  /** A machine came to rest, or another actor has news. */
-  #noteRest(report: Extract<InspectionEvent, { type: '@xstate.snapshot' }>): void {
-    const actor = this.#watch(report.actorRef as AnyActorRef);
-    const { status } = report.snapshot;
-    const { tally, nodes } = actor;
-    actor.isStepping = false;
-    if (status !== 'active') this.#end(actor, status);
-    else if (tally !== undefined) this.#count(refusedAlways(this.#facts, { tally, nodes, taken: [] }));
-  }
-
-  #start(actor: WatchedActor, ref: AnyActorRef): void {
-    const { tally, line } = actor;
-    if (actor.hasStarted) return;
-    actor.hasStarted = true;
-    const base = { ...this.#at(), actor: line.index };
-    if (tally !== undefined) {
-      actor.nodes = nodesOf(ref) ?? initialNodes((machineOf(ref) as AnyStateMachine).root);
-      this.#enter(actor, actor.nodes, base.atMs);
-    }
-    const entered = tally === undefined ? [] : this.#pathsOf(tally, actor.nodes);
-    this.#add({ type: 'started', ...base, entered });
-  }
-
-  #end(actor: WatchedActor, status: Status): void {
-    if (actor.hasEnded) return;
-    actor.hasEnded = true;
-    const base = this.#at();
-    for (const [state, since] of actor.open) state.durationMs += base.atMs - since;
-    actor.open.clear();
-    this.#open.delete(actor.open);
-    if (actor.hasStarted) this.#add({ type: 'stopped', ...base, actor: actor.line.index, status });
-  }
-
-  /** Leaves and enters states; gives back the paths of those that were entered. */
-  #move(
-    actor: WatchedActor,
-    step: { taken: readonly TransitionFacts[]; nodes: readonly AnyStateNode[]; atMs: number },
-  ): string[] {
-    const { tally, nodes: before } = actor;
-    if (tally === undefined) return [];
-    const isRenewed = (node: AnyStateNode): boolean =>
-      step.taken.some(
-        ({ domain, transition }) =>
-          domain !== undefined &&
-          (isBelow(node, domain) || (transition.reenter && node === transition.source)),
-      );
-    for (const node of before) {
-      if (step.nodes.includes(node) && !isRenewed(node)) continue;
-      const { tally: state } = this.#facts.node(tally, node);
-      state.durationMs += step.atMs - (actor.open.get(state) ?? step.atMs);
-      actor.open.delete(state);
-    }
-    const entered = step.nodes.filter((node) => !before.includes(node) || isRenewed(node));
-    actor.nodes = step.nodes;
-    this.#enter(actor, entered, step.atMs);
-    return this.#pathsOf(tally, entered);
-  }
-
-  #enter({ tally, open }: WatchedActor, nodes: readonly AnyStateNode[], atMs: number): void {
-    if (tally === undefined) return;
-    for (const node of nodes) {
-      const { tally: state } = this.#facts.node(tally, node);
-      state.visits += 1;
-      open.set(state, atMs);
-    }
-  }
-
-  #pathsOf(tally: MachineTally, nodes: readonly AnyStateNode[]): string[] {
-    const inOrder = nodes.toSorted((a, b) => a.order - b.order);
-    return inOrder.map((node) => this.#facts.node(tally, node).tally.path).filter((path) => path !== '');
-  }
-
-  #count(refused: readonly TransitionFacts[]): string[] {
-    for (const { tally } of refused) tally.refused += 1;
-    return refused.map(({ tally }) => tally.name);
-  }
-
-  #watch(ref: AnyActorRef): WatchedActor {
-    const known = this.#actors.get(ref);
-    if (known !== undefined) return known;
-    const machine = machineOf(ref);
-    const tally = machine === undefined ? undefined : this.tallyOf(machine);
-    const actor: WatchedActor = {
-      line: this.#lineOf(ref, machine),
-      tally,
-      open: new Map(),
-      nodes: [],
-      hasStarted: false,
-      hasEnded: false,
-      isStepping: false,
-    };
-    this.#actors.set(ref, actor);
-    if (tally !== undefined && this.#open.size < this.#config.maxActors) this.#open.add(actor.open);
-    return actor;
-  }
-
-  #lineOf(ref: AnyActorRef, machine: AnyStateMachine | undefined): RunActor {
-    const { maxActors } = this.#config;
-    // First of all, since it may take the last line.
-    const parent = ref._parent === undefined ? undefined : this.#watch(ref._parent).line.index;
-    if (this.#lines.length >= maxActors) {
-      this.#dropped.actors += 1;
-      this.#lines[maxActors] ??= { index: maxActors, name: '(others)', id: '(others)', kind: 'actor' };
-      return this.#lines[maxActors];
-    }
-    // A session id counts all actors of the process: it says nothing to a reader and differs from run to run.
-    const isNamed = ref.id !== ref.sessionId;
-    const id = this.#cut(isNamed ? ref.id : (machine?.id ?? sourceName(ref) ?? 'actor'));
-    const line: RunActor = {
+    const line: Line = {
       index: this.#lines.length,
       name: this.#unusedName(id),
       id,
-      kind: machine === undefined ? 'actor' : 'machine',
-      ...(machine !== undefined && { machine: this.#cut(machine.id) }),
-      ...(parent !== undefined && { parent }),
+      kind: tally === undefined ? 'actor' : 'machine',
+      ...(tally !== undefined && { machine: tally.chart.id, shape: tally.chart.shape }),
+      ...(parent !== undefined && { parent: parent.index }),
     };
     this.#lines.push(line);
     return line;
+  }
+
+  labelled(line: Line, labels: Labels): void {
+    // Those who share a line have nothing in common.
+    if (line.index < this.#maxActors) line.labels = labels;
+  }
+
+  started({ kept }: Actor, entered: readonly StateTally[], atMs: number): void {
+    for (const state of entered) enter(state, atMs);
+    this.#journal.add({ type: 'started', ...this.#base(atMs), actor: kept.index, entered: pathsOf(entered) });
+  }
+
+  sent({ from, to, event }: Message<Line>, atMs: number): void {
+    const sent = { type: 'sent' as const, sequence: this.#journal.total, atMs };
+    if (from === undefined) this.#journal.add({ ...sent, to: to.kept.index, event });
+    else this.#journal.add({ ...sent, from: from.kept.index, to: to.kept.index, event });
+  }
+
+  stepped({ kept, hasEnded }: Actor, step: Step, atMs: number): void {
+    const { event, taken } = step;
+    const [sequence, actor] = [this.#journal.total, kept.index];
+    const refused = step.refused.map(({ tally }) => tally.name);
+    if (taken.length === 0) {
+      this.#journal.add({ type: 'ignored', sequence, atMs, actor, event, refused, ended: hasEnded });
+      return;
+    }
+    for (const state of step.left) leave(state, atMs);
+    for (const state of step.entered) enter(state, atMs);
+    this.#journal.add({
+      type: 'taken',
+      sequence,
+      atMs,
+      actor,
+      event,
+      always: step.isAlways,
+      transitions: taken.map(({ tally }) => tally.name),
+      keys: taken.map(({ tally }) => tally.key),
+      refused,
+      entered: pathsOf(step.entered),
+    });
+  }
+
+  ended(actor: Actor, status: EndStatus, atMs: number): void {
+    for (const state of this.watcher.statesOf(actor)) leave(state, atMs);
+    this.#journal.add({ type: 'stopped', ...this.#base(atMs), actor: actor.kept.index, status });
   }
 
   #unusedName(id: string): string {
@@ -371,17 +230,11 @@ class Recording {
     return name;
   }
 
-  #add(entry: RunEntry): void {
-    this.#journal.add(entry);
+  #base(atMs: number): { sequence: number; atMs: number } {
+    return { sequence: this.#journal.total, atMs };
   }
+}
 
-  #at(): { sequence: number; atMs: number } {
-    return { sequence: this.#journal.total, atMs: rounded(this.#timeline.read()) };
-  }
-
-  #cut(text: unknown): string {
-    const { maxTextLength } = this.#config;
-    const whole = String(text);
-    return whole.length <= maxTextLength ? whole : `${whole.slice(0, maxTextLength - 1)}…`;
-  }
+function pathsOf(states: readonly StateTally[]): string[] {
+  return states.map(({ path }) => path).filter((path) => path !== '');
 }

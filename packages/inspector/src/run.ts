@@ -24,6 +24,8 @@ export interface DroppedParts {
   readonly machines: number;
   /** Reports of XState that could not be read. */
   readonly reports: number;
+  /** Labels beyond the 8 of an actor, and what was no text. */
+  readonly labels: number;
 }
 
 /** One actor of a run. */
@@ -38,6 +40,8 @@ export interface RunActor {
   readonly kind: 'machine' | 'actor';
   /** The machine's `id`. */
   readonly machine?: string;
+  /** The shape of the machine's chart, which tells machines of the same `id` apart. */
+  readonly shape?: string;
   /** The actor that started it. */
   readonly parent?: number;
   /** What the program said about it, such as `{ node: 'alice', peer: '16Uiu…' }`. */
@@ -89,6 +93,8 @@ export interface TakenEntry extends EntryBase {
   readonly always: boolean;
   /** Names of the transitions, as coverage names them. */
   readonly transitions: readonly string[];
+  /** Their keys, as charts have them. */
+  readonly keys: readonly string[];
   /** Names of those that were tried before, and whose guard said no. */
   readonly refused: readonly string[];
   /** Paths of the states that were entered, outer ones first. */

@@ -1,67 +1,19 @@
 import { expect, test } from 'vitest';
-import { createActor, fromCallback, setup, SimulatedClock } from 'xstate';
-import { createRecorder, sequenceSvg, type Run, type RunActor, type RunEntry } from './index.ts';
+import { headTextsOf, rowTextsOf, runHouse, runOf, runQuestion } from '../test/madeRuns.ts';
+import { createRecorder, sequenceSvg } from './index.ts';
 
-const textsOf = (svg: string): string[] =>
-  [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map(([, text]) => text ?? '');
-
-const houseMachine = setup({
-  types: {} as { events: { type: 'bell' } | { type: 'lunch' } },
-  actors: { ring: fromCallback<{ type: 'bell' }>(({ sendBack }) => sendBack({ type: 'bell' })) },
-  guards: { isHome: () => false },
-}).createMachine({
-  id: 'house',
-  initial: 'waiting',
-  states: {
-    waiting: { invoke: { id: 'ring', src: 'ring' }, on: { bell: { target: 'answering' } } },
-    answering: {
-      after: { 5000: { target: 'resting' } },
-      on: { bell: { guard: 'isHome', target: 'resting' } },
-    },
-    resting: { type: 'final' },
-  },
-});
-
-function runHouse(): Run {
-  const clock = new SimulatedClock();
-  const recorder = createRecorder({ clock: { elapsed: () => clock.now() } });
-  const house = createActor(houseMachine, { clock, inspect: recorder.inspect }).start();
-  clock.increment(250);
-  house.send({ type: 'lunch' });
-  house.send({ type: 'bell' });
-  clock.increment(5_000);
-  return recorder.run();
-}
-
-/** A run as it might be: entries follow one another a millisecond apart. */
-function runOf(actors: Partial<RunActor>[], entries: object[]): Run {
-  return {
-    actors: actors.map((actor, index) => ({
-      index,
-      name: `actor-${index}`,
-      id: `actor-${index}`,
-      kind: 'actor' as const,
-      ...actor,
-    })),
-    entries: entries.map((entry, sequence) => ({ sequence, atMs: sequence, ...entry }) as RunEntry),
-    dropped: { entries: 0, actors: 0, machines: 0, reports: 0 },
-    machines: [],
-    durationMs: entries.length,
-  };
-}
+/** The look of all pictures is one, and is looked at elsewhere. */
+const withoutStyle = (svg: string): string => svg.replace(/<style>.*?<\/style>\n/, '');
 
 test('the sequence of a small run is the picture that was looked at', async () => {
-  await expect(sequenceSvg(runHouse(), { caller: 'test' })).toMatchFileSnapshot('../test/golden/house.svg');
+  const svg = withoutStyle(sequenceSvg(runHouse(), { caller: 'test' }));
+  await expect(svg).toMatchFileSnapshot('../test/golden/house.svg');
 });
 
 test('a sequence tells messages, states, timers, refusals and times from top to bottom', () => {
-  expect(textsOf(sequenceSvg(runHouse(), { caller: 'test' }))).toEqual([
-    'test',
-    'caller',
-    'house',
-    'machine',
-    'ring',
-    'actor',
+  const svg = sequenceSvg(runHouse(), { caller: 'test' });
+  expect(headTextsOf(svg)).toEqual(['test', 'caller', 'house', 'machine', 'ring', 'actor']);
+  expect(rowTextsOf(svg)).toEqual([
     '0 ms',
     'waiting',
     'start',
@@ -74,7 +26,7 @@ test('a sequence tells messages, states, timers, refusals and times from top to 
     'bell',
     'if isHome: no',
     'ignored',
-    '5.3 s',
+    '5.25 s',
     'after 5000 ms',
     'resting',
     'done',
@@ -85,17 +37,58 @@ test('the same run gives the same picture', () => {
   expect(sequenceSvg(runHouse())).toBe(sequenceSvg(runHouse()));
 });
 
+test('each row names its entry, and each head its actors, for pages that light them', () => {
+  const svg = sequenceSvg(runHouse());
+  const entries = [...svg.matchAll(/<g data-entry="(\d+)">/g)].map(([, sequence]) => Number(sequence));
+  expect(entries).toEqual(runHouse().entries.map(({ sequence }) => sequence));
+  const heads = [...svg.matchAll(/<g data-actors="([\d ]*)"><title>([^<]*)/g)];
+  expect(heads.map(([, actors, title]) => [actors, title])).toEqual([
+    ['', 'outside'],
+    ['0', 'house'],
+    ['1', 'ring'],
+  ]);
+});
+
+test('times are told to the millisecond, since what is a second apart may follow from one another', () => {
+  const run = runOf(
+    [{}],
+    [0.3, 999, 1_000, 61_053.25].map((atMs) => ({ type: 'sent', to: 0, event: 'e', atMs })),
+  );
+  expect(rowTextsOf(sequenceSvg(run)).filter((text) => text !== 'e')).toEqual([
+    '300 µs',
+    '999 ms',
+    '1 s',
+    '61.053 s',
+  ]);
+});
+
 test('actors of one name that one actor started in turn share a lane', () => {
   const started = (actor: number) => ({ type: 'started', actor, entered: [] });
   const actors = [{ name: 'node' }, ...[1, 2, 3].map(() => ({ id: 'dial', name: 'dial', parent: 0 }))];
-  const texts = textsOf(sequenceSvg(runOf(actors, [0, 1, 2, 3].map(started))));
-  expect(texts).toContain('dial ×3');
-  expect(texts.filter((text) => text === 'start')).toHaveLength(3);
+  const svg = sequenceSvg(runOf(actors, [0, 1, 2, 3].map(started)));
+  expect(headTextsOf(svg)).toContain('dial ×3');
+  expect(rowTextsOf(svg).filter((text) => text === 'start')).toHaveLength(3);
+});
+
+test('what ended badly says so, beside its last state or in its lane', () => {
+  const entered = { type: 'taken', always: false, transitions: [], keys: [], refused: [], entered: ['lost'] };
+  const run = runOf(
+    [{}, {}],
+    [
+      { type: 'started', actor: 0, entered: ['open'] },
+      { ...entered, actor: 0, event: 'cut' },
+      { type: 'stopped', actor: 0, status: 'error' },
+      { type: 'stopped', actor: 1, status: 'error' },
+    ],
+  );
+  const svg = sequenceSvg(run);
+  expect(rowTextsOf(svg)).toEqual(['0 ms', 'open', '1 ms', 'lost', 'error', 'error']);
+  expect(svg.match(/class="small error"/g)).toHaveLength(2);
 });
 
 test('what is too much is left out in the middle, and said', () => {
   const sent = Array.from({ length: 50 }, (_, index) => ({ type: 'sent', to: 0, event: `e${index}` }));
-  const texts = textsOf(sequenceSvg(runOf([{}], sent), { maxEntries: 9 }));
+  const texts = rowTextsOf(sequenceSvg(runOf([{}], sent), { maxEntries: 9 }));
   expect(texts.filter((text) => /^e\d+$/.test(text))).toEqual(
     [0, 1, 2, 44, 45, 46, 47, 48, 49].map((index) => `e${index}`),
   );
@@ -111,19 +104,35 @@ test('entries that the recorder did not keep are said to be missing', () => {
     ],
   );
   const svg = sequenceSvg({ ...run, dropped: { ...run.dropped, entries: 10 } });
-  expect(textsOf(svg)).toContain('… 10 entries not drawn …');
+  expect(rowTextsOf(svg)).toContain('… 10 entries not drawn …');
 });
 
-test('actors beyond the maximum have no lane, and are counted', () => {
+test('actors beyond the maximum have no lane, and are counted with what they did', () => {
   const actors = Array.from({ length: 30 }, () => ({}));
-  const entries = actors.map((_, actor) => ({ type: 'started', actor, entered: [] }));
-  const texts = textsOf(sequenceSvg(runOf(actors, entries), { maxLanes: 4 }));
-  expect(texts.filter((text) => text.startsWith('actor-'))).toHaveLength(4);
-  expect(texts).toContain('and 26 more actors, which are not drawn');
+  const entries = actors.map((_, actor) => ({ type: 'started', actor, entered: ['on'] }));
+  const svg = sequenceSvg(runOf(actors, entries), { maxLanes: 4 });
+  expect(headTextsOf(svg).filter((text) => text.startsWith('actor-'))).toHaveLength(4);
+  expect(rowTextsOf(svg).at(-1)).toBe('and 26 more actors with 26 entries, not drawn');
+});
+
+test('whatever else the recorder could not keep is said below', () => {
+  const run = runOf([{}], [{ type: 'started', actor: 0, entered: ['on'] }]);
+  const dropped = { entries: 0, actors: 7, machines: 0, reports: 1, labels: 2 };
+  expect(rowTextsOf(sequenceSvg({ ...run, dropped })).slice(-3)).toEqual([
+    '7 actors not told apart: there were too many',
+    '2 labels not kept',
+    '1 report could not be read',
+  ]);
+});
+
+test.each([-1, 1.5, Number.NaN])('a bound of %s bounds nothing, and is refused', (bound) => {
+  for (const name of ['maxEntries', 'maxLanes'])
+    expect(() => sequenceSvg(runHouse(), { [name]: bound })).toThrow(`${name} must be a whole number`);
+  expect(rowTextsOf(sequenceSvg(runHouse(), { maxEntries: 0 }))).toContain('… 12 entries not drawn …');
 });
 
 test('a run in which nothing happened says so', () => {
-  expect(textsOf(sequenceSvg(createRecorder().run()))).toEqual(['Nothing happened.']);
+  expect(rowTextsOf(sequenceSvg(createRecorder().run()))).toEqual(['Nothing happened.']);
 });
 
 /** Whether all that is drawn of an actor or of a state lies within the picture. */
@@ -140,12 +149,82 @@ test.each(['m', 'x'])('long names of actors and states made of %s are not cut at
   expect(fits(sequenceSvg(runOf([{ name }], [started(0, ['a'])])))).toBe(true);
   expect(fits(sequenceSvg(runOf([{}, { name }], [started(0, ['a']), started(1, ['a'])])))).toBe(true);
   expect(fits(sequenceSvg(runOf([{}], [started(0, entered)])))).toBe(true);
+  const labels = { node: name };
+  const shared = runOf([{ name, labels }, { labels }], [started(0, entered), started(1, entered)]);
+  expect(fits(sequenceSvg(shared, { laneBy: 'node' }))).toBe(true);
 });
 
 test('names cannot leave the text that they are', () => {
   const event = `</text><script>alert(1)</script>&\u0007`;
-  const svg = sequenceSvg(runOf([{ name: event }], [{ type: 'sent', to: 0, event }]), { caller: event });
-  expect(svg).not.toContain('<script');
-  expect(svg).not.toContain('\u0007');
-  expect(svg).toContain('&lt;script&gt;');
+  const run = runOf([{ name: event, labels: { node: event } }], [{ type: 'sent', to: 0, event }]);
+  for (const config of [{ caller: event }, { laneBy: 'node' }]) {
+    const svg = sequenceSvg(run, config);
+    expect(svg).not.toContain('<script');
+    expect(svg).not.toContain('\u0007');
+    expect(svg).toContain('&lt;script&gt;');
+  }
+});
+
+const byNode = { laneBy: 'node', threadBy: 'request' };
+
+test('the sequence of three nodes is the picture that was looked at', async () => {
+  const svg = withoutStyle(sequenceSvg(runQuestion(), byNode));
+  await expect(svg).toMatchFileSnapshot('../test/golden/question.svg');
+});
+
+test('actors with the same value of a label share a lane, where each says who it is', () => {
+  const svg = sequenceSvg(runQuestion(), byNode);
+  expect(headTextsOf(svg)).toEqual([
+    'ann',
+    'node · 4 actors',
+    'bob',
+    'node · 2 actors',
+    'cem',
+    'node · 2 actors',
+  ]);
+  expect(rowTextsOf(svg).filter((text) => !/^\d+ ms$/.test(text))).toEqual([
+    'pool: steady',
+    'pool: steady',
+    'request tea: dialing',
+    'request.sent',
+    'request tea: awaiting',
+    'execution: running',
+    'after 30 ms',
+    'request tea: silent',
+    'done',
+    'request tea 2: awaiting',
+    'execution: running',
+    'meter: counting',
+    'meter.tick → meter',
+    'meter: done',
+    'execution: answered',
+    'done',
+    'answer.ended',
+    'request tea 2: succeeded',
+    'done',
+    'request jam: dialing',
+    'request jam: stopped',
+    'execution: error',
+  ]);
+});
+
+test('a dotted line leads to each lane where a thing goes on, and to nothing that each lane has', () => {
+  const threads = (config: object): number =>
+    sequenceSvg(runQuestion(), config).match(/class="thread"/g)?.length ?? 0;
+  expect(threads(byNode)).toBe(2);
+  expect(threads({ laneBy: 'node' })).toBe(0);
+  expect(threads({ threadBy: 'request' })).toBe(0);
+  const run = runQuestion();
+  const actors = run.actors.map((actor) => ({ ...actor, id: actor.labels?.['request'] ?? actor.id }));
+  expect(sequenceSvg({ ...run, actors }, { laneBy: 'node' }).match(/class="thread"/g)).toHaveLength(2);
+});
+
+test('actors without the label keep a lane of their own', () => {
+  const run = runQuestion();
+  const actors = run.actors.map((actor) => (actor.index === 1 ? { ...actor, labels: {} } : actor));
+  const titles = headTextsOf(sequenceSvg({ ...run, actors }, byNode)).filter((_, at) => at % 2 === 0);
+  expect(titles).toEqual(['ann', 'pool', 'bob', 'cem']);
+  expect(
+    headTextsOf(sequenceSvg(run, { laneBy: 'constructor' })).filter((text) => text === 'pool'),
+  ).toHaveLength(2);
 });

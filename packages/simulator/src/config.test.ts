@@ -66,6 +66,9 @@ describe('a simulation', () => {
       'simulation.link.delayMs',
       'simulation.link.nonsense',
     ]);
+    expect(problemsOf(() => resolveSimulation({ numNodes: 2, inspect: {} as never }))).toEqual([
+      'simulation.inspect',
+    ]);
     for (const nothing of [undefined, null, {}, 7, []]) {
       expect(problemsOf(() => resolveSimulation(nothing as never))).toContain('simulation.numNodes');
     }

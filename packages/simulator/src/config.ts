@@ -26,6 +26,7 @@ import type {
   ExecutorOptions,
   GossipLoadConfig,
   LoadConfig,
+  NodeInspector,
   NodeRole,
   NodeSet,
   RelayOptions,
@@ -51,7 +52,7 @@ export interface ResolvedSimulation {
   readonly sampleIntervalMs: number;
   readonly keptTraceLines: number;
   readonly onTrace: ((line: string) => void) | undefined;
-  readonly inspect: Inspector | undefined;
+  readonly inspect: Inspector | NodeInspector | undefined;
 }
 
 /** Nodes that are alike, complete. What a role has no use for is there all the same. */
@@ -108,6 +109,10 @@ const moment = number(0, Number.MAX_SAFE_INTEGER);
 const object: Check = (value) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? undefined : 'an object';
 const aFunction: Check = (value) => (typeof value === 'function' ? undefined : 'a function');
+const inspector: Check = (value) =>
+  typeof (value as Partial<NodeInspector> | null)?.inspectAs === 'function'
+    ? undefined
+    : 'something with `inspectAs`, as a recorder';
 const word = text(/^[A-Za-z][\w-]{0,47}$/, 'a word of letters, digits, "_" and "-", at most 48');
 const wei = text(/^(?:0|[1-9]\d{0,77})$/, 'wei as a decimal text without leading zeros');
 const name = text(/^.{1,64}$/, 'a name of at most 64 characters');
@@ -137,7 +142,7 @@ const simulationChecks = {
   sampleIntervalMs: integer(10, 3_600_000),
   keptTraceLines: integer(1, 1_000_000),
   onTrace: aFunction,
-  inspect: aFunction,
+  inspect: either(aFunction, inspector),
 };
 
 /**

@@ -37,6 +37,7 @@ export type {
   ExecutorOptions,
   GossipLoadConfig,
   LoadConfig,
+  NodeInspector,
   NodeOptions,
   NodeRole,
   NodeSet,

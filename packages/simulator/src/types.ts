@@ -73,8 +73,17 @@ export interface SimulationConfig {
   readonly keptTraceLines?: number;
   /** Told each line of the trace when it is written. @default nobody */
   readonly onTrace?: (line: string) => void;
-  /** Sees the state machines of all nodes. @default nobody */
-  readonly inspect?: Inspector;
+  /**
+   * Sees the state machines of all nodes. A recorder of `@lloom/inspector` can be given as it is, and then knows whose each
+   * machine is. What is seen changes nothing of the run. @default nobody
+   */
+  readonly inspect?: Inspector | NodeInspector;
+}
+
+/** What tells the machines of one node from those of another. */
+export interface NodeInspector {
+  /** What sees the machines of a node; called once a node, with `{ node, role }`, as `{ node: 'e0', role: 'executor' }`. */
+  inspectAs(labels: { readonly node: string; readonly role: NodeRole }): Inspector;
 }
 
 /** What nodes of every role may be given. */

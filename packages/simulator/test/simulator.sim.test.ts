@@ -1,3 +1,4 @@
+import { createRecorder } from '@lloom/inspector';
 import { expect, describe } from 'vitest';
 import { NetworkSimulator, type SimulationConfig } from '../src/index.ts';
 import { test } from '../src/vitest.ts';
@@ -46,7 +47,11 @@ describe('one seed', () => {
 
   test('decides everything, and looking changes nothing', async ({ createSimulator }) => {
     const plain = await live(createSimulator(config), () => undefined);
-    const looked = createSimulator({ ...config, sampleIntervalMs: 10 });
+    const recorder = createRecorder({
+      maxActors: 5_000,
+      labelsOf: ({ context }) => ({ request: context?.['idempotencyKey'] }),
+    });
+    const looked = createSimulator({ ...config, sampleIntervalMs: 10, inspect: recorder });
     const look = (): void => {
       looked.metrics();
       looked.report();
@@ -55,6 +60,20 @@ describe('one seed', () => {
     };
     expect(await live(looked, look)).toBe(plain);
     expect(looked.report().samples.length).toBeGreaterThan(100);
+    // Its machines are told apart by node, and those of one question are found at all nodes that had to do with it.
+    const { actors, dropped } = recorder.run();
+    expect(dropped).toMatchObject({ actors: 0, labels: 0 });
+    expect(new Set(actors.map(({ labels: { node, role } = {} }) => `${node} ${role}`))).toEqual(
+      new Set(['e0 executor', 'e1 executor', 'c0 client']),
+    );
+    const roles = (machine: string): Set<unknown> =>
+      new Set(actors.filter((actor) => actor.machine === machine).map(({ labels }) => labels?.['role']));
+    expect([roles('request'), roles('execution')]).toEqual([new Set(['client']), new Set(['executor'])]);
+    const question = actors.find(({ machine }) => machine === 'execution')?.labels?.['request'];
+    const machinesOf = actors
+      .filter(({ labels }) => labels?.['request'] === question)
+      .map(({ machine }) => machine);
+    expect(machinesOf).toEqual(expect.arrayContaining(['retry', 'request', 'execution']));
   });
 });
 

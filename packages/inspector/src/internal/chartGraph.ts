@@ -1,31 +1,28 @@
 import type { ElkExtendedEdge, ElkNode, LayoutOptions } from 'elkjs/lib/elk-api.js';
 import { statesIn, type ChartState, type ChartTransition, type MachineChart } from '../chart.ts';
-import type { MachineRun, StateCount } from '../run.ts';
-import { countOf } from './counts.ts';
-import { durationText, shorten, textWidth } from './svgText.ts';
-
-/** One line of text in a box. */
-export interface Line {
-  readonly text: string;
-  /** Classes of the theme. */
-  readonly look: string;
-  readonly sizePx: number;
-  readonly bold?: boolean;
-}
+import type { MachineRun } from '../run.ts';
+import { ChartText, type Line, type TransitionText } from './chartText.ts';
+import { textWidth } from './svgText.ts';
 
 /** What is drawn for one state. */
 export interface StateBox {
   readonly state: ChartState;
   readonly lines: readonly Line[];
+  /** Its transitions that no arrow shows. */
+  readonly rows: readonly TransitionText[];
   readonly headPx: number;
   readonly isUsed: boolean;
   readonly isRegion: boolean;
 }
 
-/** What is drawn for one transition. */
+/** What is drawn for all transitions between the same states: one arrow, with a label that lists them. */
 export interface Arrow {
-  readonly lines: readonly Line[];
+  readonly parts: readonly TransitionText[];
   readonly taken: number;
+  /** Ids of its edges in the graph, one for each target. */
+  readonly edges: readonly string[];
+  /** Where it begins when it comes from anywhere inside a state: the id of a node in the graph. */
+  readonly ring?: string;
 }
 
 /** A graph for ELK, and what its nodes and edges stand for. */
@@ -33,19 +30,34 @@ export interface ChartGraph {
   readonly graph: ElkNode;
   /** By the node's id in the graph. */
   readonly boxes: ReadonlyMap<string, StateBox>;
-  /** By the edge's id in the graph. */
-  readonly arrows: ReadonlyMap<string, Arrow>;
+  readonly arrows: readonly Arrow[];
+  /** Ids of the edges that lead from a dot to where a state starts. */
+  readonly starts: readonly string[];
+  /** Whether another layout would result when it is turned. */
+  readonly canTurn: boolean;
+}
+
+/** Which way arrows lead. */
+export type Direction = 'DOWN' | 'RIGHT';
+
+/** How a chart is laid out. */
+export interface Way {
+  readonly direction: Direction;
+  /** Whether arrows inside a state that none of them leaves lead the other way than those around it. */
+  readonly isTurned: boolean;
 }
 
 export const lineHeightPx = 13;
 export const paddingPx = 8;
+/** Between the transitions of one label. */
+export const partGapPx = 4;
 const dotPx = 9;
-const manyStates = 9;
+const ringPx = 8;
+const historyPx = 24;
 /** From here on the best placement of nodes takes seconds, and a good one is taken instead. */
 const manyArrows = 30;
 /** From here on any placement does, and nobody could follow the arrows: they become rows of their states. */
 const maxArrows = 120;
-const maxNames = 3;
 
 const layered: LayoutOptions = {
   'elk.algorithm': 'layered',
@@ -68,134 +80,137 @@ const packed: LayoutOptions = {
   'elk.spacing.nodeNode': '12',
 };
 
+const atTheStart: LayoutOptions = { 'elk.layered.layering.layerConstraint': 'FIRST' };
+const atTheEnd: LayoutOptions = { 'elk.layered.layering.layerConstraint': 'LAST' };
+
 /** The graph of a chart, with what a run did to it. */
-export function chartGraph(chart: MachineChart, run: MachineRun | undefined): ChartGraph {
-  return new GraphBuilder(chart, run).build();
+export function chartGraph(chart: MachineChart, run: MachineRun | undefined, way: Way): ChartGraph {
+  return new GraphBuilder(chart, run, way).build();
+}
+
+/** Transitions of one state that lead to the same states. */
+interface Bundle {
+  readonly source: ChartState;
+  readonly targets: readonly string[];
+  readonly isInward: boolean;
+  readonly transitions: ChartTransition[];
 }
 
 class GraphBuilder {
   readonly #chart: MachineChart;
-  readonly #run: MachineRun | undefined;
-  readonly #direction: 'DOWN' | 'RIGHT';
+  readonly #text: ChartText;
+  readonly #way: Way;
   readonly #placement: 'BRANDES_KOEPF' | 'NETWORK_SIMPLEX';
-  readonly #hasArrows: boolean = true;
+  readonly #hasArrows: boolean;
   readonly #boxes = new Map<string, StateBox>();
-  readonly #arrows = new Map<string, Arrow>();
-  readonly #edges: ElkExtendedEdge[] = [];
+  readonly #arrows: Arrow[] = [];
+  readonly #starts: string[] = [];
+  /** By the id of the state that they are laid out in, which is empty for the whole picture. */
+  readonly #edges = new Map<string, ElkExtendedEdge[]>();
+  #edgeCount = 0;
   readonly #parents = new Map<string, string>();
-  readonly #names = new Map<string, string>();
   /** What nodes are called in the graph: ids of states may be any text, that of a dot or an arrow too. */
   readonly #nodeIds = new Map<string, string>();
+  /** By the id of the state they start from. */
+  readonly #bundles = new Map<string, Bundle[]>();
   /** States that an arrow leads to. */
   readonly #reached = new Set<string>();
+  /** Ids of states whose border, or that of a state in them, an arrow crosses. Others are laid out by themselves. */
+  readonly #crossed = new Set<string>();
 
-  constructor(chart: MachineChart, run: MachineRun | undefined) {
+  constructor(chart: MachineChart, run: MachineRun | undefined, way: Way) {
     this.#chart = chart;
-    this.#run = run;
+    this.#text = new ChartText(chart, run);
+    this.#way = way;
     const all = statesIn(chart.root);
-    const drawn = all.filter(({ type }) => type !== 'history');
-    this.#direction = drawn.length - 1 > manyStates ? 'RIGHT' : 'DOWN';
     for (const state of all) {
-      this.#names.set(state.id, state.name);
       this.#nodeIds.set(state.id, `state ${this.#nodeIds.size}`);
       for (const child of state.states) this.#parents.set(child.id, state.id);
     }
-    const arrows = all.flatMap((state) => state.transitions.filter((each) => this.#isArrow(state, each)));
-    this.#placement = arrows.length > manyArrows ? 'BRANDES_KOEPF' : 'NETWORK_SIMPLEX';
-    this.#hasArrows = arrows.length <= maxArrows;
-    if (this.#hasArrows) for (const id of arrows.flatMap(({ targets }) => targets)) this.#reached.add(id);
+    let count = 0;
+    for (const state of all) {
+      const bundles = this.#bundlesOf(state);
+      count += bundles.length;
+      this.#bundles.set(state.id, bundles);
+    }
+    this.#placement = count > manyArrows ? 'BRANDES_KOEPF' : 'NETWORK_SIMPLEX';
+    this.#hasArrows = count <= maxArrows;
+    if (!this.#hasArrows) this.#bundles.clear();
+    for (const { source, targets, isInward } of [...this.#bundles.values()].flat()) {
+      for (const id of targets) {
+        this.#reached.add(id);
+        this.#noteCrossed(isInward ? this.#within(source.id) : this.#around(source.id), id);
+      }
+    }
+    for (const { id, initial } of all) {
+      for (const target of initial) this.#noteCrossed(this.#within(id), target);
+    }
   }
 
   build(): ChartGraph {
-    const root = this.#node(this.#chart.root, false);
+    const root = this.#node(this.#chart.root, { isRegion: false, direction: this.#way.direction });
     const graph: ElkNode = {
       id: '(picture)',
       layoutOptions: {
-        ...this.#options(),
+        ...this.#options(this.#way.direction),
         'elk.padding': '[top=12,left=12,bottom=12,right=12]',
         'elk.json.edgeCoords': 'ROOT',
         'elk.json.shapeCoords': 'ROOT',
       },
       children: [root],
-      edges: this.#edges,
+      edges: this.#edges.get('') ?? [],
     };
-    return { graph, boxes: this.#boxes, arrows: this.#arrows };
+    const canTurn = this.#hasArrows && statesIn(this.#chart.root).some((state) => this.#canTurn(state));
+    return { graph, boxes: this.#boxes, arrows: this.#arrows, starts: this.#starts, canTurn };
   }
 
-  #options(): LayoutOptions {
+  #options(direction: Direction): LayoutOptions {
     if (!this.#hasArrows) return packed;
     return {
       ...layered,
       'elk.layered.nodePlacement.strategy': this.#placement,
-      'elk.direction': this.#direction,
+      'elk.direction': direction,
     };
   }
 
-  #node(state: ChartState, isRegion: boolean): ElkNode {
-    const rows = state.transitions.filter((transition) => !this.#isArrow(state, transition));
+  /** The states around a state, inner ones first. */
+  #around(id: string): string[] {
+    const parent = this.#parents.get(id);
+    return parent === undefined ? [] : this.#within(parent);
+  }
+
+  #within(id: string): string[] {
+    return [id, ...this.#around(id)];
+  }
+
+  /** An arrow crosses every border that is around one of its ends only. */
+  #noteCrossed(source: readonly string[], target: string): void {
+    const targets = this.#around(target);
+    const crossed = [
+      ...source.filter((id) => !targets.includes(id)),
+      ...targets.filter((id) => !source.includes(id)),
+    ];
+    for (const id of crossed.flatMap((each) => this.#within(each))) this.#crossed.add(id);
+  }
+
+  /** What leads nowhere, to the state itself, or out to what holds it, is in none of them: it is a row in the box. */
+  #bundlesOf(state: ChartState): Bundle[] {
+    const bundles = new Map<string, Bundle>();
     for (const transition of state.transitions) {
-      if (this.#isArrow(state, transition)) this.#addArrow(state, transition);
+      const { targets } = transition;
+      const isElsewhere = targets.every((id) => this.#isApart(state.id, id));
+      const isInward = targets.every((id) => id !== state.id && this.#holds(state.id, id));
+      if (targets.length === 0 || (!isElsewhere && !isInward)) continue;
+      const key = JSON.stringify(targets);
+      const found = bundles.get(key) ?? { source: state, targets, isInward, transitions: [] };
+      found.transitions.push(transition);
+      bundles.set(key, found);
     }
-    if (state.type === 'history') return this.#box(state, { lines: historyLines(state), isRegion: false });
-    const lines = [...this.#headLines(state), ...rows.map((row) => this.#rowLine(row))];
-    return this.#box(state, { lines, isRegion });
+    return [...bundles.values()];
   }
 
-  #box(state: ChartState, { lines, isRegion }: { lines: Line[]; isRegion: boolean }): ElkNode {
-    const isUsed = (this.#count(state)?.visits ?? 0) > 0;
-    const textPx = Math.max(...lines.map((line) => textWidth(line.text, line)));
-    const kindPx = state.type === 'parallel' ? textWidth('parallel', { sizePx: 10 }) + 16 : 0;
-    const width = state.type === 'history' ? 24 : textPx + kindPx + 2 * paddingPx + 6;
-    const headPx = lines.length * lineHeightPx + 2 * paddingPx - 3;
-    const id = this.#nodeId(state.id);
-    this.#boxes.set(id, { state, lines, headPx, isUsed, isRegion });
-    if (state.states.length === 0) {
-      const height = state.type === 'history' ? 24 : headPx;
-      // Without an arrow that leads to it, an end would be drawn where things begin.
-      const isLooseEnd = state.type === 'final' && !this.#reached.has(state.id);
-      const layoutOptions = isLooseEnd ? { 'elk.layered.layering.layerConstraint': 'LAST' } : {};
-      return { id, width, height, layoutOptions };
-    }
-    // ELK reads the least size the other way round when it lays out downwards.
-    const least = this.#direction === 'DOWN' ? `(${headPx + 40},${width})` : `(${width},${headPx + 40})`;
-    return {
-      id,
-      layoutOptions: {
-        ...this.#options(),
-        'elk.padding': `[top=${headPx + 16},left=16,bottom=16,right=16]`,
-        'elk.nodeSize.constraints': 'MINIMUM_SIZE',
-        'elk.nodeSize.minimum': least,
-      },
-      children: this.#children(state),
-    };
-  }
-
-  #children(state: ChartState): ElkNode[] {
-    const isParallel = state.type === 'parallel';
-    const nodes = state.states.map((child) => this.#node(child, isParallel));
-    const initial = state.initial.filter((id) => this.#names.has(id));
-    if (isParallel || !this.#hasArrows || initial.length === 0) return nodes;
-    const dot = `start of ${this.#nodeId(state.id)}`;
-    for (const id of initial) {
-      this.#edges.push({ id: this.#edgeId(), sources: [dot], targets: [this.#nodeId(id)] });
-    }
-    const first = { 'elk.layered.layering.layerConstraint': 'FIRST' };
-    return [{ id: dot, width: dotPx, height: dotPx, layoutOptions: first }, ...nodes];
-  }
-
-  #nodeId(state: string): string {
-    return this.#nodeIds.get(state) ?? '';
-  }
-
-  #edgeId(): string {
-    return `edge ${this.#edges.length}`;
-  }
-
-  /** What leads nowhere, into the state itself, or out to what holds it, is a row in the box. */
-  #isArrow(state: ChartState, { targets }: ChartTransition): boolean {
-    const isElsewhere = (id: string): boolean =>
-      this.#names.has(id) && !this.#holds(state.id, id) && !this.#holds(id, state.id);
-    return this.#hasArrows && targets.length > 0 && targets.every(isElsewhere);
+  #isApart(one: string, other: string): boolean {
+    return this.#nodeIds.has(other) && !this.#holds(one, other) && !this.#holds(other, one);
   }
 
   /** Whether a state is another, or around it. */
@@ -206,115 +221,104 @@ class GraphBuilder {
     return false;
   }
 
-  #addArrow(state: ChartState, transition: ChartTransition): void {
-    const taken = this.#taken(transition);
-    const lines = [this.#eventLine(transition), ...this.#conditionLines(transition)];
-    const width = Math.max(...lines.map((line) => textWidth(line.text, line))) + 12;
-    const height = lines.length * lineHeightPx + 5;
-    transition.targets.forEach((target, index) => {
-      const id = this.#edgeId();
+  #node(state: ChartState, { isRegion, direction }: { isRegion: boolean; direction: Direction }): ElkNode {
+    const bundles = this.#bundles.get(state.id) ?? [];
+    const shown = new Set(bundles.flatMap(({ transitions }) => transitions));
+    const rows = state.transitions.filter((each) => !shown.has(each)).map((each) => this.#text.row(each));
+    const lines = this.#text.head(state);
+    const isHistory = state.type === 'history';
+    const textPx = Math.max(...[...lines, ...linesOf(rows)].map((line) => textWidth(line.text, line)));
+    const kindPx = state.type === 'parallel' ? textWidth('parallel', { sizePx: 10 }) + 16 : 0;
+    const width = isHistory ? historyPx : textPx + kindPx + 2 * paddingPx + 6;
+    const headPx = (lines.length + rows.length) * lineHeightPx + 2 * paddingPx - 3;
+    const id = this.#nodeId(state.id);
+    this.#boxes.set(id, { state, lines, rows, headPx, isUsed: this.#text.isVisited(state), isRegion });
+    const rings = bundles.flatMap((bundle) => this.#addArrow(bundle));
+    if (state.states.length === 0) {
+      // Without an arrow that leads to it, an end would be drawn where things begin.
+      const isLooseEnd = state.type === 'final' && !this.#reached.has(state.id);
+      const height = isHistory ? historyPx : headPx;
+      return { id, width, height, layoutOptions: isLooseEnd ? atTheEnd : {} };
+    }
+    const inside = this.#directionIn(state, direction);
+    const isSeparate = !this.#crossed.has(state.id);
+    // ELK reads the least size of a state in a larger layout the other way round when that goes downwards.
+    const isTransposed = inside === 'DOWN' && !isSeparate;
+    const least = isTransposed ? `(${headPx + 40},${width})` : `(${width},${headPx + 40})`;
+    const children = [...this.#children(state, inside), ...rings];
+    return {
+      id,
+      layoutOptions: {
+        ...this.#options(inside),
+        ...(isSeparate && { 'elk.hierarchyHandling': 'SEPARATE_CHILDREN' }),
+        'elk.padding': `[top=${headPx + 16},left=16,bottom=16,right=16]`,
+        'elk.nodeSize.constraints': 'MINIMUM_SIZE',
+        'elk.nodeSize.minimum': least,
+      },
+      children,
+      edges: this.#edges.get(state.id) ?? [],
+    };
+  }
+
+  #canTurn({ id, states }: ChartState): boolean {
+    return states.length > 1 && this.#parents.has(id) && !this.#crossed.has(id);
+  }
+
+  #directionIn(state: ChartState, outside: Direction): Direction {
+    if (!this.#way.isTurned || !this.#canTurn(state)) return outside;
+    return outside === 'DOWN' ? 'RIGHT' : 'DOWN';
+  }
+
+  #children(state: ChartState, direction: Direction): ElkNode[] {
+    const isParallel = state.type === 'parallel';
+    const nodes = state.states.map((child) => this.#node(child, { isRegion: isParallel, direction }));
+    const initial = state.initial.filter((id) => this.#nodeIds.has(id));
+    if (isParallel || !this.#hasArrows || initial.length === 0) return nodes;
+    const dot = `start of ${this.#nodeId(state.id)}`;
+    for (const target of initial) {
+      const edge = this.#addEdge(this.#within(state.id), { source: dot, target });
+      this.#starts.push(edge.id);
+    }
+    return [{ id: dot, width: dotPx, height: dotPx, layoutOptions: atTheStart }, ...nodes];
+  }
+
+  #nodeId(state: string): string {
+    return this.#nodeIds.get(state) ?? '';
+  }
+
+  /** `around` are the states around its beginning. It belongs to the innermost that is laid out by itself. */
+  #addEdge(
+    around: readonly string[],
+    { source, target }: { source: string; target: string },
+  ): ElkExtendedEdge {
+    const id = `edge ${this.#edgeCount++}`;
+    const edge: ElkExtendedEdge = { id, sources: [source], targets: [this.#nodeId(target)] };
+    const ends = this.#around(target);
+    const home = around.find((state) => ends.includes(state) && !this.#crossed.has(state)) ?? '';
+    this.#edges.set(home, [...(this.#edges.get(home) ?? []), edge]);
+    return edge;
+  }
+
+  /** The arrow of a bundle, and the node where it begins when that is not its state. */
+  #addArrow({ source, targets, isInward, transitions }: Bundle): ElkNode[] {
+    const parts = transitions.map((transition) => this.#text.label(transition));
+    const width = Math.max(...linesOf(parts).map((line) => textWidth(line.text, line))) + 12;
+    const height = linesOf(parts).length * lineHeightPx + (parts.length - 1) * partGapPx + 5;
+    const ring = isInward ? `ring ${this.#arrows.length}` : undefined;
+    const around = isInward ? this.#within(source.id) : this.#around(source.id);
+    const from = ring ?? this.#nodeId(source.id);
+    const edges = targets.map((target) => this.#addEdge(around, { source: from, target }));
+    const [first] = edges;
+    if (first !== undefined) {
       // Inline is a property of the label: on the graph it has no effect.
       const layoutOptions = { 'elk.edgeLabels.inline': 'true' };
-      const label = { id: `${id}|label`, text: transition.label, width, height, layoutOptions };
-      this.#arrows.set(id, { lines: index === 0 ? lines : [], taken });
-      this.#edges.push({
-        id,
-        sources: [this.#nodeId(state.id)],
-        targets: [this.#nodeId(target)],
-        ...(index === 0 && { labels: [label] }),
-      });
-    });
-  }
-
-  #count({ id }: ChartState): StateCount | undefined {
-    return countOf(this.#run?.states ?? {}, id);
-  }
-
-  #taken({ key }: ChartTransition): number {
-    return countOf(this.#run?.transitions ?? {}, key)?.taken ?? 0;
-  }
-
-  #eventLine(transition: ChartTransition): Line {
-    const taken = this.#taken(transition);
-    const look =
-      transition.kind === 'error'
-        ? 'event error'
-        : transition.kind === 'after' || transition.kind === 'always'
-          ? 'event slanted'
-          : 'event';
-    const text = `${shorten(transition.label)}${taken > 1 ? ` ×${taken}` : ''}`;
-    return { text, look, sizePx: 11, bold: taken > 0 };
-  }
-
-  #conditionLines(transition: ChartTransition): Line[] {
-    const { guard, actions } = transition;
-    return [
-      ...(guard === undefined ? [] : [this.#guardLine(transition)]),
-      ...(actions.length === 0 ? [] : [{ text: `do ${namesText(actions)}`, look: 'small soft', sizePx: 10 }]),
-    ];
-  }
-
-  #guardLine(transition: ChartTransition): Line {
-    const look = this.#refused(transition) > 0 ? 'guard tried' : 'guard';
-    return { text: this.#guardText(transition), look, sizePx: 10 };
-  }
-
-  #guardText(transition: ChartTransition): string {
-    const refused = this.#refused(transition);
-    return `if ${shorten(transition.guard ?? '')}${refused > 0 ? ` (no ×${refused})` : ''}`;
-  }
-
-  #refused({ key }: ChartTransition): number {
-    return countOf(this.#run?.transitions ?? {}, key)?.refused ?? 0;
-  }
-
-  #rowLine(transition: ChartTransition): Line {
-    const { label, guard, actions, targets, reenter } = transition;
-    const taken = this.#taken(transition);
-    const names = targets.map((id) => this.#names.get(id) ?? id);
-    const text = [
-      shorten(label),
-      guard === undefined ? '' : ` [${this.#guardText(transition)}]`,
-      names.length === 0 ? '' : ` → ${namesText(names)}${reenter ? ' again' : ''}`,
-      actions.length === 0 ? '' : ` / ${namesText(actions)}`,
-      taken > 0 ? ` ×${taken}` : '',
-    ].join('');
-    return { text, look: taken > 0 ? 'count' : 'small soft row', sizePx: 10 };
-  }
-
-  #headLines(state: ChartState): Line[] {
-    const count = this.#count(state);
-    return [
-      { text: shorten(state.name), look: 'name', sizePx: 12, bold: true },
-      ...(count === undefined ? [] : [{ text: countText(state, count), look: 'count', sizePx: 10 }]),
-      ...state.invokes.map(({ id, src }) => ({ text: invokeText(id, src), look: 'invoke', sizePx: 10 })),
-      ...actionLine('entry', state.entry),
-      ...actionLine('exit', state.exit),
-    ];
+      first.labels = [{ id: `${first.id}|label`, text: source.name, width, height, layoutOptions }];
+    }
+    const taken = parts.reduce((sum, part) => sum + part.taken, 0);
+    const ids = edges.map(({ id }) => id);
+    this.#arrows.push({ parts, taken, edges: ids, ...(ring !== undefined && { ring }) });
+    return ring === undefined ? [] : [{ id: ring, width: ringPx, height: ringPx }];
   }
 }
 
-/** Nothing stays in a final state, so it has no time. */
-function countText({ type }: ChartState, { visits, durationMs }: StateCount): string {
-  if (type === 'final') return `×${visits}`;
-  return visits === 1 ? durationText(durationMs) : `×${visits} · ${durationText(durationMs)}`;
-}
-
-function actionLine(when: string, actions: readonly string[]): Line[] {
-  const look = 'small soft';
-  return actions.length === 0 ? [] : [{ text: `${when} / ${namesText(actions)}`, look, sizePx: 10 }];
-}
-
-function historyLines({ history }: ChartState): Line[] {
-  return [{ text: history === 'deep' ? 'H*' : 'H', look: 'name', sizePx: 12, bold: true }];
-}
-
-/** An actor is shown by its name, and by its logic where that has another. */
-function invokeText(id: string, src: string): string {
-  return shorten(id === src || /^\d+\./.test(id) ? `invoke ${src}` : `invoke ${id} (${src})`);
-}
-
-function namesText(names: readonly string[]): string {
-  const shown = names.slice(0, maxNames).map((name) => shorten(name, 30));
-  return names.length > maxNames ? `${shown.join(', ')}, +${names.length - maxNames}` : shown.join(', ');
-}
+const linesOf = (texts: readonly TransitionText[]): Line[] => texts.flatMap(({ lines }) => lines);

@@ -1,3 +1,5 @@
+import { durationText, shorten } from './svgText.ts';
+
 /** What people call an event of XState's own; others keep their name. */
 export function eventText(event: string): string {
   if (event.startsWith('xstate.done.actor.')) return 'done';
@@ -9,7 +11,30 @@ export function eventText(event: string): string {
   return /^\d+$/.test(delay) ? `after ${delay} ms` : `after ${delay}`;
 }
 
+/** What kind of message an event is: one that ends its sender, or any other. */
+export function messageKind(event: string): 'done' | 'failed' | 'message' {
+  if (event.startsWith('xstate.done.actor.')) return 'done';
+  return event.startsWith('xstate.error.actor.') ? 'failed' : 'message';
+}
+
 /** The states of a list that hold no other of it. */
 export function leavesOf(paths: readonly string[]): string[] {
   return paths.filter((path) => !paths.some((other) => other.startsWith(`${path}.`)));
+}
+
+/** The states that were entered, innermost only, by their last names. */
+export function statesText(entered: readonly string[]): string {
+  const names = leavesOf(entered).map((path) => path.slice(path.lastIndexOf('.') + 1));
+  const shown = names.slice(0, 4).map((name) => shorten(name, 28));
+  return names.length > 4 ? `${shown.join(' · ')} · +${names.length - 4}` : shown.join(' · ');
+}
+
+/** The guard of a transition's name, `state event [guard] → target`. */
+export function guardOf(transition: string): string {
+  return /\[(?<guard>.+?)\]/.exec(transition)?.groups?.['guard'] ?? 'a guard';
+}
+
+/** A moment of a run: to the millisecond, since what happens at two of them did not happen at once. */
+export function timeText(atMs: number): string {
+  return atMs < 1_000 ? durationText(atMs) : `${Number((atMs / 1_000).toFixed(3))} s`;
 }

@@ -7,7 +7,10 @@ export interface StateTally {
   readonly id: string;
   readonly path: string;
   visits: number;
-  durationMs: number;
+  /** How many actors are in it now. */
+  inside: number;
+  /** How long actors were in it, less the times at which those that are in it now entered it. */
+  balanceMs: number;
 }
 
 /** Counts of one transition, shared by all copies of its machine. */
@@ -26,7 +29,7 @@ export class MachineTally {
   readonly #states = new Map<string, StateTally>();
   readonly #transitions = new Map<string, TransitionTally>();
   /** For what a chart does not list: nothing is known to be like that, and a recorder must not throw. */
-  readonly #unknownState: StateTally = { id: '', path: '', visits: 0, durationMs: 0 };
+  readonly #unknownState: StateTally = { id: '', path: '', visits: 0, inside: 0, balanceMs: 0 };
   readonly #unknownTransition: TransitionTally = { key: '', name: '(unknown)', taken: 0, refused: 0 };
 
   constructor(machine: AnyStateMachine) {
@@ -34,7 +37,7 @@ export class MachineTally {
     const transitions = transitionsIn(this.chart.root);
     this.hasGuards = transitions.some(({ guard }) => guard !== undefined);
     for (const { id, path } of statesIn(this.chart.root)) {
-      this.#states.set(id, { id, path, visits: 0, durationMs: 0 });
+      this.#states.set(id, { id, path, visits: 0, inside: 0, balanceMs: 0 });
     }
     for (const { key, name } of transitions) this.#transitions.set(key, { key, name, taken: 0, refused: 0 });
   }
@@ -52,8 +55,8 @@ export class MachineTally {
     return [...this.#transitions.values()];
   }
 
-  /** What was counted so far. `openMs` is the time spent so far in states that are not left yet. */
-  toRun(openMs: ReadonlyMap<StateTally, number>): MachineRun {
+  /** What was counted so far; states that are not left yet last until now. */
+  toRun(nowMs: number): MachineRun {
     const states = [...this.#states.values()].filter(({ visits }) => visits > 0);
     const transitions = [...this.#transitions.values()].filter(({ taken, refused }) => taken + refused > 0);
     return {
@@ -61,7 +64,7 @@ export class MachineTally {
       states: Object.fromEntries(
         states.map((state) => [
           state.id,
-          { visits: state.visits, durationMs: rounded(state.durationMs + (openMs.get(state) ?? 0)) },
+          { visits: state.visits, durationMs: rounded(Math.max(0, state.balanceMs + state.inside * nowMs)) },
         ]),
       ),
       transitions: Object.fromEntries(
@@ -69,6 +72,19 @@ export class MachineTally {
       ),
     };
   }
+}
+
+/** An actor enters a state. */
+export function enter(state: StateTally, atMs: number): void {
+  state.visits += 1;
+  state.inside += 1;
+  state.balanceMs -= atMs;
+}
+
+/** An actor leaves a state that it had entered. */
+export function leave(state: StateTally, atMs: number): void {
+  state.inside -= 1;
+  state.balanceMs += atMs;
 }
 
 /** A microsecond is as exact as a picture or a test needs. */

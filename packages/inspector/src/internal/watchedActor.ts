@@ -1,18 +1,26 @@
 import type { AnyActorRef, AnyStateMachine, AnyStateNode } from 'xstate';
-import type { RunActor } from '../run.ts';
-import type { MachineTally, StateTally } from './machineTally.ts';
+import type { Labels } from '../run.ts';
+import type { MachineTally } from './machineTally.ts';
 
 /** What is known of one actor. Lives as long as the actor does: nothing but the actor itself leads to it. */
-export interface WatchedActor {
-  readonly line: RunActor;
+export interface WatchedActor<Kept> {
+  /** What a listener keeps about it. */
+  readonly kept: Kept;
   readonly tally: MachineTally | undefined;
-  /** When it entered the states it is in. */
-  readonly open: Map<StateTally, number>;
+  /** What is said about it; `undefined` until it can be asked for. */
+  labels: Labels | undefined;
   nodes: readonly AnyStateNode[];
   hasStarted: boolean;
   hasEnded: boolean;
   /** Whether it took a step of a chain that has not ended. */
   isStepping: boolean;
+}
+
+/** What of an actor's snapshot is looked at. */
+interface Look {
+  readonly status?: unknown;
+  readonly context?: Readonly<Record<string, unknown>>;
+  readonly _nodes?: readonly AnyStateNode[];
 }
 
 /** The machine that an actor runs, if it runs one. */
@@ -21,11 +29,10 @@ export function machineOf(actor: AnyActorRef): AnyStateMachine | undefined {
   return logic !== undefined && 'root' in logic && 'config' in logic ? (logic as AnyStateMachine) : undefined;
 }
 
-/** The states an actor is in; `undefined` while it is being made. */
-export function nodesOf(actor: AnyActorRef): readonly AnyStateNode[] | undefined {
+/** How an actor stands; `undefined` while it is being made. */
+export function lookAt(actor: AnyActorRef): Look | undefined {
   try {
-    const { _nodes } = actor.getSnapshot() as { readonly _nodes?: readonly AnyStateNode[] };
-    return _nodes;
+    return actor.getSnapshot() as Look;
   } catch {
     return undefined;
   }

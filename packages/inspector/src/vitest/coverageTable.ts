@@ -1,16 +1,7 @@
-import { statesIn, transitionsIn } from '../chart.ts';
+import { transitionsIn } from '../chart.ts';
 import { countOf } from '../internal/counts.ts';
+import { percentText, sharesOf, type CoverageException, type Share } from '../internal/shares.ts';
 import type { MachineRun } from '../run.ts';
-
-/** A transition that no test can take, and why. */
-export interface CoverageException {
-  /** The machine's `id`. */
-  readonly machine: string;
-  /** The transition, as the report names it: `state event [guard] → target`. */
-  readonly transition: string;
-  /** Why it cannot be taken, for whoever reviews the list. */
-  readonly why: string;
-}
 
 /** What of one machine was reached. */
 export interface CoverageRow {
@@ -24,57 +15,17 @@ export interface CoverageRow {
   readonly excepted: readonly string[];
 }
 
-/** A part of a whole, and what is missing. */
-export interface Share {
-  readonly total: number;
-  readonly reached: number;
-  readonly missed: readonly string[];
-}
-
 /** What was reached of each machine, by name. */
 export function coverageRows(
   machines: readonly MachineRun[],
   exceptions: readonly CoverageException[],
 ): CoverageRow[] {
-  const rows = machines.map((machine) => rowOf(machine, exceptions));
+  const rows = machines.map((machine) => ({
+    machine: machine.chart.id,
+    ...sharesOf(machine, exceptions),
+    excepted: exceptions.filter((each) => each.machine === machine.chart.id).map((each) => each.transition),
+  }));
   return rows.toSorted((a, b) => (a.machine < b.machine ? -1 : Number(a.machine > b.machine)));
-}
-
-function rowOf({ chart, ...counts }: MachineRun, exceptions: readonly CoverageException[]): CoverageRow {
-  const excepted = exceptions.filter(({ machine }) => machine === chart.id).map((each) => each.transition);
-  const states = statesIn(chart.root).filter(({ type, path }) => type !== 'history' && path !== '');
-  const transitions = transitionsIn(chart.root).filter(({ name }) => !excepted.includes(name));
-  return {
-    machine: chart.id,
-    states: shareOf(
-      states.map(({ id, path }) => ({
-        name: path,
-        isReached: (countOf(counts.states, id)?.visits ?? 0) > 0,
-      })),
-    ),
-    transitions: shareOf(
-      transitions.map(({ key, name }) => ({
-        name,
-        isReached: (countOf(counts.transitions, key)?.taken ?? 0) > 0,
-      })),
-    ),
-    excepted,
-  };
-}
-
-function shareOf(parts: readonly { readonly name: string; readonly isReached: boolean }[]): Share {
-  const missed = parts.filter(({ isReached }) => !isReached).map(({ name }) => name);
-  return { total: parts.length, reached: parts.length - missed.length, missed };
-}
-
-/** In percent; a whole of nothing is complete. */
-export function percentOf({ total, reached }: Share): number {
-  return total === 0 ? 100 : (reached * 100) / total;
-}
-
-/** Never rounded up to complete. */
-export function percentText(share: Share): string {
-  return `${Math.floor(percentOf(share) * 10) / 10}%`;
 }
 
 /** Exceptions that are not what the list says. */
@@ -104,7 +55,7 @@ export function tableText(rows: readonly CoverageRow[]): string {
   const line = (...[name, states, transitions, missed]: [string, string, string, string]): string =>
     ` ${name.padEnd(width)}${states.padStart(7)}${transitions.padStart(13)}   ${missed}`.trimEnd();
   const lines = rows.map(({ machine, states, transitions, excepted }) => {
-    const shown = transitions.missed.slice(0, shownNames);
+    const shown = transitions.missed.slice(0, shownNames).map(({ name }) => name);
     const more = transitions.missed.length - shown.length;
     const parts = [
       ...shown,

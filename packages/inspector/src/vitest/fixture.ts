@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, test as vitestTest, type Te
 import type { AnyStateMachine } from 'xstate';
 import { createRecorder, type Recorder } from '../recorder.ts';
 import { drawTest, noteMachines } from './drawTest.ts';
+import type { FileTask } from './settings.ts';
 
 /** What a test gets. */
 export interface MachinesFixture {
@@ -21,14 +22,15 @@ export interface MachinesFixture {
 export function withMachines<Context extends object>(
   base: TestAPI<Context>,
 ): TestAPI<Context & MachinesFixture> {
-  const extended = (base as unknown as TestAPI).extend('machines', ({ task, annotate }, { onCleanup }) => {
-    const recorder = createRecorder();
-    onCleanup(async () => {
+  // In the form that every Vitest from 4 on knows.
+  const extended = (base as unknown as TestAPI).extend<MachinesFixture>({
+    machines: async ({ task, annotate }, use) => {
+      const recorder = createRecorder();
+      await use(recorder);
       const run = recorder.run();
       noteMachines(task.file, run);
       await drawTest({ task, annotate }, run);
-    });
-    return recorder;
+    },
   });
   return extended as unknown as TestAPI<Context & MachinesFixture>;
 }
@@ -67,12 +69,20 @@ export function recordFile(): Recorder {
     current = createRecorder();
   });
   afterEach(({ task, annotate }) => drawTest({ task, annotate }, current.run()));
-  // oxlint-disable-next-line no-empty-pattern -- Vitest reads the names of fixtures from it
-  afterAll(({}, suite) => noteMachines(suite.file, whole.run()));
+  afterAll(withFile((file) => noteMachines(file, whole.run())));
   return {
     inspect(event) {
       whole.inspect(event);
       current.inspect(event);
+    },
+    inspectAs(labels) {
+      const inspects = new WeakMap<Recorder, Recorder['inspect']>();
+      return (event) => {
+        whole.inspect(event);
+        const inspect = inspects.get(current) ?? current.inspectAs(labels);
+        inspects.set(current, inspect);
+        inspect(event);
+      };
     },
     coverage: (machine) => whole.coverage(machine),
     declare: (machine) => whole.declare(machine),
@@ -89,10 +99,17 @@ export function recordFile(): Recorder {
  * ```
  */
 export function declareMachines(...machines: readonly AnyStateMachine[]): void {
-  // oxlint-disable-next-line no-empty-pattern -- Vitest reads the names of fixtures from it
-  beforeAll(({}, suite) => {
-    const recorder = createRecorder();
-    for (const machine of machines) recorder.declare(machine);
-    noteMachines(suite.file, recorder.run());
-  });
+  const recorder = createRecorder();
+  for (const machine of machines) recorder.declare(machine);
+  beforeAll(withFile((file) => noteMachines(file, recorder.run())));
+}
+
+/** A hook that gets the file it is in: Vitest 4.0 hands a hook its suite first, later ones second. */
+function withFile(hook: (file: FileTask) => void): () => void {
+  return function hookOfSuite(): void {
+    // Vitest reads the names of fixtures from the text of a hook's parameters, so it must have none.
+    // oxlint-disable-next-line prefer-rest-params
+    const suite = [...arguments].find((each) => each !== null && typeof each === 'object' && 'file' in each);
+    if (suite !== undefined) hook((suite as { readonly file: FileTask }).file);
+  };
 }

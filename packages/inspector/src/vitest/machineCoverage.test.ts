@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Vitest } from 'vitest/node';
+import type { TestModule, Vitest } from 'vitest/node';
 import { MachineCoverage } from './machineCoverage.ts';
 import { writeFigures, writePage } from './pageFolder.ts';
 
@@ -72,4 +72,62 @@ test('a link in the folder is not followed, though it leads to a page of the rep
 test('a folder that is not there yet is no problem', () => {
   start('machines');
   expect(existsSync(join(root, 'machines'))).toBe(false);
+});
+
+interface Given {
+  readonly config?: object;
+  readonly pattern?: RegExp;
+  /** How many files the project has; the run has two. */
+  readonly files?: number;
+  readonly states?: readonly string[];
+  readonly reason?: 'passed' | 'failed' | 'interrupted';
+}
+
+/** Lets a run of two files end in which no machine ran, and gives back what is said about it. */
+async function endOf({
+  config,
+  pattern,
+  files = 2,
+  states = ['passed', 'passed'],
+  reason,
+}: Given): Promise<string> {
+  const said: string[] = [];
+  const vitest = {
+    config: { root, project: [], watch: true, ...config },
+    provide: () => undefined,
+    getGlobalTestNamePattern: () => pattern,
+    globTestSpecifications: () => Array.from({ length: files }),
+    logger: { log: (text: string) => said.push(text), error: (text: string) => said.push(text) },
+  };
+  const reporter = new MachineCoverage({
+    exceptions: [{ machine: 'door', transition: 'closed door.open → open', why: 'it is stuck' }],
+  });
+  reporter.onInit(vitest as unknown as Vitest);
+  const modules = states.map((state, index) => ({
+    id: String(index),
+    moduleId: root,
+    state: () => state,
+    meta: () => ({}),
+    children: { allTests: () => [] },
+  }));
+  await reporter.onTestRunEnd(modules as unknown as TestModule[], [], reason ?? 'passed');
+  return said.join('');
+}
+
+test('demands are made of whole runs, whether their tests passed or failed', async () => {
+  expect(await endOf({})).toContain('names no transition');
+  expect(await endOf({ reason: 'failed' })).toContain('names no transition');
+});
+
+test.each<[string, Given]>([
+  ['files', { files: 3 }],
+  ['names', { pattern: /opens/ }],
+  ['projects', { config: { project: ['rpc'] } }],
+  ['tags', { config: { tagsFilter: ['slow'] } }],
+  ['a shard', { config: { shard: { index: 1, count: 2 } } }],
+  ['an interruption', { reason: 'interrupted' }],
+  ['the first failures', { config: { bail: 1 }, reason: 'failed' }],
+  ['a crash', { states: ['passed', 'pending'], reason: 'failed' }],
+])('no demand is made of a part of a run, cut by %s', async (_name, given) => {
+  expect(await endOf(given)).toContain('not enforced: only a part of the tests ran');
 });

@@ -1,21 +1,12 @@
-import { globSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
-import type { Reporter, TestModule, TestRunEndReason, TestSpecification, Vitest } from 'vitest/node';
-import { chartSvg } from '../chartSvg.ts';
-import { escapeText } from '../internal/svgText.ts';
-import { chartSection, htmlPage } from '../page.ts';
+import { existsSync, globSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import type { Reporter, TestModule, TestRunEndReason, Vitest } from 'vitest/node';
+import { coveragePage, type TestLink } from '../coveragePage.ts';
+import { percentOf, percentText, type CoverageException, type Share } from '../internal/shares.ts';
 import type { MachineRun } from '../run.ts';
-import {
-  coverageRows,
-  exceptionProblems,
-  percentOf,
-  percentText,
-  tableText,
-  type CoverageException,
-  type CoverageRow,
-} from './coverageTable.ts';
+import { coverageRows, exceptionProblems, tableText, type CoverageRow } from './coverageTable.ts';
 import { machineKey, mergeMachines } from './merge.ts';
-import { clearFolder, indexName, writeFigures, writePage } from './pageFolder.ts';
+import { checkFolder, clearFolder, indexName, shownPath, writeFigures, writePage } from './pageFolder.ts';
 import { defaultFolder, type MachinePictures } from './settings.ts';
 
 export type { CoverageException };
@@ -48,12 +39,6 @@ export interface MachineCoverageConfig {
   readonly folder?: string;
 }
 
-interface TestPage {
-  readonly name: string;
-  readonly page: string;
-  readonly state: string;
-}
-
 /**
  * A reporter of Vitest that says which transitions of which machines no test took, over all files, workers and
  * projects. It prints a table, and writes `coverage.json` and `index.html` with a chart of each machine. Its
@@ -71,7 +56,8 @@ export class MachineCoverage implements Reporter {
   readonly #config: MachineCoverageConfig;
   #vitest: Vitest | undefined;
   #folder = '';
-  #testFiles = 0;
+  // In watch mode only files that changed run again: the others did what they did before.
+  readonly #modules = new Map<string, TestModule>();
 
   constructor(config: MachineCoverageConfig = {}) {
     this.#config = config;
@@ -80,13 +66,11 @@ export class MachineCoverage implements Reporter {
   onInit(vitest: Vitest): void {
     this.#vitest = vitest;
     this.#folder = resolve(vitest.config.root, this.#config.folder ?? defaultFolder);
-    clearFolder(this.#folder);
+    // Shards that are merged wrote their pages before.
+    if (vitest.config.mergeReports) checkFolder(this.#folder);
+    else clearFolder(this.#folder);
     vitest.provide('machineFolder', this.#folder);
     if (this.#config.pictures !== undefined) vitest.provide('machinePictures', this.#config.pictures);
-  }
-
-  onTestRunStart(specifications: readonly TestSpecification[]): void {
-    this.#testFiles = specifications.length;
   }
 
   async onTestRunEnd(
@@ -96,22 +80,27 @@ export class MachineCoverage implements Reporter {
   ): Promise<void> {
     const vitest = this.#vitest;
     if (vitest === undefined) return;
+    for (const module of modules) this.#modules.set(module.id, module);
+    for (const [id, { moduleId }] of this.#modules) if (!existsSync(moduleId)) this.#modules.delete(id);
     const { thresholds, exceptions = [], machineFiles = [] } = this.#config;
     const machines = Object.values(
-      modules.reduce<Record<string, MachineRun>>(
+      [...this.#modules.values()].reduce<Record<string, MachineRun>>(
         (merged, module) => mergeMachines(merged, Object.values(module.meta().machines ?? {})),
         {},
       ),
     );
     const rows = coverageRows(machines, exceptions);
-    const hasDemands = thresholds !== undefined || exceptions.length + machineFiles.length > 0;
-    const isWhole = reason !== 'interrupted' && (!hasDemands || (await this.#isWhole(vitest)));
     if (rows.length > 0) {
-      vitest.logger.log(`\n${tableText(rows)}\n`);
-      await this.#write(machines, { rows, pages: pagesOf(modules) });
+      await this.#write(machines, rows);
+      const index = shownPath(join(this.#folder, indexName));
+      vitest.logger.log(`\n${tableText(rows)}\n\n Machines: ${index}\n`);
     }
-    if (!hasDemands) return;
-    if (!isWhole) {
+    if (thresholds === undefined && exceptions.length + machineFiles.length === 0) return;
+    // Files that were not reached, as after a crash of their worker.
+    const isCut = modules.some((module) => ['queued', 'pending'].includes(module.state()));
+    const isOver =
+      !isCut && (reason === 'passed' || (reason === 'failed' && (vitest.config.bail ?? 0) === 0));
+    if (!isOver || !(await this.#isWhole(vitest))) {
       vitest.logger.log(' Machine coverage is not enforced: only a part of the tests ran.\n');
       return;
     }
@@ -130,7 +119,7 @@ export class MachineCoverage implements Reporter {
     if (project.length > 0 || shard !== undefined || (tagsFilter ?? []).length > 0) return false;
     if (vitest.getGlobalTestNamePattern() !== undefined) return false;
     const all = await vitest.globTestSpecifications();
-    return all.length <= this.#testFiles;
+    return all.length <= this.#modules.size;
   }
 
   #missingMachines(root: string, rows: readonly CoverageRow[]): string[] {
@@ -152,63 +141,44 @@ export class MachineCoverage implements Reporter {
     ];
     return demands.flatMap(({ what, share, least }) => {
       if (least === undefined || percentOf(share) >= least) return [];
-      const missed = share.missed.map((name) => `\n   ${name}`).join('');
+      const missed = share.missed.map(({ name }) => `\n   ${name}`).join('');
       return [`${percentText(share)} of the ${what} of "${machine}", ${least}% are wanted. Missed:${missed}`];
     });
   }
 
-  async #write(
-    machines: readonly MachineRun[],
-    { rows, pages }: { rows: readonly CoverageRow[]; pages: readonly TestPage[] },
-  ): Promise<void> {
+  async #write(machines: readonly MachineRun[], rows: readonly CoverageRow[]): Promise<void> {
+    const namesOf = ({ total, reached, missed }: Share): object => ({
+      total,
+      reached,
+      missed: missed.map(({ name }) => name),
+    });
     const figures = {
       machines: rows.map((row) => ({
         ...row,
+        states: namesOf(row.states),
+        transitions: namesOf(row.transitions),
         statesPercent: percentOf(row.states),
         transitionsPercent: percentOf(row.transitions),
       })),
     };
     const sorted = machines.toSorted((a, b) => (machineKey(a) < machineKey(b) ? -1 : 1));
-    const sections: string[] = [];
-    for (const machine of sorted) {
-      sections.push(chartSection(machine, await chartSvg(machine.chart, { machines: [machine] })));
-    }
-    const failed = pages.filter(({ state }) => state === 'failed');
-    const others = pages.filter(({ state }) => state !== 'failed');
-    const body = [
-      `<header><h1>Machine coverage</h1></header>${tableHtml(rows)}`,
-      failed.length === 0 ? '' : `<section><h2>Failed tests</h2>${linksHtml(failed)}</section>`,
-      ...sections,
-      others.length === 0 ? '' : `<details><summary>Other tests</summary>${linksHtml(others)}</details>`,
-    ].join('\n');
+    const { exceptions = [] } = this.#config;
+    const tests = [...this.#modules.values()].flatMap((module) => linksOf(module, this.#folder));
     writeFigures(this.#folder, figures);
-    writePage(this.#folder, indexName, htmlPage('Machine coverage', body));
+    writePage(this.#folder, indexName, await coveragePage(sorted, { exceptions, tests }));
   }
 }
 
-function pagesOf(modules: readonly TestModule[]): TestPage[] {
-  return modules.flatMap((module) =>
-    [...module.children.allTests()].flatMap((test) => {
-      const { machinePage: page } = test.meta();
-      return page === undefined ? [] : [{ name: test.fullName, page, state: test.result().state }];
-    }),
-  );
-}
-
-function linksHtml(pages: readonly TestPage[]): string {
-  const items = pages.map(
-    ({ name, page }) => `<li><a href="${encodeURI(page)}">${escapeText(name)}</a></li>`,
-  );
-  return `<ul>${items.join('')}</ul>`;
-}
-
-function tableHtml(rows: readonly CoverageRow[]): string {
-  const lines = rows.map(({ machine, states, transitions }) => {
-    const look = transitions.missed.length > 0 ? ' low' : '';
-    return (
-      `<tr><td>${escapeText(machine)}</td><td class="number">${percentText(states)}</td>` +
-      `<td class="number${look}">${percentText(transitions)}</td><td>${escapeText(transitions.missed.join(', '))}</td></tr>`
-    );
+/** The pages of a file's tests, each attempt of a test for itself; those of other shards may be elsewhere. */
+function linksOf(module: TestModule, folder: string): TestLink[] {
+  return [...module.children.allTests()].flatMap((test) => {
+    const pages = test.meta().machinePages ?? [];
+    const written = pages.filter(({ name }) => existsSync(join(folder, name)));
+    return written.map(({ name, attempt, hasFailed, machines }) => ({
+      name: `${test.fullName}${attempt === 1 ? '' : `, attempt ${attempt}`}`,
+      href: encodeURI(name),
+      state: hasFailed ? 'failed' : 'passed',
+      machines,
+    }));
   });
-  return `<table><tr><th>machine</th><th>states</th><th>transitions</th><th>never taken</th></tr>${lines.join('')}</table>`;
 }

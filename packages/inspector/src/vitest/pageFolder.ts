@@ -8,7 +8,7 @@ import {
   writeFileSync,
   type Dirent,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative, sep } from 'node:path';
 
 /** The page of all machines. */
 export const indexName = 'index.html';
@@ -21,10 +21,10 @@ const figuresMark = `{\n  "writtenBy": ${JSON.stringify(writer)}`;
 const longestMark = Math.max(pageMark.length, figuresMark.length);
 
 /**
- * Removes what an earlier run has written to a folder, and nothing else.
+ * Looks at a folder before something is written there; gives back the files that an earlier run has written.
  * @throws {Error} when a file that is to be written would replace one of another's
  */
-export function clearFolder(folder: string): void {
+export function checkFolder(folder: string): string[] {
   const files = entriesOf(folder).map((entry) => ({
     path: join(folder, entry.name),
     ...look(folder, entry),
@@ -35,7 +35,15 @@ export function clearFolder(folder: string): void {
       `MachineCoverage did not write ${foreign.path} and does not replace it: move it, or set another folder`,
     );
   }
-  for (const { path, isOwn } of files) if (isOwn) rmSync(path, { force: true });
+  return files.filter(({ isOwn }) => isOwn).map(({ path }) => path);
+}
+
+/**
+ * Removes what an earlier run has written to a folder, and nothing else.
+ * @throws {Error} when a file that is to be written would replace one of another's
+ */
+export function clearFolder(folder: string): void {
+  for (const path of checkFolder(folder)) rmSync(path, { force: true });
 }
 
 /** Writes a page that is removed when Vitest starts again. */
@@ -46,6 +54,12 @@ export function writePage(folder: string, name: string, page: string): void {
 /** Writes the figures of all machines, which are removed when Vitest starts again. */
 export function writeFigures(folder: string, figures: object): void {
   write(folder, figuresName, `${JSON.stringify({ writtenBy: writer, ...figures }, null, 2)}\n`);
+}
+
+/** A path that a terminal opens. */
+export function shownPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return (short.startsWith('..') ? path : short).replaceAll(sep, '/');
 }
 
 function write(folder: string, name: string, text: string): void {

@@ -5,6 +5,17 @@ import type { MachineRun } from '../run.ts';
 /** Which tests get pictures. */
 export type MachinePictures = 'all' | 'failed' | 'none';
 
+/** The page of one attempt of a test. */
+export interface MachinePage {
+  /** The name of its file. */
+  readonly name: string;
+  /** Counts the attempts from 1: a test that is retried or repeated has several. */
+  readonly attempt: number;
+  readonly hasFailed: boolean;
+  /** Ids of the machines on it. */
+  readonly machines: readonly string[];
+}
+
 declare module 'vitest' {
   interface ProvidedContext {
     /** Which tests get pictures of the machines they ran. @default 'all' */
@@ -16,8 +27,8 @@ declare module 'vitest' {
   interface TaskMeta {
     /** Of a file: what its tests did with machines, all together. */
     machines?: Record<string, MachineRun>;
-    /** Of a test: the name of its page. */
-    machinePage?: string;
+    /** Of a test: its pages, in the order of its attempts. */
+    machinePages?: readonly MachinePage[];
   }
 }
 

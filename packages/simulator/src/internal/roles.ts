@@ -50,7 +50,8 @@ async function takeRole(
 function configOf(node: SimNode, { host, config, bootstrapPeers }: StartParts): NetworkConfig & NodePorts {
   const { clock, random, stack, datastore, address } = host;
   const base: NetworkConfig = { listenAddresses: [address], addressPolicy: 'lan', bootstrapPeers };
-  const { inspect, fidelity } = config;
+  const { fidelity } = config;
+  const { inspect } = node;
   const model = fidelity === 'model' ? modelNode(host, node.role) : undefined;
   return {
     ...merged(base, ownConfigOf(node), model?.config ?? {}, config.node, node.options.config),

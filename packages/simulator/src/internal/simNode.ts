@@ -2,7 +2,7 @@ import { createActor, type ActorRefFrom } from 'xstate';
 import { errorText, toHex } from '@lloom/core';
 import { Identity, type Inspector, type LloomBehaviour, type PricingInfo } from '@lloom/behaviour';
 import { hostKeyBytes } from '@lloom/simkit';
-import type { ResolvedOptions } from '../config.ts';
+import type { ResolvedOptions, ResolvedSimulation } from '../config.ts';
 import { SimulatorError } from '../errors.ts';
 import { simulatedNodeMachine } from '../machines/simulatedNode.machine.ts';
 import type { NodeRole, SimulatedNode, SimulatedNodeState } from '../types.ts';
@@ -16,7 +16,7 @@ export interface SimNodeParts {
   readonly options: ResolvedOptions;
   readonly region: string | undefined;
   readonly seed: number;
-  readonly inspect: Inspector | undefined;
+  readonly inspect: ResolvedSimulation['inspect'];
 }
 
 /** The gossip service of a node, as far as it is read here. */
@@ -42,6 +42,8 @@ export class SimNode implements SimulatedNode {
   readonly role: NodeRole;
   readonly options: ResolvedOptions;
   readonly region: string | undefined;
+  /** What sees its machines. */
+  readonly inspect: Inspector | undefined;
   /** Places of the nodes of which it has heard since its last start. */
   readonly known = new Set<number>();
   /** Its machine's address with its own peer id; from its first start on. */
@@ -63,8 +65,12 @@ export class SimNode implements SimulatedNode {
     this.region = region;
     this.#seed = seed;
     this.#prices = [{ fromMs: 0, pricing: options.pricing }];
+    this.inspect = typeof inspect === 'object' ? inspect.inspectAs({ node: name, role }) : inspect;
     const id = `simulated ${name}`;
-    this.#actor = createActor(simulatedNodeMachine, { id, ...(inspect && { inspect }) }).start();
+    this.#actor = createActor(simulatedNodeMachine, {
+      id,
+      ...(this.inspect && { inspect: this.inspect }),
+    }).start();
   }
 
   get group(): string {
