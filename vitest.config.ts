@@ -54,9 +54,11 @@ export default defineConfig(({ mode }) => {
       exclude: [...files.exclude, '**/node_modules/**'],
     },
   };
+  const wantsPictures = process.env['LLOOM_PICTURES'] === 'all';
+  const report: ['html', { singleFile: boolean }][] = wantsPictures ? [['html', { singleFile: true }]] : [];
   const machineCoverage = new MachineCoverage({
-    // Drawing costs about 50 ms a test: LLOOM_PICTURES=all npm test draws passed tests as well.
-    pictures: process.env['LLOOM_PICTURES'] === 'all' ? 'all' : 'failed',
+    // Drawing costs about 50 ms a test: LLOOM_PICTURES=all npm test draws passed tests as well, and reports in HTML.
+    pictures: wantsPictures ? 'all' : 'failed',
     // Long tests are a part of all tests, and run a part of what machines can do.
     ...(!long && {
       thresholds: { transitions: 100 },
@@ -69,7 +71,7 @@ export default defineConfig(({ mode }) => {
     test: {
       projects: [...packages, tools],
       sequence: { sequencer: SimulationsFirst },
-      reporters: ['default', machineCoverage, new Tally()],
+      reporters: ['default', ...report, machineCoverage, new Tally()],
       passWithNoTests: long,
       // Many tests start a program many times: from the second time on Node has compiled it.
       env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'node') },

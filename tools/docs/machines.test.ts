@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -51,6 +59,7 @@ test('a machine is read with its states, nested ones included', () => {
       packageName: 'peers',
       file: 'packages/peers/src/machines/door.machine.ts',
       about: 'One door',
+      comment: 'One door: shut or open.',
       states: ['shut', 'open.empty', 'open.in use', 'gone'],
     },
   ]);
@@ -67,8 +76,37 @@ test('the check finds a table that is old, and writes it between its marks', () 
       '# A\n\n<!-- generated: machines -->\n',
       '| machine | package | what lives | states |',
       '|---|---|---|---|',
-      '| [door](packages/peers/src/machines/door.machine.ts) | peers | One door | `shut`, `open.empty`, `open.in use`, `gone` |',
+      '| [door](docs/machines/door.md) | [peers](packages/peers/src/machines/door.machine.ts) | One door | `shut`, `open.empty`, `open.in use`, `gone` |',
       '\n<!-- end -->\n\nMore.\n',
     ].join('\n'),
   );
+});
+
+test('the check makes a page and a picture of each machine, shows it where it is asked to, and removes old ones', () => {
+  const root = tree();
+  symlinkSync(join(import.meta.dirname, '../node_modules'), join(root, 'node_modules'), 'dir');
+  mkdirSync(join(root, 'packages/inspector'), { recursive: true });
+  mkdirSync(join(root, 'docs/machines'), { recursive: true });
+  writeFileSync(join(root, 'docs/machines/window.md'), '# window\n');
+  const readme = join(root, 'packages/peers/README.md');
+  writeFileSync(readme, '# peers\n');
+  expect(checkGenerated(root, true)).toEqual([
+    {
+      file: 'packages/peers/README.md',
+      rule: 'generated',
+      message: 'it does not show its machine: <!-- machine: door --> and <!-- end -->',
+    },
+  ]);
+  writeFileSync(readme, '# peers\n\n<!-- machine: door -->\n<!-- end -->\n');
+  expect(checkGenerated(root).map(({ file }) => file)).toEqual(['packages/peers/README.md']);
+  expect(checkGenerated(root, true)).toEqual([]);
+  expect(readdirSync(join(root, 'docs/machines')).toSorted()).toEqual(['README.md', 'door.md', 'door.svg']);
+  expect(readFileSync(readme, 'utf8')).toContain(
+    '\n[![The machine door](../../docs/machines/door.svg)](../../docs/machines/door.md)\n',
+  );
+  const page = readFileSync(join(root, 'docs/machines/door.md'), 'utf8');
+  expect(page).toContain('One door: shut or open.\n');
+  expect(page).toContain('| `shut` | *starts here.* |  | `open` |\n');
+  expect(page).toContain('| `shut` | `door.open` |  | `open` |  |\n');
+  expect(page).toContain('```mermaid\nstateDiagram-v2\n');
 });

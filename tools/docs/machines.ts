@@ -14,6 +14,8 @@ export interface MachineDoc {
   readonly file: string;
   /** What it is one of, in the words before the first colon or full stop of its comment. */
   readonly about: string;
+  /** Its whole comment, in one line. */
+  readonly comment: string;
   /** In the order in which they are written; nested ones behind a dot. */
   readonly states: readonly string[];
 }
@@ -36,9 +38,11 @@ function machinesIn(source: ts.SourceFile): Omit<MachineDoc, 'packageName' | 'fi
     if (config === undefined) return [];
     const id = valueOf(config, 'id');
     const states = valueOf(config, 'states');
+    const comment = commentOf(statement);
     return {
       id: id !== undefined && ts.isStringLiteralLike(id) ? id.text : '',
-      about: /^[^:.]*/.exec(commentOf(statement))?.[0] ?? '',
+      about: /^[^:.]*/.exec(comment)?.[0] ?? '',
+      comment,
       states: states === undefined ? [] : statesIn(states),
     };
   });
@@ -80,7 +84,7 @@ function statesIn(states: ts.Expression): string[] {
 export function machinesTable(root: string): string {
   const rows = machinesOf(root).map(({ id, packageName, file, about, states }) => {
     const list = states.map((state) => `\`${state}\``).join(', ');
-    return `| [${id}](${file}) | ${packageName} | ${about} | ${list} |`;
+    return `| [${id}](docs/machines/${id}.md) | [${packageName}](${file}) | ${about} | ${list} |`;
   });
   return ['| machine | package | what lives | states |', '|---|---|---|---|', ...rows].join('\n');
 }

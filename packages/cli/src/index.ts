@@ -10,3 +10,5 @@ export { offlineBackend, type OfflineConfig } from './backends/offline.ts';
 export { openaiBackend, type Continuation, type OpenaiConfig, type OpenaiModel } from './backends/openai.ts';
 export { countChatTokens, countTokens, splitTokens } from './backends/tokens.ts';
 export { executorHandler, type ExecutorConfig, type RequestReport } from './executor.ts';
+export { createNodeLive } from './view/nodeLive.ts';
+export { serveView, type ViewConfig, type WebView } from './view/serveView.ts';

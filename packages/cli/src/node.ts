@@ -14,6 +14,7 @@ import { defaultTokenFile } from './observingOptions.ts';
 import type { NodeOptions } from './options.ts';
 import { stopRequested, type Session } from './session.ts';
 import type { Traces } from './traces.ts';
+import type { WebView } from './view/serveView.ts';
 
 /** How long a node that stops waits for requests under way, in ms. */
 const drainMs = 5_000;
@@ -23,9 +24,13 @@ export interface StartedNode {
   readonly node: LloomBehaviour;
   /** `undefined` unless traces are sent. */
   readonly traces: Traces | undefined;
+  /** Opens its web view; `undefined` unless there shall be one. */
+  readonly openView: OpenView | undefined;
   /** Stops both; what is left of traces is sent, for two seconds at most. */
   stop(config?: StopConfig): Promise<void>;
 }
+
+type OpenView = (role: string) => Promise<WebView>;
 
 /** What starting a node takes beside its options. */
 export interface StartConfig {
@@ -52,6 +57,7 @@ export async function startNode(
   }
   const traces = await startTraces(identity, options, session);
   try {
+    const view = await prepareView(options);
     const node = await LloomBehaviour.create(identity, {
       ...(options.listen !== undefined && { listenAddresses: options.listen }),
       ...(options.announce !== undefined && { announceAddresses: options.announce }),
@@ -63,6 +69,7 @@ export async function startNode(
       packages: options.metrics === undefined ? packages : { ...packages, metrics: { includeProcess: true } },
       ...loggingOf(options, session),
       ...(traces !== undefined && { tracer: traces.tracer }),
+      ...(view !== undefined && { inspect: view.inspect }),
     });
     const stop = async (config?: StopConfig): Promise<void> => {
       try {
@@ -71,7 +78,7 @@ export async function startNode(
         await traces?.close();
       }
     };
-    return { node, traces, stop };
+    return { node, traces, openView: view && ((role) => view.open(node, role)), stop };
   } catch (error) {
     await traces?.close();
     throw error;
@@ -111,6 +118,37 @@ async function serveFigures(node: LloomBehaviour, options: NodeOptions, { output
   output.event('metrics', { url, tokenFile }, [
     `Prometheus finds figures at ${url} with the token in "${tokenFile}".`,
   ]);
+}
+
+/** What follows the machines of a node, and shows them. Loaded only when it is wanted: it would slow a start down. */
+async function prepareView({ ui: port }: NodeOptions): Promise<
+  | {
+      readonly inspect: NonNullable<NodePorts['inspect']>;
+      readonly open: (node: LloomBehaviour, role: string) => Promise<WebView>;
+    }
+  | undefined
+> {
+  if (port === undefined) return undefined;
+  const [{ createNodeLive }, { serveView }] = await Promise.all([
+    import('./view/nodeLive.ts'),
+    import('./view/serveView.ts'),
+  ]);
+  const live = createNodeLive();
+  return { inspect: live.inspect, open: (node, role) => serveView(node, { live, port, role }) };
+}
+
+/**
+ * Shows the node in a browser, when the options say so, until it stops.
+ * @throws {LoopbackError} when the port cannot be had
+ */
+async function showNode(
+  openView: OpenView | undefined,
+  role: string,
+  { output }: Session,
+): Promise<WebView | undefined> {
+  const view = await openView?.(role);
+  if (view !== undefined) output.event('view', { url: view.url }, [`Web view: ${view.url}`]);
+  return view;
 }
 
 /** Addresses that another peer can be given: each with the peer id at its end. */
@@ -172,18 +210,28 @@ export async function offer(node: LloomBehaviour, service: ServiceType, session:
   await node.advertiseService(service);
 }
 
+/** What running a node takes. */
+export interface ServerConfig {
+  readonly options: NodeOptions;
+  readonly session: Session;
+  /** Which sort of node it is, for people. */
+  readonly role: 'executor' | 'validator';
+}
+
 /**
  * Runs a node until the command is asked to stop, then stops it in peace, however `serve` ended.
  * @returns the exit code
  */
 export async function runServer(
   started: StartedNode,
-  { options, session }: { readonly options: NodeOptions; readonly session: Session },
+  { options, session, role }: ServerConfig,
   serve: () => Promise<void>,
 ): Promise<number> {
   const { output, interruption } = session;
+  let view: WebView | undefined;
   try {
     await serveFigures(started.node, options, session);
+    view = await showNode(started.openView, role, session);
     await serve();
     await stopRequested(session);
   } catch (error) {
@@ -191,6 +239,7 @@ export async function runServer(
   } finally {
     output.note('Stopping: offers are withdrawn, requests under way finish. A second signal ends at once.');
     await started.stop({ drainMs });
+    await view?.close();
   }
   output.event('stopped', { reason: interruption.reason });
   return interruption.reason === 'SIGINT' ? exitCodes.interrupted : exitCodes.ok;

@@ -55,6 +55,14 @@ test('every node is told how much to log, and in which form', () => {
   expect(() => parse('server', '--log-level', 'loud')).toThrow(/Allowed choices/);
 });
 
+test('a server has a web view on the port that is named, or any, or none', () => {
+  expect(parse('server')).not.toHaveProperty('ui');
+  expect(parse('server', '--ui', '--json')).toMatchObject({ ui: 0, json: true });
+  expect(parse('server', '--ui', '8080')).toMatchObject({ ui: 8_080 });
+  expect(() => parse('server', '--ui', 'all')).toThrow(usage);
+  expect(() => parse('client', '--ui')).toThrow(/unknown option/);
+});
+
 test('a client serves no figures, and a doctor sends no traces', () => {
   expect(() => parse('client', '--metrics', '1')).toThrow(/unknown option/);
   expect(() => parse('doctor', '--traces', 'http://127.0.0.1:1')).toThrow(/unknown option/);

@@ -20,6 +20,8 @@ export interface ObservingOptions {
   readonly metrics?: number;
   /** The file with the token that a reader of them must show. */
   readonly metricsTokenFile?: string;
+  /** The port of the web view; of servers only. */
+  readonly ui?: number;
 }
 
 /** Where the token is that a reader of the figures must show, unless another file is named. */
@@ -64,6 +66,14 @@ export function withObservingOptions(command: Command, role: NodeRole): Command 
         '--metrics-token-file <file>',
         'its first line is the token that Prometheus must show; made when it is missing',
       ).default(defaultTokenFile),
+    )
+    .addOption(
+      new Option(
+        '--ui [port]',
+        'show the node in a browser on this machine, at the URL that it prints (default: any free port)',
+      )
+        .preset('0')
+        .argParser(port),
     );
 }
 

@@ -34,7 +34,7 @@ export async function serveModels(
   const handler = executorHandler({ backend, pricing, onRequest });
   const started = await startNode(identity, options, { session, packages: { rpc: limitsOf(options) } });
   const { node } = started;
-  return runServer(started, { options, session }, async () => {
+  return runServer(started, { options, session, role: 'executor' }, async () => {
     node.serve(handler, { canContinue: backend.canContinue === true });
     const { peerId, evmAddress } = identity;
     const addresses = fullAddresses(node);

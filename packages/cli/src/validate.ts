@@ -16,7 +16,7 @@ export async function validate(options: ValidatorOptions, session: Session): Pro
   const packages = { gossip: { profile: 'bootstrapper' } } as const;
   const started = await startNode(identity, options, { session, packages });
   const { node } = started;
-  return runServer(started, { options, session }, async () => {
+  return runServer(started, { options, session, role: 'validator' }, async () => {
     const { peerId, evmAddress } = identity;
     const addresses = fullAddresses(node);
     session.output.event('ready', { role: 'validator', peerId, evmAddress, addresses, stake }, [

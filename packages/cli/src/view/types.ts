@@ -35,7 +35,10 @@ export interface ViewState {
   /** Which sort of node this is, as the command was called. */
   readonly role: string;
   readonly node: NodeState;
+  /** At most 200, those under way first, and of each the youngest first. */
   readonly requests: readonly ViewRequest[];
+  /** How many more there are. */
+  readonly requestsLeftOut: number;
   readonly samples: readonly ViewSample[];
   readonly machines: readonly LiveMachine[];
 }
