@@ -80,7 +80,8 @@ async function run(program: string, args: readonly string[], cwd = folder): Prom
 
 async function mustRun(program: string, args: readonly string[], cwd = folder): Promise<string> {
   const ending = await run(program, args, cwd);
-  expect(ending).toMatchObject({ code: 0 });
+  if (ending.code !== 0)
+    throw new Error(`${program} ${args.join(' ')} ended with ${ending.code}:\n${ending.output}`);
   return ending.output;
 }
 
@@ -186,9 +187,9 @@ function fenced(region: string): string {
 }
 
 describe('the packed inspector, installed by npm', () => {
-  const places = join(folder, 'inspector');
+  const places = realpathSync(mkdtempSync(join(tmpdir(), 'lloom-stranger-')));
+  afterAll(() => rmSync(places, { recursive: true, force: true }));
   const tarball = async (): Promise<string> => {
-    mkdirSync(places, { recursive: true });
     if (globSync('*.tgz', { cwd: places }).length === 0) await pack('inspector', places);
     return join(places, globSync('*.tgz', { cwd: places })[0] ?? '');
   };
@@ -221,12 +222,14 @@ describe('the packed inspector, installed by npm', () => {
 
   test('has types that a strict compiler takes, with each Vitest', async () => {
     for (const place of vitests.map((vitest) => join(places, vitest.replaceAll(/[^0-9]/g, '-')))) {
-      const { exactOptionalPropertyTypes: _exact, ...compilerOptions } = tsconfig.compilerOptions;
-      const types = { compilerOptions: { ...compilerOptions, types: [] }, include: ['*.ts'] };
-      writeFileSync(
-        join(place, 'tsconfig.json'),
-        JSON.stringify({ ...types, exclude: ['vitest.config.ts'] }),
-      );
+      // XState's own types do not hold with exact optional properties, and those of Vitest 4.0 name `Disposable`.
+      const compilerOptions = {
+        ...tsconfig.compilerOptions,
+        exactOptionalPropertyTypes: false,
+        lib: ['ES2024', 'ESNext.Disposable'],
+      };
+      const settings = { compilerOptions, include: ['*.test.ts'] };
+      writeFileSync(join(place, 'tsconfig.json'), JSON.stringify(settings));
       await mustRun('node', [bin('typescript', 'bin', 'tsc'), '-p', place]);
     }
   });

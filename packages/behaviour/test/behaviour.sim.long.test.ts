@@ -1,4 +1,5 @@
 import { test } from '@lloom/simkit/vitest';
+import { expect } from 'vitest';
 import { star } from './simNodes.ts';
 import { liveAndAsk, ten } from './tenNodes.ts';
 
@@ -21,6 +22,17 @@ for (let seed = firstSeed; seed < firstSeed + 10; seed += 1) {
     await liveAndAsk(network);
   });
 }
+
+test('they live the same life when they have the same seed', async ({ createNetwork }) => {
+  const hashes: string[] = [];
+  for (let run = 0; run < 2; run += 1) {
+    const network = await createNetwork({ ...ten, createNode: star() });
+    await liveAndAsk(network);
+    await network.stop();
+    hashes.push(network.trace.hash());
+  }
+  expect(hashes[1]).toBe(hashes[0]);
+});
 
 test('they are so over the real handshakes and muxers as well', async ({ createNetwork }) => {
   const network = await createNetwork({ ...ten, seed: 2, fidelity: 'full', createNode: star() });

@@ -5,18 +5,22 @@ import { failureOf, findAndAsk, planet, serve, star } from './simNodes.ts';
 import { liveAndAsk, ten } from './tenNodes.ts';
 
 describe('ten nodes, 50 ms and one lost segment of a hundred', () => {
-  test('are all connected after 30 s, and every client is answered; twice the same', async ({
-    createNetwork,
-  }) => {
-    const hashes: string[] = [];
-    for (let run = 0; run < 2; run += 1) {
-      const network = await createNetwork({ ...ten, createNode: star() });
-      await liveAndAsk(network);
-      await network.stop();
-      hashes.push(network.trace.hash());
-    }
-    expect(hashes[1]).toBe(hashes[0]);
-  }, 60_000);
+  test('are all connected after 30 s, and every client is answered', async ({ createNetwork }) => {
+    await liveAndAsk(await createNetwork({ ...ten, createNode: star() }));
+  });
+});
+
+test('a network with the same seed lives the same life', async ({ createNetwork }) => {
+  const hashes: string[] = [];
+  for (let run = 0; run < 2; run += 1) {
+    const network = await createNetwork({ nodes: ['v', 'e0', 'c0'], link: planet, createNode: star() });
+    await network.run(serve(network.node('e0'), network.clock));
+    await network.runFor(15_000);
+    await network.run(findAndAsk(network.node('c0')));
+    await network.stop();
+    hashes.push(network.trace.hash());
+  }
+  expect(hashes[1]).toBe(hashes[0]);
 });
 
 describe('an executor that dies', () => {
@@ -57,7 +61,8 @@ describe('an executor that dies', () => {
         const { by, text } = await network.run(findAndAsk(network.node(name)));
         expect([by, text]).toEqual([other.peerId, 'to be or not']);
       }
-      await network.runFor(600_000);
+      // Longer than a request may take.
+      await network.runFor(130_000);
       expect(ends).toHaveLength(2);
       expect(network.node('c0').pendingRequests()).toEqual([]);
     });

@@ -2,13 +2,20 @@ import { Identity, LloomBehaviour, type Handler } from '@lloom/behaviour';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lloom, parseLines, Running, type Ending, type JsonLine } from './support/lloom.ts';
 
+const model = 'demo';
 let validator: Running;
 let address: string;
+/** The cheaper one, and the one that goes on. */
+let broken: Broken;
+let whole: Running;
 beforeAll(async () => {
   validator = new Running(['validator', '--json']);
   [address = ''] = (await validator.event('ready'))['addresses'] as string[];
+  [broken, whole] = await Promise.all([startBroken(), startWhole()]);
 });
-afterAll(() => validator[Symbol.asyncDispose]());
+afterAll(async () => {
+  for (const one of [broken, whole, validator]) await one[Symbol.asyncDispose]();
+});
 
 /** So many tokens come before it breaks off: some are signed, see `segmentTokens` of rpc, and some are not. */
 const tokensBefore = 40;
@@ -23,8 +30,10 @@ const breaksOff: Handler = async function* () {
   throw new Error('out of memory');
 };
 
+type Broken = { readonly peerId: string } & AsyncDisposable;
+
 /** Who answers first because nobody is cheaper, and does not finish. */
-async function startBroken(model: string): Promise<{ peerId: string } & AsyncDisposable> {
+async function startBroken(): Promise<Broken> {
   const node = await LloomBehaviour.create(Identity.generate(), {
     addressPolicy: 'loopback',
     bootstrapPeers: [address],
@@ -37,7 +46,7 @@ async function startBroken(model: string): Promise<{ peerId: string } & AsyncDis
   return { peerId: node.peerId, [Symbol.asyncDispose]: () => node.stop() };
 }
 
-async function startWhole(model: string): Promise<Running> {
+async function startWhole(): Promise<Running> {
   const prices = ['--inbound-price', '10', '--outbound-price', '20'];
   const args = ['executor', '--model', model, ...prices, '--bootstrap', address, '--pace', '0', '--json'];
   const executor = new Running(args);
@@ -45,7 +54,7 @@ async function startWhole(model: string): Promise<Running> {
   return executor;
 }
 
-const ask = (model: string, ...args: readonly string[]): Promise<Ending> =>
+const ask = (...args: readonly string[]): Promise<Ending> =>
   lloom(['client', 'ask', 'What is a DHT?', '--model', model, '--bootstrap', address, ...args]);
 
 const find = (lines: readonly JsonLine[], event: string): JsonLine | undefined =>
@@ -53,10 +62,8 @@ const find = (lines: readonly JsonLine[], event: string): JsonLine | undefined =
 
 describe('an answer that breaks off', () => {
   test('is completed by another provider, and costs what each has signed', async () => {
-    await using broken = await startBroken('resumed');
-    await using whole = await startWhole('resumed');
     const { peerId } = await whole.event('ready');
-    const { code, stdout } = await ask('resumed', '--json');
+    const { code, stdout } = await ask('--json');
     expect(code).toBe(0);
     const lines = parseLines(stdout);
     expect(find(lines, 'asking')).toMatchObject({ peerId: broken.peerId });
@@ -80,10 +87,8 @@ describe('an answer that breaks off', () => {
   });
 
   test('shows people who goes on, and whom they owe what', async () => {
-    await using broken = await startBroken('shown');
-    await using whole = await startWhole('shown');
     const { peerId } = await whole.event('ready');
-    const { code, stdout, stderr } = await ask('shown');
+    const { code, stdout, stderr } = await ask();
     expect({ code, beginning: stdout.slice(0, beginning.length) }).toEqual({ code: 0, beginning });
     expect(stderr).toContain('Trying again now.');
     expect(stderr).toContain(`${String(peerId)} goes on:`);
@@ -98,9 +103,7 @@ describe('an answer that breaks off', () => {
   });
 
   test('stays as it is when nobody may go on, with what is owed for it', async () => {
-    await using broken = await startBroken('partial');
-    await using _whole = await startWhole('partial');
-    const args = ['partial', '--no-failover', '--attempts', '1'] as const;
+    const args = ['--no-failover', '--attempts', '1'] as const;
     const people = await ask(...args);
     expect(people).toMatchObject({ code: 1, stdout: `${beginning}\n` });
     expect(people.stderr).toMatch(/not whole[^]*verified: 32 tokens for 68 wei\n.* 8 tokens unsigned/);

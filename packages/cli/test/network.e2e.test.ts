@@ -335,27 +335,24 @@ describe('an executor that is told to stop', () => {
 describe('an executor with the backend "openai"', () => {
   const secret = 'sk-test-5ecret';
 
-  async function start(server: ModelServer): Promise<Running> {
+  let server: ModelServer;
+  let executor: Running;
+  beforeAll(async () => {
+    server = await ModelServer.start();
     const backend = ['--backend', 'openai', '--base-url', server.baseUrl, '--upstream-model', 'llama3:8b'];
     const env = { OPENAI_API_KEY: secret };
-    return startExecutor(['--model', 'llama-3', ...prices(1, 2), ...backend], { env });
-  }
+    executor = await startExecutor(['--model', 'llama-3', ...prices(1, 2), ...backend], { env });
+  });
+  afterAll(async () => {
+    await executor[Symbol.asyncDispose]();
+    await server[Symbol.asyncDispose]();
+  });
 
   test('passes on what the server says, and charges what it counts', async () => {
-    await using server = await ModelServer.start();
     const usage = { prompt_tokens: 30, completion_tokens: 20 };
     server.reply = (response) => streamText(response, ['Hello', ' there'], { usage });
-    await using executor = await start(server);
-    const { code, stdout } = await ask(
-      'llama-3',
-      '--json',
-      '--temperature',
-      '0.5',
-      '--seed',
-      '7',
-      '--stop',
-      'END',
-    );
+    const tuned = ['--temperature', '0.5', '--seed', '7', '--stop', 'END'];
+    const { code, stdout } = await ask('llama-3', '--json', ...tuned);
     expect(code).toBe(0);
     expect(find(parseLines(stdout), 'answer')).toMatchObject({
       content: 'Hello there',
@@ -366,14 +363,11 @@ describe('an executor with the backend "openai"', () => {
       headers: { authorization: `Bearer ${secret}` },
       body: { model: 'llama3:8b', temperature: 0.5, seed: 7, stop: ['END'] },
     });
-    await executor.stop();
   });
 
   test('tells its operator what is wrong, the client less, and nobody the key', async () => {
-    await using server = await ModelServer.start();
     server.reply = (response) =>
       replyError(response, 401, { message: `Incorrect API key provided: ${secret}` });
-    await using executor = await start(server);
     const asked = await ask('llama-3', '--json');
     expect(asked.code).toBe(1);
     const [error] = parseLines(asked.stdout).flatMap((line) => line.error ?? []);
@@ -382,7 +376,10 @@ describe('an executor with the backend "openai"', () => {
       code: 'REMOTE',
       data: { remoteMessage: 'the backend failed' },
     });
-    const request = await executor.event('request');
+    const request = await executor.until(
+      () => executor.lines().find((line) => line['outcome'] === 'failed'),
+      'the request failed',
+    );
     expect(request).toMatchObject({ outcome: 'failed', error: { code: 'UNAUTHORIZED' } });
     const stopped = await executor.stop();
     expect(`${stopped.stdout}${stopped.stderr}${asked.stdout}${asked.stderr}`).not.toContain(secret);

@@ -119,7 +119,7 @@ describe('a frame that is read in parts comes to what it comes to when it is rea
     `mutated ones of $title, as far as they are valid (seed ${seed})`,
     (target) => {
       let valid = 0;
-      mutations(target, 4_000, (bytes) => {
+      mutations(target, 1_500, (bytes) => {
         const whole = outcomeOf(() => target.decode(bytes));
         const parts = outcomeOf(() => inParts(target.title)?.(bytes));
         // Of two faults the first that is seen differs: what is in the parts is looked at later.
@@ -127,7 +127,7 @@ describe('a frame that is read in parts comes to what it comes to when it is rea
         valid += 1;
         return JSON.stringify(parts) === JSON.stringify(whole);
       });
-      expect(valid).toBeGreaterThan(500);
+      expect(valid).toBeGreaterThan(200);
     },
   );
 });
@@ -142,13 +142,13 @@ describe(`a part by itself is read as it is inside a frame (seed ${seed})`, () =
 
   test.for(targets.filter(({ title }) => title in inFrames))('mutated ones of $title', (target) => {
     let refused = 0;
-    mutations(target, 8_000, (bytes) => {
+    mutations(target, 2_000, (bytes) => {
       const alone = outcomeOf(() => target.decode(bytes));
       const inFrame = outcomeOf(() => inFrames[target.title]?.(bytes));
       if (alone.error !== undefined) refused += 1;
       return JSON.stringify(alone) === JSON.stringify(inFrame);
     });
-    expect(refused).toBeGreaterThan(500);
+    expect(refused).toBeGreaterThan(125);
   });
 });
 

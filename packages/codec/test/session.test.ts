@@ -44,8 +44,9 @@ describe('one table of frames of a session', () => {
   });
 });
 
-test(`100,000 mutated sequences of frames end in frames or a CodecError, however they are cut (seed ${seed})`, () => {
-  const { frames, whole, refused } = fuzzSessions(randomFrom(seed), 100_000);
-  expect(frames).toBeGreaterThan(100_000);
-  expect(Math.min(whole, refused)).toBeGreaterThan(10_000);
+// session.long.test.ts has 1,000,000.
+test(`20,000 mutated sequences of frames end in frames or a CodecError, however they are cut (seed ${seed})`, () => {
+  const { frames, whole, refused } = fuzzSessions(randomFrom(seed), 20_000);
+  expect(frames).toBeGreaterThan(20_000);
+  expect(Math.min(whole, refused)).toBeGreaterThan(2_000);
 });

@@ -9,9 +9,11 @@ const clients = Array.from({ length: 38 }, (_, at) => `c${at + 1}`);
 
 /** Fifty nodes: a hub, two validators, nine executors and thirty-eight clients. */
 export const fifty = ['hub', 'v1', 'v2', ...executors, ...clients];
+/** The same with six executors and eight clients. */
+export const seventeen = ['hub', 'v1', 'v2', ...executors.slice(0, 6), ...clients.slice(0, 8)];
 
 /** Builds them: a few of the clients are servers of the DHT, beside all others. */
-export const createFifty = () =>
+export const createCrowd = () =>
   crowd((name) => {
     const isClient = name.startsWith('c');
     return { onlyAsks: isClient, isClient: isClient && Number(name.slice(1)) % 12 !== 0 };
@@ -33,14 +35,16 @@ const roundMs = 12_000;
 const downMs = 120_000;
 
 /**
- * A tenth of fifty nodes goes down each minute, every other one with its machine, and comes back two minutes later with
+ * Five nodes go down each minute, a tenth of fifty, every other one with its machine, and comes back two minutes later with
  * an empty disk. In each round a client that is up looks for executors, and now and then searches to the end.
  */
 export async function churnCrowd(network: SimNetwork, minutes: number): Promise<ChurnReport> {
   const chance = seededRandom(`churn/${network.seed}`);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(chance.float() * from.length)]!;
-  await advertiseAll(network, executors);
-  const nameOf = new Map(executors.map((name) => [peerIdOf(network, name), name]));
+  const isThere = (name: string): boolean => network.nodes.has(name);
+  const [serving, asking] = [executors.filter(isThere), clients.filter(isThere)];
+  await advertiseAll(network, serving);
+  const nameOf = new Map(serving.map((name) => [peerIdOf(network, name), name]));
   const diedAtMs = new Map<string, number>();
   const missed: string[] = [];
   let [lookups, answered, longestGhostMs] = [0, 0, 0];
@@ -58,12 +62,12 @@ export async function churnCrowd(network: SimNetwork, minutes: number): Promise<
       diedAtMs.delete(name);
       if (name.startsWith('e')) await network.run(serviceOf(network, name).advertiseService(offer));
     }
-    const mortal = [...executors, ...clients].filter((name) => !stable.includes(name) && !diedAtMs.has(name));
+    const mortal = [...serving, ...asking].filter((name) => !stable.includes(name) && !diedAtMs.has(name));
     const dying = pick(mortal);
     network.crash(dying, { isSilent: round % 2 === 0 });
     diedAtMs.set(dying, network.clock.elapsed());
     await network.runFor(roundMs / 2);
-    const by = pick(clients.filter((name) => !diedAtMs.has(name)));
+    const by = pick(asking.filter((name) => !diedAtMs.has(name)));
     lookups += 1;
     const list = await network.run(() => serviceOf(network, by).findModelProviders('demo-small'));
     const found = list.map(({ peerId }) => peerId);

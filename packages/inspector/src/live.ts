@@ -28,10 +28,12 @@ export interface LiveConfig extends Pick<
   readonly maxSteps?: number;
 }
 
-/** One step of an actor. */
+/** One step of an actor, or several that ignored the same event one after the other. */
 export interface LiveStep {
-  /** ms since the first report. */
+  /** ms since the first report; of several, that of the last one. */
   readonly atMs: number;
+  /** How many steps they are: 1, unless the event was ignored. */
+  readonly times: number;
   /** The event's type. */
   readonly event: string;
   /** Keys of the transitions that were taken, as charts have them; none when the event was ignored. */
@@ -62,7 +64,7 @@ export interface LiveActor {
   readonly endedMs?: number;
   /** How many steps it took. */
   readonly steps: number;
-  /** The last of them, the oldest first. */
+  /** The last of them, the oldest first; an event that is ignored again and again takes one place. */
   readonly lastSteps: readonly LiveStep[];
 }
 
@@ -269,13 +271,21 @@ class LiveView implements Listener<Kept> {
     if (step.left.length + step.entered.length > 0) this.#move(kept, this.watcher.statesOf(actor));
     this.#follow(kept, atMs);
     if (kept.isUntold) return;
-    kept.lastSteps.push({
+    const { lastSteps } = kept;
+    const last: LiveStep = {
       atMs,
+      times: 1,
       event: step.event,
       transitions: step.taken.map(({ tally }) => tally.key),
       refused: step.refused.map(({ tally }) => tally.name),
-    });
-    if (kept.lastSteps.length > this.#bounds.maxSteps) kept.lastSteps.shift();
+    };
+    const before = lastSteps.at(-1);
+    if (before !== undefined && isIgnoredAgain(before, last)) {
+      lastSteps[lastSteps.length - 1] = { ...last, times: before.times + 1 };
+      return;
+    }
+    lastSteps.push(last);
+    if (lastSteps.length > this.#bounds.maxSteps) lastSteps.shift();
   }
 
   ended({ kept }: Actor, status: EndStatus): void {
@@ -336,6 +346,17 @@ class LiveView implements Listener<Kept> {
     this.#census.set(tally, census);
     return census;
   }
+}
+
+/** A stream of events that a machine has no use for must not push out what it did before. */
+function isIgnoredAgain(before: LiveStep, last: LiveStep): boolean {
+  const { event, refused } = before;
+  return (
+    before.transitions.length + last.transitions.length === 0 &&
+    event === last.event &&
+    refused.length === last.refused.length &&
+    refused.every((name, index) => name === last.refused[index])
+  );
 }
 
 function addTo(inStates: Census['inStates'] | undefined, id: string, change: number): void {

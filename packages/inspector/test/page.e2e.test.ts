@@ -110,6 +110,8 @@ describe.skipIf(browserPath === undefined)('the page of a run in a browser', () 
     expect(await page.locator('[data-state="station.running.nat.probing"]').getAttribute('class')).toBe(
       'unused',
     );
+    const refusal = page.locator('.machine .guard').filter({ hasText: 'isPublic' });
+    expect(await refusal.textContent()).toBe('if isPublic');
     for (let step = 0; step < 3; step += 1) await page.keyboard.press('ArrowRight');
     expect(await position(page)).toBe('10/21 · 17.4 ms · always');
     expect(await lit(page)).toEqual(['idle', 'meshed', 'unknown']);
@@ -119,6 +121,7 @@ describe.skipIf(browserPath === undefined)('the page of a run in a browser', () 
     expect([await position(page), await lit(page)]).toEqual(['1/21 · 0 ms · starts', ['stopped']]);
     await page.keyboard.press('End');
     expect([await position(page), await lit(page)]).toEqual(['21 steps · 30.2 s', []]);
+    expect(await refusal.textContent()).toBe('if isPublic (no ×1)');
     // A click on an arrow leads to the moment when it was taken.
     await page.locator('[data-transition$="seekingRelay|RELAY.FOUND|0"] text').first().click();
     expect(await position(page)).toContain('RELAY.FOUND');
@@ -224,6 +227,20 @@ describe.skipIf(browserPath === undefined)('the page of a run in a browser', () 
     await page.locator('.coverage summary').click();
     expect(await page.getByText('free gate.push [isBroken] → free').isVisible()).toBe(true);
     expect(await page.getByRole('button').count()).toBe(0);
+  });
+
+  test('prints the whole run, light, and without its controls', async () => {
+    const page = await open('station', { colorScheme: 'dark' });
+    await page.keyboard.press('Home');
+    await page.emulateMedia({ media: 'print' });
+    await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
+    expect(await page.getByRole('button').count()).toBe(0);
+    expect(await page.locator('.later').count()).toBe(0);
+    expect(await ground(page)).toBe('rgb(255, 255, 255)');
+    await page.emulateMedia({ media: 'screen' });
+    await page.evaluate(() => dispatchEvent(new Event('afterprint')));
+    expect(await page.locator('.later').count()).toBeGreaterThan(10);
+    expect(await ground(page)).toBe('rgb(21, 22, 27)');
   });
 
   test('fits a screen of 360 px', async () => {

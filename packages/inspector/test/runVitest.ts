@@ -31,6 +31,8 @@ export interface Annotation {
 
 export interface TestResult {
   readonly name: string;
+  /** Where it is in Vitest's report. */
+  readonly link: string;
   readonly state: string;
   readonly annotations: readonly Annotation[];
   readonly pages: readonly string[];

@@ -42,7 +42,7 @@ describe.for(ways)('over $fidelity links by $carrier', (way) => {
     executor.expectNothingLeft();
   });
 
-  test('two hundred requests at once to a peer that is not there fail each for itself', async ({
+  test('two hundred requests at once to a peer that is not there share one dial, and fail each for itself', async ({
     createNetwork,
   }) => {
     const { network, asker, executor } = await createPair(createNetwork, way);
@@ -54,6 +54,7 @@ describe.for(ways)('over $fidelity links by $carrier', (way) => {
     }[];
     expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(['DIAL_FAILED']));
     expect(new Set(errors.map(({ data }) => data.requestId)).size).toBe(200);
+    expect(dialsOf(network)).toBe(1);
     await network.runFor(lingerMs);
     asker.expectNothingLeft();
     await network.restart('executor');

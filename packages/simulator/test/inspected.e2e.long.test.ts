@@ -85,10 +85,7 @@ describe.skipIf(browserPath === undefined)('the page of a simulation in a browse
         threadBy: 'request',
       },
     );
-    for (const [name, colorScheme] of [
-      ['run', 'light'],
-      ['run-dark', 'dark'],
-    ] as const) {
+    for (const colorScheme of ['light', 'dark'] as const) {
       const page = await open(html, { colorScheme });
       await page.getByRole('group', { name: 'node' }).getByRole('button', { name: 'client0' }).click();
       expect(await page.locator('#found').textContent()).toMatch(/^\d of \d+ actors, \d+ steps$/);
@@ -96,7 +93,7 @@ describe.skipIf(browserPath === undefined)('the page of a simulation in a browse
       await page.locator('#messages [data-entry]').filter({ hasText: 'awaiting' }).last().click();
       expect(await page.locator('.machine:not([hidden]) .now').count()).toBeGreaterThan(0);
       expect(await page.locator('.machine:not([hidden]) .hit').count()).toBeGreaterThan(0);
-      await keep(page, name);
+      if (colorScheme === 'light') await keep(page, 'run');
       await page.close();
     }
     const phone = await open(html, { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2 });

@@ -1,4 +1,6 @@
-// `npm run demo`: a whole network on this machine, from discovery to a signed answer, in a few seconds.
+// `npm run demo`: a whole network on this machine, from discovery to a signed answer, in a few seconds. With `--ui` the
+// network then stays, to be looked at.
+import { once } from 'node:events';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { errorText } from '@lloom/core';
@@ -39,7 +41,15 @@ exit(exitCode);
 async function play(): Promise<number> {
   try {
     const programs = { lloom: program(bin), client: program(client) };
-    await tell({ screen, programs, children, signal: controller.signal });
+    const hasViews = process.argv.includes('--ui');
+    const { offer, viewUrl } = await tell({
+      screen,
+      programs,
+      hasViews,
+      children,
+      signal: controller.signal,
+    });
+    if (viewUrl !== undefined) return await stay(offer.name, viewUrl);
   } catch (error) {
     await stopAll();
     screen.line();
@@ -62,6 +72,17 @@ async function play(): Promise<number> {
       `Every step showed what it must. All ${codes.length} processes have ended. ${seconds} s`,
     ),
   );
+  return exitCodes.ok;
+}
+
+/** Leaves the network running until somebody asks to stop, who may have asked its processes too. */
+async function stay(name: string, viewUrl: string): Promise<number> {
+  clearTimeout(deadline);
+  screen.line();
+  screen.line(`Who is left goes on until Ctrl-C. Look at ${name} here:`);
+  screen.line(viewUrl);
+  if (!interruption.signal.aborted) await once(interruption.signal, 'abort');
+  await stopAll();
   return exitCodes.ok;
 }
 

@@ -12,6 +12,8 @@ export interface Programs {
 export interface Stage {
   readonly screen: Screen;
   readonly programs: Programs;
+  /** Whether executors shall have web views. */
+  readonly hasViews: boolean;
   /** Ends the story when it aborts. */
   readonly signal: AbortSignal;
   /** Everybody who was started, for whoever cleans up. */
@@ -23,6 +25,8 @@ export interface Executor {
   readonly child: Child;
   readonly peerId: string;
   readonly evmAddress: string;
+  /** Where its web view is; `undefined` unless there shall be some. */
+  readonly viewUrl: string | undefined;
   readonly offer: (typeof demo.executors)[number];
 }
 

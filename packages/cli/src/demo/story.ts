@@ -6,9 +6,10 @@ import { check, shorten, type Executor, type Stage } from './stage.ts';
 
 /**
  * Plays the demo from the first process to the last answer, and checks that every step shows what it must.
+ * @returns the executor that took over from the one that was killed
  * @throws {Error} at the first step that does not
  */
-export async function tell(stage: Stage): Promise<void> {
+export async function tell(stage: Stage): Promise<Executor> {
   const { screen } = stage;
   screen.line(screen.paint('title', 'Lloom demo'));
   screen.line('Five nodes, each a process of its own, talk over TCP on 127.0.0.1.');
@@ -38,6 +39,7 @@ export async function tell(stage: Stage): Promise<void> {
   await showRefusal(stage, client, { step: 'unserved', name: 'DiscoveryError', code: 'NO_PROVIDERS' });
   await client.next('done');
   check((await client.ended()) === 0, 'the client did not end well');
+  return other;
 }
 
 const isRequest = ({ event }: ChildEvent): boolean => event === 'request';
@@ -63,16 +65,18 @@ async function startValidator(stage: Stage): Promise<string> {
 }
 
 function startExecutors(stage: Stage, bootstrap: string): Promise<Executor[]> {
-  const { screen, programs } = stage;
+  const { screen, programs, hasViews } = stage;
   const starting = demo.executors.map(async (offer): Promise<Executor> => {
     const { name, model, inboundPrice, outboundPrice } = offer;
     const prices = ['--inbound-price', inboundPrice, '--outbound-price', outboundPrice];
-    const args = ['executor', '--model', model, ...prices, '--bootstrap', bootstrap, '--json'];
+    const view = hasViews ? ['--ui'] : [];
+    const args = ['executor', '--model', model, ...prices, '--bootstrap', bootstrap, '--json', ...view];
     const child = start(stage, { name, program: programs.lloom, args });
+    const viewUrl = hasViews ? ((await child.next('view'))['url'] as string) : undefined;
     const { peerId, evmAddress } = await child.next('ready');
     await child.next('advertised');
     showNode(screen, { child, peerId: peerId as string }, `${model}, now in the DHT`);
-    return { child, peerId: peerId as string, evmAddress: evmAddress as string, offer };
+    return { child, peerId: peerId as string, evmAddress: evmAddress as string, viewUrl, offer };
   });
   return Promise.all(starting);
 }

@@ -20,6 +20,7 @@ export class Charts {
   readonly #drawn = new Map<string, Promise<string>>();
   readonly #waiting = new Map<string, PromiseWithResolvers<string>>();
   #thread: Worker | undefined;
+  #isClosed = false;
 
   constructor(live: Pick<LiveMachines, 'chart'>) {
     this.#live = live;
@@ -34,8 +35,9 @@ export class Charts {
     return drawn;
   }
 
-  /** Ends the thread. */
+  /** Ends the thread; what it has not drawn is not drawn any more. */
   close(): void {
+    this.#isClosed = true;
     void this.#thread?.terminate();
   }
 
@@ -48,7 +50,8 @@ export class Charts {
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
       this.#thread.postMessage(order);
       return await drawn.promise;
-    } catch {
+    } catch (error) {
+      if (this.#isClosed) throw error;
       return chartSvg(order.chart);
     }
   }

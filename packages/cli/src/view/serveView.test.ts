@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import { ConfigError, Identity, LloomBehaviour, type Inspector, type NodeState } from '@lloom/behaviour';
 import { LoopbackError } from '@lloom/core/loopback';
@@ -45,6 +45,7 @@ class StandIn {
   }
 
   stop(): void {
+    this.libp2p.status = 'stopped';
     this.libp2p.dispatchEvent(new Event('stop'));
   }
 }
@@ -293,5 +294,17 @@ describe('a web view', () => {
     const stopped = new StandIn();
     stopped.libp2p.status = 'stopped';
     await expect(open(stopped.node)).rejects.toThrow('a node that is stopped');
+    const stopping = new StandIn();
+    const opening = open(stopping.node);
+    stopping.stop();
+    await expect(opening).rejects.toThrow('a node that is stopped');
+  });
+
+  test('leaves nothing at the node when it is closed', async () => {
+    const standIn = new StandIn();
+    const view = await open(standIn.node);
+    expect(getEventListeners(standIn.libp2p, 'stop')).toHaveLength(1);
+    await view.close();
+    expect(getEventListeners(standIn.libp2p, 'stop')).toEqual([]);
   });
 });

@@ -62,8 +62,7 @@ export async function serveView(
   limits: Partial<FeedLimits & LoopbackLimits> = {},
 ): Promise<WebView> {
   const config = resolveLoopbackConfig('view', given);
-  if (node.libp2p.status === 'stopped')
-    throw new ConfigError([{ path: 'view.node', got: 'a node that is stopped', wanted: 'a node that runs' }]);
+  refuseStopped(node);
   const feed = new Feed({ node, live, role }, limits);
   const charts = new Charts(live);
   try {
@@ -79,18 +78,29 @@ export async function serveView(
     });
     let closed: Promise<void> | undefined;
     const end = async (): Promise<void> => {
-      charts.close();
+      // A node may be shown many times in its life.
+      node.libp2p.removeEventListener('stop', onStop);
       await feed.end();
       await server.close();
+      charts.close();
     };
     const close = (): Promise<void> => (closed ??= end());
-    node.libp2p.addEventListener('stop', () => void close(), { once: true });
+    const onStop = (): void => void close();
+    node.libp2p.addEventListener('stop', onStop);
+    // Its event is past when it has stopped meanwhile.
+    if (node.libp2p.status === 'stopped') await close();
+    refuseStopped(node);
     const { origin, token } = server;
     return { url: `${origin}/?token=${encodeURIComponent(token)}`, token, close };
   } catch (error) {
     await feed.end();
     throw error;
   }
+}
+
+function refuseStopped({ libp2p }: Parameters<typeof serveView>[0]): void {
+  if (libp2p.status !== 'stopped') return;
+  throw new ConfigError([{ path: 'view.node', got: 'a node that is stopped', wanted: 'a node that runs' }]);
 }
 
 function subscribe(feed: Feed, { deny, stream }: LoopbackExchange): void {

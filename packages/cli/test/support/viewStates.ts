@@ -162,7 +162,7 @@ export function requestOf(
           ? []
           : [
               {
-                ...{ atMs: 20, event: 'session.opened', refused: [] },
+                ...{ atMs: 20, times: 1, event: 'session.opened', refused: [] },
                 transitions: ['request.dialing|session.opened|0'],
               },
             ],

@@ -88,7 +88,8 @@ const chartCss = [
   '.lm .used>.ring{stroke:var(--used)}',
   '.lm .label{fill:var(--ground);stroke:var(--line)}',
   '.lm .used>.label{fill:var(--usedBox);stroke:var(--used)}',
-  '.lm .used>.event{font-weight:600}',
+  // Without counts there is no room for bold letters where a page lights what is taken.
+  '.counted .used>.event{font-weight:600}',
   // Arrows may cross the head of a state that holds others.
   '.lm .heading text{paint-order:stroke;stroke:var(--panel);stroke-width:3px;stroke-linejoin:round}',
   '.lm .dot{fill:var(--ink)}',
@@ -103,7 +104,7 @@ const chartCss = [
   '.lm .hit>.ring,.lm g:has(>.hit)>.ring{stroke:var(--now)}',
   '.lm .hit>.label{fill:var(--nowBox);stroke:var(--now)}',
   '.lm g:has(>.hit)>.label{stroke:var(--now)}',
-  '.lm .row.hit>text{fill:var(--guard);font-weight:600}',
+  '.lm .row.hit>text{fill:var(--guard)}',
 ].join('');
 
 const sequenceCss = [

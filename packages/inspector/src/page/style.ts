@@ -61,10 +61,10 @@ summary{cursor:pointer}
 .meter{margin:0 7px;vertical-align:0;fill:var(--line)}
 .meter .whole{fill:var(--used)}
 .meter .part{fill:var(--now)}
-.lists{display:grid;grid-template-columns:minmax(0,2fr) minmax(0,5fr);gap:10px 24px;padding:8px 0 4px 16px}
+.lists{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,2fr);gap:10px 24px;padding:8px 0 4px 16px}
 .lists>:only-child{grid-column:1/-1}
 .missed{margin:0;padding-left:16px;font-size:13px}
-.missed button{border:0;background:none;padding:0;min-height:0;text-align:left;color:var(--invoke);text-decoration:underline;text-decoration-color:var(--line);text-underline-offset:3px}
+.missed button{vertical-align:top;border:0;background:none;padding:0;min-height:0;text-align:left;color:var(--invoke);text-decoration:underline;text-decoration-color:var(--line);text-underline-offset:3px}
 .scripted .step.scripts{display:block!important}
 .step{padding:8px 12px;border-top:1px solid var(--line);font-size:13px;line-height:1.5}
 .step b{color:var(--soft);font-weight:400;margin-right:4px}
@@ -85,6 +85,7 @@ dialog form{margin-top:14px;text-align:right}
 .scripted .machine{margin:0}
 table{border-collapse:collapse;width:100%;font-size:13px}
 .scroll{overflow-x:auto;margin:12px 0 20px}
+th{overflow-wrap:break-word}
 td,th{padding:5px 16px 5px 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
 thead th{color:var(--soft);font-weight:400}
 td .share{margin:0}
@@ -132,11 +133,13 @@ header{flex-wrap:wrap}
 }
 @media (prefers-reduced-motion:reduce){.flash{animation-timing-function:step-end}}
 @media print{
-.scripts{display:none!important}
-.view{overflow:visible;height:auto!important}
+.scripts,.scripted .scripts,.scripted .step.scripts{display:none!important}
+.view,.covered .view{overflow:visible;height:auto!important;max-height:none}
 .view svg{width:auto!important;height:auto!important;max-width:100%!important}
-.machine[hidden]{display:block!important}
-.machine{break-inside:avoid}
-.later,.out{opacity:1!important}
+.heads{transform:none}
+.run .machine[hidden]{display:block!important}
+.scripted .machine{margin-bottom:24px}
+.machine .view,tr,li{break-inside:avoid}
+.view svg,.meter{print-color-adjust:exact}
 }
 `.trim();

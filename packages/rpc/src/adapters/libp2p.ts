@@ -16,7 +16,7 @@ import { reqRespProtocol, sessionProtocol } from '../internal/protocolIds.ts';
 import { bestOf, worthOf } from './bestConnection.ts';
 import { Libp2pByteStream } from './byteStream.ts';
 import { Libp2pSessionLink } from './sessionLink.ts';
-import { dialShared } from './sharedDial.ts';
+import { SharedDials } from './sharedDial.ts';
 import { SupersededLinks } from './supersededLinks.ts';
 
 /** What the node lends to the service. */
@@ -57,10 +57,12 @@ export class Libp2pNetwork implements Network {
   readonly #withoutSessions = new WeakSet<Connection>();
   readonly #protocols = new Set<string>();
   readonly #superseded: SupersededLinks;
+  readonly #dials: SharedDials;
 
   constructor(components: RpcComponents) {
     const { events, connectionManager } = components;
     this.#components = components;
+    this.#dials = new SharedDials(connectionManager);
     this.#superseded = new SupersededLinks(events, {
       connectionsOf: (peerId) => connectionManager.getConnections(peerId),
       onError: (error) => this.log('a connection could not be judged', error),
@@ -191,9 +193,7 @@ export class Libp2pNetwork implements Network {
     const { connectionManager } = this.#components;
     try {
       const peer = toPeerId(peerId);
-      return (
-        bestOf(connectionManager.getConnections(peer)) ?? (await dialShared(connectionManager, peer, signal))
-      );
+      return bestOf(connectionManager.getConnections(peer)) ?? (await this.#dials.dial(peer, signal));
     } catch (error) {
       if (AddressError.is(error)) throw error;
       throw failure('DIAL_FAILED', error);

@@ -19,6 +19,8 @@ export interface Bits {
   readonly nothing: (text: string) => Piece;
   /** What a peer or node is, as a shape. */
   readonly mark: (role: string, radius?: number) => Piece;
+  /** Of ids of states, those that hold none of the others. */
+  readonly innermost: (states: readonly string[]) => readonly string[];
   /** The innermost states that an actor is in, without its machine's name. */
   readonly statesOf: (actor: LiveActor) => readonly string[];
   /** How an actor stands: the states it is in, or how it ended. */
@@ -96,10 +98,13 @@ export function createBits({ h }: Elements, words: Words, choose: Choose): Bits 
       : h('path', { class: `mark ${look}`, d: shape, transform: `scale(${radius})` });
   };
 
+  const innermost: Bits['innermost'] = (states) =>
+    states.filter((state) => !states.some((other) => other.startsWith(`${state}.`)));
+
   const statesOf: Bits['statesOf'] = ({ states, machine = '' }) =>
-    states
-      .filter((state) => !states.some((other) => other.startsWith(`${state}.`)))
-      .map((state) => (state.startsWith(`${machine}.`) ? state.slice(machine.length + 1) : state));
+    innermost(states).map((state) =>
+      state.startsWith(`${machine}.`) ? state.slice(machine.length + 1) : state,
+    );
 
   const pill: Bits['pill'] = (text, tone = 'plain') => h('span', { class: `pill ${tone}` }, text);
 
@@ -127,6 +132,7 @@ export function createBits({ h }: Elements, words: Words, choose: Choose): Bits 
     facts,
     nothing: (text) => h('p', { class: 'nothing' }, text),
     mark,
+    innermost,
     statesOf,
     standing,
     more,

@@ -17,50 +17,32 @@ export function drawDetails(tools: Tools & { readonly charts: Charts }, model: M
   const maxCharts = 8;
   const recentMs = 500;
 
-  interface Steps {
-    readonly last: LiveStep;
-    /** Of the first of them, counted from the actor's start. */
-    readonly number: number;
-    readonly count: number;
-  }
-
-  /** The same event, ignored again and again, is one line. */
-  const joined = ({ steps, lastSteps }: LiveActor): Steps[] => {
-    const lines: Steps[] = [];
-    for (const [index, last] of lastSteps.entries()) {
-      const before = lines.at(-1);
-      const isAgain = before?.last.event === last.event && [before.last, last].every(isIgnored);
-      const number = steps - lastSteps.length + index;
-      if (isAgain && before !== undefined)
-        lines[lines.length - 1] = { ...before, last, count: before.count + 1 };
-      else lines.push({ last, number, count: 1 });
-    }
-    return lines;
-  };
   const isIgnored = ({ transitions }: LiveStep): boolean => transitions.length === 0;
+  const countOf = (steps: readonly LiveStep[]): number => steps.reduce((sum, { times }) => sum + times, 0);
 
-  const stepPiece = ({ last: step, number, count }: Steps): Piece => {
-    return h(
+  /** `number` counts from the actor's start. */
+  const stepPiece = (step: LiveStep, number: number): Piece =>
+    h(
       'li',
       { key: `${number}`, class: isIgnored(step) && 'soft' },
       h('span', { class: 'figure soft' }, `${tools.duration(Math.max(0, model.nowMs - step.atMs))} ago`),
       ' ',
       h('b', {}, tools.cut(step.event, 80)),
-      count > 1 && ` ×${count}`,
+      step.times > 1 && ` ×${tools.count(step.times)}`,
       isIgnored(step) && ' ignored',
       step.refused.length > 0 &&
         h('span', { class: 'refused' }, ` not taken: ${tools.cut(step.refused.join(', '), 120)}`),
     );
-  };
 
-  const innermost = (states: readonly string[]): readonly string[] =>
-    states.filter((id) => !states.some((other) => other.startsWith(`${id}.`)));
+  /** The last one first. */
+  const stepPieces = ({ steps, lastSteps }: LiveActor): Piece[] =>
+    lastSteps.map((step, index) => stepPiece(step, steps - countOf(lastSteps.slice(index)))).toReversed();
 
   /** The arrows of the last step are lit as just taken, those of the steps before as taken. */
   const lightOf = (actor: LiveActor): Light => {
     const last = actor.lastSteps.findLast(({ transitions }) => transitions.length > 0);
     return {
-      states: new Map(innermost(actor.states).map((id) => [id, 0])),
+      states: new Map(tools.innermost(actor.states).map((id) => [id, 0])),
       hits: new Set(last?.transitions),
       taken: model.taken.get(actor.key) ?? new Set(),
     };
@@ -81,6 +63,7 @@ export function drawDetails(tools: Tools & { readonly charts: Charts }, model: M
   const actorPiece = (actor: LiveActor): Piece => {
     const { key, machine, id, status, startedMs, endedMs, steps, lastSteps } = actor;
     const lasted = tools.duration((endedMs ?? model.nowMs) - startedMs);
+    const told = countOf(lastSteps);
     return h(
       'section',
       { key: `actor ${key}`, class: 'actor', 'aria-label': `Machine ${machine ?? id}` },
@@ -101,8 +84,8 @@ export function drawDetails(tools: Tools & { readonly charts: Charts }, model: M
         h(
           'details',
           { open: true },
-          h('summary', {}, steps > lastSteps.length ? `The last ${lastSteps.length} steps` : 'Steps'),
-          h('ol', { class: 'steps' }, ...joined(actor).toReversed().map(stepPiece)),
+          h('summary', {}, steps > told ? `The last ${tools.count(told)} steps` : 'Steps'),
+          h('ol', { class: 'steps' }, ...stepPieces(actor)),
         ),
     );
   };

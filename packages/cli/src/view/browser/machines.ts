@@ -7,9 +7,8 @@ export function drawMachines(tools: Tools, model: Model): readonly Child[] {
 
   /** Innermost states with how many are in them; those around others would count twice. */
   const spreadOf = ({ machine, inStates }: LiveMachine): { name: string; count: number }[] => {
-    const ids = Object.keys(inStates);
-    return ids
-      .filter((id) => !ids.some((other) => other.startsWith(`${id}.`)))
+    return tools
+      .innermost(Object.keys(inStates))
       .map((id) => ({
         name: id.startsWith(`${machine}.`) ? id.slice(machine.length + 1) : id,
         count: inStates[id] ?? 0,

@@ -225,6 +225,8 @@ export function createTopology(tools: Tools, redraw: () => void): Topology {
     const middle = { x: size.width / 2, y: size.height / 2 };
     const maxLabels = Math.min(24, (size.width * size.height) / labelRoom);
     const radius = rings > 3 ? 6 : rings > 1 ? 8 : 11;
+    /** Between the middle and the nearest peers, for what this node is called. */
+    const roomPx = all.length === 0 ? middle.y : shareOf(0, rings) * (middle.y - 52) - radius - 6;
     const chosen = choice.open.findLast(({ kind }) => kind === 'peer')?.id;
 
     const classOf = ({ peer, goneAt }: Placed): string =>
@@ -317,8 +319,8 @@ export function createTopology(tools: Tools, redraw: () => void): Topology {
             },
             h('circle', { class: 'halo', r: 24 }),
             tools.mark(state.role, 15),
-            h('text', { class: 'name', y: 41 }, 'this node'),
-            h('text', { class: 'what', y: 54 }, tools.short(own.peerId).slice(-7)),
+            roomPx >= 44 && h('text', { class: 'name', y: 41 }, 'this node'),
+            roomPx >= 57 && h('text', { class: 'what', y: 54 }, tools.short(own.peerId).slice(-7)),
           ),
           ...all.map(node),
         ),

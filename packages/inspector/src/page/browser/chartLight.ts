@@ -47,56 +47,70 @@ export function chartLight(section: Element, { machine, steps, isOwn }: ChartSou
     part,
     look: part.getAttribute('class') ?? '',
   }));
-  /** Texts with a count, as they are at the end of the run. */
-  const counts = new Map<Element, { readonly text: Element; readonly end: string }>();
-  for (const part of all) {
-    const [text] = [...part.children].filter((child) =>
+  /** Texts with counts, as they are at the end of the run. */
+  const texts = all.flatMap((part) => {
+    const own = [...part.children].filter((child) =>
       part.hasAttribute('data-transition')
-        ? / ×\d+$/.test(child.textContent)
+        ? / ×\d+/.test(child.textContent)
         : child.classList.contains('count'),
     );
-    if (text !== undefined) counts.set(part, { text, end: text.textContent });
-  }
+    return own.map((text) => ({ part, text, end: text.textContent }));
+  });
 
+  interface Counts {
+    /** How often a state was entered, or a transition taken. */
+    readonly count: number;
+    readonly refused: number;
+  }
   const setUsed = (part: Element, count: number): void => {
     part.classList.toggle('used', count > 0);
     part.classList.toggle('unused', count === 0);
     part.classList.toggle('often', count > 1 && part.hasAttribute('data-transition'));
   };
-  const setCount = (part: Element, count: number): void => {
-    setUsed(part, count);
-    const found = counts.get(part);
-    if (found === undefined) return;
-    const isState = !part.hasAttribute('data-transition');
-    const text = isState ? '' : found.end.replace(/ ×\d+$/, '');
-    found.text.textContent = count > (isState ? 0 : 1) ? `${text} ×${count}`.trim() : text;
+  const setCounts = (countsOf: (part: Element) => Counts): void => {
+    for (const part of all) setUsed(part, countsOf(part).count);
+    for (const { part, text, end } of texts) {
+      const { count, refused } = countsOf(part);
+      const [total, no] = [count > 0 ? `×${count}` : '', refused > 0 ? ` (no ×${refused})` : ''];
+      if (!part.hasAttribute('data-transition')) text.textContent = total;
+      else {
+        // The label of an arrow does not say that it was taken once.
+        const isRow = part.closest('[data-state],[data-heading]') !== null;
+        const taken = count > (isRow ? 0 : 1) ? ` ${total}` : '';
+        text.textContent = end.replace(/ \(no ×\d+\)/, no).replace(/ ×\d+$/, taken);
+      }
+    }
   };
 
   const showAll = (): void => {
     for (const { part, look } of looks) part.setAttribute('class', look);
-    for (const { text, end } of counts.values()) text.textContent = end;
+    for (const { text, end } of texts) text.textContent = end;
   };
   const show = (position: number, actor: number | undefined): readonly Element[] => {
     for (const part of all) part.classList.remove('now', 'hit');
     const visits = machine.states.map(() => 0);
     const taken = machine.transitions.map(() => 0);
+    const refused = machine.transitions.map(() => 0);
     let active: readonly number[] = [];
     for (const step of steps.slice(0, position + 1)) {
       if (step.missing !== undefined) active = [];
       if (!isOwn(step.actor)) continue;
       for (const state of step.entered ?? []) visits[state] = (visits[state] ?? 0) + 1;
       for (const transition of step.taken ?? []) taken[transition] = (taken[transition] ?? 0) + 1;
+      for (const transition of step.refused ?? []) refused[transition] = (refused[transition] ?? 0) + 1;
       if (step.actor === actor && step.states !== undefined) active = step.states;
     }
     const isStarted = visits.some((count) => count > 0);
+    const counts = new Map<Element, Counts>();
     machine.states.forEach(([id, path], index) => {
-      const isRoot = path === '';
-      for (const part of states.get(id) ?? [])
-        setCount(part, isRoot ? Number(isStarted) : (visits[index] ?? 0));
+      const count = path === '' ? Number(isStarted) : (visits[index] ?? 0);
+      for (const part of states.get(id) ?? []) counts.set(part, { count, refused: 0 });
     });
     machine.transitions.forEach(([key], index) => {
-      for (const part of transitions.get(key) ?? []) setCount(part, taken[index] ?? 0);
+      const own = { count: taken[index] ?? 0, refused: refused[index] ?? 0 };
+      for (const part of transitions.get(key) ?? []) counts.set(part, own);
     });
+    setCounts((part) => counts.get(part) ?? { count: 0, refused: 0 });
     for (const { arrow, rows } of shared)
       setUsed(arrow, rows.filter((row) => row.classList.contains('used')).length);
     const lit: Element[] = [];

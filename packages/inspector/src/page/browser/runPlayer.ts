@@ -277,6 +277,12 @@ export function runPlayer(data: PageData, parts: RunParts): void {
     event.preventDefault();
     act();
   });
+  // Paper shows the whole run.
+  addEventListener('beforeprint', () => {
+    rows.showAll();
+    for (const { light } of charts) light.showAll();
+  });
+  addEventListener('afterprint', draw);
   choose(0);
   draw();
   paneOf(0);

@@ -1,4 +1,4 @@
-/** Runs in the browser: a button that goes from the reader's own colours to light ones and dark ones. */
+/** Runs in the browser: a button that goes from the reader's own colours to light ones and dark ones. Paper is light. */
 export function themeSwitch(button: HTMLElement): void {
   const root = document.documentElement;
   const names = ['system', 'light', 'dark'];
@@ -13,5 +13,7 @@ export function themeSwitch(button: HTMLElement): void {
     at = (at + 1) % names.length;
     show();
   });
+  addEventListener('beforeprint', () => (root.dataset['theme'] = 'light'));
+  addEventListener('afterprint', show);
   show();
 }
