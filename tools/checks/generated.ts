@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { dashboardFiles } from '../dashboards/files.ts';
 import { errorsOf, errorsPage } from '../docs/errors.ts';
 import { machineFolder, machinePages, picturesIn, withPictures } from '../docs/machinePages.ts';
-import { machinesOf, machinesTable } from '../docs/machines.ts';
+import { machineProblems, machinesOf, machinesTable } from '../docs/machines.ts';
 import { markdownOf } from './docs.ts';
 import type { Finding } from './workspace.ts';
 
@@ -83,10 +83,10 @@ function checkDashboards(root: string, write: boolean): Finding[] {
 
 /** What is made from the sources is what the sources say. With `write` it is made. */
 export function checkGenerated(root: string, write = false): Finding[] {
+  const problems = machineProblems(root);
   return [
     ...checkErrors(root, write),
-    ...checkMachines(root, write),
-    ...checkMachinePages(root, write),
+    ...(problems.length > 0 ? problems : [...checkMachines(root, write), ...checkMachinePages(root, write)]),
     ...checkDashboards(root, write),
   ];
 }

@@ -65,6 +65,25 @@ test('a machine is read with its states, nested ones included', () => {
   ]);
 });
 
+test('a machine that cannot be read, and one that has the id of another, are found', () => {
+  const root = tree();
+  const folder = 'packages/peers/src/machines';
+  const files = {
+    'gate.machine.ts': machine,
+    'lamp.machine.ts': `const config = { id: 'lamp' };\nexport const lamp = setup({}).createMachine(config);\n`,
+    'rest.machine.ts': 'export const nothing = 1;\n',
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(root, folder, name), text);
+  const unread = expect.stringContaining('no machine that can be read');
+  const twice = `its machine has the id of another, "door" of ${folder}/door.machine.ts`;
+  const rule = 'generated';
+  expect(checkGenerated(root, true)).toEqual([
+    { file: `${folder}/lamp.machine.ts`, rule, message: unread },
+    { file: `${folder}/rest.machine.ts`, rule, message: unread },
+    { file: `${folder}/gate.machine.ts`, rule, message: twice },
+  ]);
+});
+
 test('the check finds a table that is old, and writes it between its marks', () => {
   const root = tree();
   const message = expect.stringContaining('--write');

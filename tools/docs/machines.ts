@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import ts from 'typescript';
 
-import { isTest, packagesOf, parse, sourcesOf, walk } from '../checks/workspace.ts';
+import { isTest, packagesOf, parse, sourcesOf, walk, type Finding } from '../checks/workspace.ts';
 import { commentOf } from './comments.ts';
 
 /** One state machine. */
@@ -22,14 +22,50 @@ export interface MachineDoc {
 
 /** Every machine of the workspace, by package. */
 export function machinesOf(root: string): MachineDoc[] {
+  return machineFilesOf(root).flatMap(({ packageName, file }) =>
+    machinesIn(parse(join(root, file))).map((found) => ({ ...found, packageName, file })),
+  );
+}
+
+function machineFilesOf(root: string): Pick<MachineDoc, 'packageName' | 'file'>[] {
   return packagesOf(root).flatMap(({ name, folder }) =>
     sourcesOf(join(folder, 'src'))
       .filter((path) => path.endsWith('.machine.ts') && !isTest(path))
-      .flatMap((path) => {
-        const at = { packageName: name, file: `packages/${name}/src/${path}` };
-        return machinesIn(parse(join(folder, 'src', path))).map((found) => ({ ...found, ...at }));
-      }),
+      .map((path) => ({ packageName: name, file: `packages/${name}/src/${path}` })),
   );
+}
+
+/** Files of machines that cannot be read, and machines that have the id of another: they would have no page. */
+export function machineProblems(root: string): Finding[] {
+  const rule = 'generated';
+  const machines = machinesOf(root);
+  const unread = machineFilesOf(root).flatMap(({ file }): Finding[] => {
+    const own = machines.filter((machine) => machine.file === file);
+    const nameless = own.some(({ id }) => id === '');
+    if (nameless) return [{ file, rule, message: 'its machine has no id that is written as a text' }];
+    if (own.length > 0 && own.length >= callsIn(parse(join(root, file)))) return [];
+    const message =
+      'it has no machine that can be read: each is exported, with its configuration in createMachine({ … })';
+    return [{ file, rule, message }];
+  });
+  const twice = machines.flatMap(({ id, file }, index): Finding[] => {
+    const first = machines.findIndex((machine) => machine.id === id);
+    if (id === '' || first === index) return [];
+    return [
+      { file, rule, message: `its machine has the id of another, "${id}" of ${machines[first]?.file}` },
+    ];
+  });
+  return [...unread, ...twice];
+}
+
+/** How often `createMachine` is called. */
+function callsIn(source: ts.SourceFile): number {
+  let count = 0;
+  walk(source, (node) => {
+    if (!ts.isCallExpression(node) || !ts.isPropertyAccessExpression(node.expression)) return;
+    if (node.expression.name.text === 'createMachine') count += 1;
+  });
+  return count;
 }
 
 function machinesIn(source: ts.SourceFile): Omit<MachineDoc, 'packageName' | 'file'>[] {

@@ -1,5 +1,6 @@
 import { test } from '@lloom/simkit/vitest';
-import { expect } from 'vitest';
+import { describe, expect } from 'vitest';
+import { dieAnswering } from './dyingExecutor.ts';
 import { star } from './simNodes.ts';
 import { liveAndAsk, ten } from './tenNodes.ts';
 
@@ -37,4 +38,13 @@ test('they live the same life when they have the same seed', async ({ createNetw
 test('they are so over the real handshakes and muxers as well', async ({ createNetwork }) => {
   const network = await createNetwork({ ...ten, seed: 2, fidelity: 'full', createNode: star() });
   await liveAndAsk(network);
+});
+
+describe('an executor that dies', () => {
+  for (const isSilent of [false, true])
+    test(`${isSilent ? 'with its machine' : 'alone'}, while it answers, ends each request once, and another one serves`, async ({
+      createNetwork,
+    }) => {
+      await dieAnswering(createNetwork, { isSilent, idleMs: 600_000 });
+    });
 });

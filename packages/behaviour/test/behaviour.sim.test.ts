@@ -1,5 +1,6 @@
 import { test } from '@lloom/simkit/vitest';
 import { describe, expect } from 'vitest';
+import { dieAnswering } from './dyingExecutor.ts';
 import { question } from './nodes.ts';
 import { failureOf, findAndAsk, planet, serve, star } from './simNodes.ts';
 import { liveAndAsk, ten } from './tenNodes.ts';
@@ -24,49 +25,13 @@ test('a network with the same seed lives the same life', async ({ createNetwork 
 });
 
 describe('an executor that dies', () => {
-  const nodes = ['v', 'e0', 'e1', 'c0', 'c1'];
-  const thinkMs = 20_000;
-
-  for (const isSilent of [false, true]) {
-    const how = isSilent ? 'with its machine' : 'alone';
-    test(`${how}, while it answers, ends each request once, and another one serves`, async ({
+  // behaviour.sim.long.test.ts waits for ten minutes.
+  for (const isSilent of [false, true])
+    test(`${isSilent ? 'with its machine' : 'alone'}, while it answers, ends each request once, and another one serves`, async ({
       createNetwork,
     }) => {
-      const network = await createNetwork({ nodes, link: planet, createNode: star() });
-      const [dying, other] = [network.node('e0'), network.node('e1')];
-      for (const node of [dying, other]) await network.run(serve(node, network.clock, thinkMs));
-      await network.runFor(10_000);
-      const ends: string[] = [];
-      for (const name of ['c0', 'c1']) {
-        const client = network.node(name);
-        const message = await question(client.identity, dying.peerId);
-        const { result } = client.stream(dying.peerId, message);
-        result.then(
-          () => ends.push(`${name} answered`),
-          (error: { code: string }) => ends.push(`${name} ${error.code}`),
-        );
-      }
-      await network.runFor(5_000);
-      expect(ends).toEqual([]);
-      network.crash('e0', { isSilent });
-      const diedAtMs = network.clock.elapsed();
-      await network.runUntil(() => ends.length === 2, { timeoutMs: 120_000 });
-      // Told by a reset within a delay, or by a ping that stays without an answer.
-      expect(network.clock.elapsed() - diedAtMs).toBeLessThan(isSilent ? 56_000 : 2_000);
-      expect(ends.toSorted((a, b) => a.localeCompare(b))).toEqual([
-        'c0 CONNECTION_CLOSED',
-        'c1 CONNECTION_CLOSED',
-      ]);
-      for (const name of ['c0', 'c1']) {
-        const { by, text } = await network.run(findAndAsk(network.node(name)));
-        expect([by, text]).toEqual([other.peerId, 'to be or not']);
-      }
-      // Longer than a request may take.
-      await network.runFor(130_000);
-      expect(ends).toHaveLength(2);
-      expect(network.node('c0').pendingRequests()).toEqual([]);
+      await dieAnswering(createNetwork, { isSilent, idleMs: 130_000 });
     });
-  }
 });
 
 describe('an executor whose handler hangs', () => {

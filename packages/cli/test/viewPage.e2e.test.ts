@@ -88,6 +88,19 @@ describe.skipIf(browserPath === undefined)('the page of the web view in a browse
     await eventually(() => page.getByLabel(/through the relay/).count()).toBe(1);
   });
 
+  test('lists peers that are connected or went a moment ago, and others when asked to', async () => {
+    stub.say(stateOf({ peers: [0, 1, 2], knownPeers: [5, 6] }), actorsOf(1, []));
+    const page = await open();
+    await page.getByText('3 peers, 2 not connected').waitFor();
+    stub.say(stateOf({ peers: [0, 1], knownPeers: [2, 5, 6], sequence: 2 }));
+    await row(page, 2).getByText('not connected').waitFor();
+    await page.getByText('Connected only').click();
+    await eventually(() => page.locator('#peers tbody tr').count()).toBe(5);
+    await page.getByText('Connected only').click();
+    stub.say(stateOf({ peers: [0, 1], knownPeers: [2, 5, 6], sequence: 60 }));
+    await page.getByText('2 peers, 3 not connected').waitFor();
+  });
+
   test('takes names for texts, whatever they are', async () => {
     const { request, actor } = requestOf(1, { method: hostile });
     const told = stateOf({ names: hostile, requests: [{ ...request, peerId: hostile }] });
@@ -201,6 +214,7 @@ describe.skipIf(browserPath === undefined)('the page of the web view in a browse
     await page.clock.install();
     stub.crash();
     await eventually(() => status.textContent()).toMatch(/^No answer/);
+    await page.locator('#standing .pill.plain').waitFor();
     await stub.restart();
     await page.clock.fastForward(3_000);
     await eventually(() => status.textContent()).toBe('Live');

@@ -347,3 +347,24 @@ test('a machine of long phases is laid out so that it needs little more than a p
   expect(Number(size?.['width'])).toBeLessThan(1_500);
   expect(Number(size?.['height'])).toBeLessThan(1_500);
 });
+
+test('a history state is drawn used when a transition was taken to it', async () => {
+  const machine = createMachine({
+    id: 'memory',
+    initial: 'inner',
+    states: {
+      inner: { initial: 'x', states: { x: {}, past: { type: 'history' } }, on: { out: 'outer' } },
+      outer: { on: { back: 'inner.past' } },
+    },
+  });
+  const recorder = createRecorder();
+  const memory = createActor(machine, { inspect: recorder.inspect }).start();
+  memory.send({ type: 'out' });
+  const look = async (): Promise<string> =>
+    /<g class="(?<look>\w+)" data-state="memory.inner.past">/.exec(
+      await chartSvg(machineChart(machine), recorder.run()),
+    )?.groups?.['look'] ?? '';
+  expect(await look()).toBe('unused');
+  memory.send({ type: 'back' });
+  expect(await look()).toBe('used');
+});

@@ -33,10 +33,12 @@ test('tests are listed with their machines, failed ones before the others', asyn
     tests: [
       { name: 'opens', href: 'opens.html', state: 'passed', machines: ['gate'] },
       { name: 'breaks "all"', href: 'breaks all.html', state: 'failed' },
+      { name: 'hangs', href: 'hangs.html', state: 'timed out' },
     ],
   });
   expect(page).toContain('<h1>All &lt;gates&gt;</h1>');
-  expect(page).toContain('failed: 1 test');
+  expect(page).toContain('failed: 2 tests');
+  expect(page).toMatch(/>hangs<\/a> <b class="outcome bad">timed out<\/b>/);
   expect(page).toMatch(/Tests that ran it [^]+<a href="opens.html">opens<\/a>/);
   expect(page).toMatch(/All tests [^]+<a href="breaks%20all.html">breaks &quot;all&quot;<\/a>[^]+opens.html/);
 });

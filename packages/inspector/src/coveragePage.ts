@@ -1,6 +1,6 @@
 import { chartSvg } from './chartSvg.ts';
 import { browserScript } from './internal/browserScript.ts';
-import { sharesOf, type CoverageException, type Share } from './internal/shares.ts';
+import { machineTitles, sharesOf, type CoverageException, type Share } from './internal/shares.ts';
 import { escapeText, shorten } from './internal/svgText.ts';
 import { coverageView } from './page/browser/coverageView.ts';
 import { flash } from './page/browser/flash.ts';
@@ -25,14 +25,15 @@ export interface TestLink {
   readonly name: string;
   /** Where its page is, from where this page is. */
   readonly href: string;
-  /** How it ended, such as `passed` or `failed`. */
+  /** How it ended: `passed`, or `failed` or `timed out`, by which it is one of those that failed. */
   readonly state: string;
   /** Ids of the machines it ran, below which it is listed too. @default none */
   readonly machines?: readonly string[];
 }
 
 interface Covered {
-  readonly machine: MachineRun;
+  /** Tells it from another shape of the same `id`. */
+  readonly name: string;
   readonly svg: string;
   readonly states: Share;
   readonly transitions: Share;
@@ -56,10 +57,11 @@ export async function coveragePage(
 ): Promise<string> {
   const sorted = [...tests.filter(hasFailed), ...tests.filter((test) => !hasFailed(test))];
   const all: Covered[] = [];
-  for (const machine of machines) {
+  const names = machineTitles(machines);
+  for (const [index, machine] of machines.entries()) {
     const { id } = machine.chart;
     all.push({
-      machine,
+      name: names[index] ?? id,
       svg: await chartSvg(machine.chart, { machines: [machine] }),
       ...sharesOf(machine, exceptions),
       excepted: exceptions.filter((each) => each.machine === id),
@@ -76,7 +78,7 @@ export async function coveragePage(
   return documentHtml({ title, body: body.join('\n'), script });
 }
 
-const hasFailed = ({ state }: TestLink): boolean => state.startsWith('fail');
+const hasFailed = ({ state }: TestLink): boolean => state.startsWith('fail') || state === 'timed out';
 
 function headerHtml(title: string, all: readonly Covered[], tests: readonly TestLink[]): string {
   const failed = tests.filter(hasFailed).length;
@@ -99,7 +101,7 @@ function sumOf(shares: readonly Share[]): Share {
 }
 
 const toolsHtml = [
-  '<div class="filter scripts"><label class="of">find <input type="search" id="filter" placeholder="machine, state, event…" ',
+  '<div class="filter scripts"><label class="of">find <input type="search" id="filter" placeholder="machine or state…" ',
   'aria-label="Find machines" autocomplete="off" spellcheck="false"></label>',
   '<label class="of"><input type="checkbox" id="missed"> with gaps only</label>',
   '<span id="found" class="soft" role="status"></span></div>',
@@ -108,7 +110,7 @@ const toolsHtml = [
 const shownNames = 3;
 
 function tableHtml(all: readonly Covered[]): string {
-  const rows = all.map(({ machine, states, transitions, excepted }, index) => {
+  const rows = all.map(({ name, states, transitions, excepted }, index) => {
     const missed = transitions.missed.slice(0, shownNames).map(({ shown }) => escapeText(shorten(shown, 70)));
     const more = transitions.missed.length - missed.length;
     const notes = [
@@ -118,7 +120,7 @@ function tableHtml(all: readonly Covered[]): string {
     ];
     const isWhole = states.missed.length + transitions.missed.length === 0;
     return (
-      `<tr class="${isWhole ? 'whole' : 'part'}"><th scope="row"><a href="#machine-${index}">${escapeText(machine.chart.id)}</a></th>` +
+      `<tr class="${isWhole ? 'whole' : 'part'}"><th scope="row"><a href="#machine-${index}">${escapeText(name)}</a></th>` +
       `<td>${cellHtml(states)}</td><td>${cellHtml(transitions)}</td><td>${notes.join('<br>')}</td></tr>`
     );
   });
@@ -132,8 +134,8 @@ function cellHtml(share: Share): string {
   return `<span class="share">${meterHtml(share)}<b>${share.reached}/${share.total}</b></span>`;
 }
 
-function sectionHtml({ machine, svg, states, transitions, excepted, tests }: Covered, index: number): string {
-  const id = escapeText(machine.chart.id);
+function sectionHtml({ name, svg, states, transitions, excepted, tests }: Covered, index: number): string {
+  const id = escapeText(name);
   const reasons = excepted.map(
     ({ transition, why }) =>
       `<li>${escapeText(transition)}: <span class="soft">${escapeText(why)}</span></li>`,
@@ -148,7 +150,7 @@ function sectionHtml({ machine, svg, states, transitions, excepted, tests }: Cov
     `<div class="title"><h2 id="name-${index}">${id}</h2>${shareHtml('states', states)}${shareHtml('transitions', transitions)}`,
     `<span class="buttons scripts" role="group" aria-label="Zoom ${id}"><button type="button" class="farther" aria-label="Zoom out">−</button>`,
     '<button type="button" class="fit">fit</button><button type="button" class="nearer" aria-label="Zoom in">+</button></span></div>',
-    viewHtml(`Chart of ${machine.chart.id}`, svg),
+    viewHtml(`Chart of ${name}`, svg),
     lists === '' ? '' : `<div class="lists">${lists}</div>`,
     testsHtml('Tests that ran it', tests, false),
     '</section>',

@@ -96,3 +96,21 @@ test('a machine of one state, and one that is parallel itself, stand in a box of
     '',
   ]);
 });
+
+test('a history state of a parallel state is no region of its own, and names are cut', () => {
+  const long = 'n'.repeat(300);
+  const states = { past: { type: 'history' }, a: {}, b: { on: { go: 'past' } }, [long]: {} };
+  expect(linesOf({ id: 'two', type: 'parallel', states })).toEqual([
+    'stateDiagram-v2',
+    'state two {',
+    'state "H" as past',
+    'a',
+    '--',
+    'b',
+    '--',
+    expect.stringMatching(/^state "n+…n+" as n{60}$/),
+    '}',
+    'b --> past: go',
+    '',
+  ]);
+});

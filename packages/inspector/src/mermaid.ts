@@ -84,12 +84,17 @@ class Diagram {
 
   /** What stands between the braces of a state. */
   #inside(state: ChartState): string[] {
-    const parts = state.states.map((child) => this.#state(child));
+    const isParallel = state.type === 'parallel';
+    // A history state is no region: it stands in the first one.
+    const isAside = ({ type }: ChartState): boolean => isParallel && type === 'history';
+    const aside = state.states.filter(isAside).flatMap((child) => this.#state(child));
+    const parts = state.states.filter((child) => !isAside(child)).map((child) => this.#state(child));
     const anywhere = state.transitions.some((each) => this.#isInward(state, each))
       ? [`state "anywhere" as ${this.#anywhere(state)}`]
       : [];
-    if (state.type === 'parallel') {
-      const regions = anywhere.length === 0 ? parts : [...parts, anywhere];
+    if (isParallel) {
+      const [first = [], ...others] = anywhere.length === 0 ? parts : [...parts, anywhere];
+      const regions = [[...aside, ...first], ...others];
       return regions.flatMap((lines, index) => (index === 0 ? lines : ['--', ...lines]));
     }
     const starts = state.initial.map((id) => `[*] --> ${this.#name(id)}`);

@@ -7,7 +7,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { hashOf } from './internal/hash.ts';
 import { runPage } from './page.ts';
-import { createRecorder, type Recorder, type RecorderConfig } from './recorder.ts';
+import { createRecorder, type Recorder } from './recorder.ts';
+import type { MachinesConfig } from './testConfig.ts';
+
+export type { MachinesConfig };
 
 /** What is used of the context that Node gives to a test. */
 export interface NodeTest {
@@ -20,8 +23,8 @@ export interface NodeTest {
   diagnostic(message: string): void;
 }
 
-/** What a recorder of a test is told besides its bounds. */
-export interface NodeTestConfig extends RecorderConfig {
+/** What a recorder of a test is told, and where its page goes. */
+export interface NodeTestConfig extends MachinesConfig {
   /** Where pages are written, from the working directory. @default '.node-test/machines' */
   readonly folder?: string;
   /** Which tests get a page. @default 'all' */
@@ -44,15 +47,15 @@ export interface NodeTestConfig extends RecorderConfig {
  * ```
  */
 export function recordTest(t: NodeTest, config: NodeTestConfig = {}): Recorder {
-  const { folder = join('.node-test', 'machines'), pictures = 'all', ...bounds } = config;
-  const recorder = createRecorder(bounds);
+  const { folder = join('.node-test', 'machines'), pictures = 'all', ...machines } = config;
+  const recorder = createRecorder(machines);
   t.after(async () => {
     const outcome = outcomeOf(t.error);
     const run = recorder.run();
     const isWanted = pictures === 'all' || (pictures === 'failed' && outcome !== 'passed');
     if (!isWanted || run.entries.length === 0) return;
     try {
-      const page = await runPage(run, { title: titleOf(t), subtitle: outcome, caller: 'test' });
+      const page = await runPage(run, { ...machines, title: titleOf(t), subtitle: outcome, caller: 'test' });
       mkdirSync(folder, { recursive: true });
       const file = join(folder, pageName(t));
       writeFileSync(file, page);

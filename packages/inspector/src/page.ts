@@ -1,7 +1,8 @@
 import { chartSvg } from './chartSvg.ts';
 import { browserScript } from './internal/browserScript.ts';
-import { sharesOf } from './internal/shares.ts';
-import { durationText, escapeText } from './internal/svgText.ts';
+import { timeText } from './internal/eventText.ts';
+import { machineTitles, sharesOf } from './internal/shares.ts';
+import { escapeText } from './internal/svgText.ts';
 import { chartLight } from './page/browser/chartLight.ts';
 import { flash } from './page/browser/flash.ts';
 import { laneFilter } from './page/browser/laneFilter.ts';
@@ -51,20 +52,21 @@ export function pageOf(
   const data = pageData(run, caller);
   const figures = [
     ...(subtitle === undefined ? [] : [outcomeHtml(subtitle)]),
-    durationText(run.durationMs),
+    timeText(run.durationMs),
     counted(data.steps.length, 'step', 'steps'),
     counted(run.actors.length, 'actor', 'actors'),
     ...droppedTexts(run).map((text) => `<span class="dropped">${text}</span>`),
   ];
+  const names = machineTitles(run.machines);
   const sections = run.machines.map((machine, index) =>
-    sectionHtml(machine, index, pictures.charts[index] ?? ''),
+    sectionHtml(machine, { index, name: names[index] ?? '', svg: pictures.charts[index] ?? '' }),
   );
   return documentHtml({
     title,
     body: [
       `<header><div><h1>${escapeText(title)}</h1><p class="figures">${figures.join(' · ')}</p></div>${toolsHtml}</header>`,
       playerHtml(data.steps.length),
-      `<main class="run"><section class="machines" aria-label="Machines">${chooserHtml(run)}${sections.join('\n')}`,
+      `<main class="run"><section class="machines" aria-label="Machines">${chooserHtml(names)}${sections.join('\n')}`,
       '<div id="step" class="step scripts" aria-label="What happened"></div></section>',
       `<section class="messages" aria-label="Sequence">${filterHtml(run)}${viewHtml('Sequence of messages', pictures.sequence, 'messages')}</section></main>`,
       helpHtml,
@@ -82,10 +84,10 @@ export function pageOf(
 }
 
 /** Which machine and which of its actors the chart shows, and how near. */
-function chooserHtml({ machines }: Run): string {
-  const tabs = machines.map(
-    ({ chart }, index) =>
-      `<button type="button" role="tab" id="tab-${index}" aria-controls="machine-${index}" aria-selected="${index === 0}">${escapeText(chart.id)}</button>`,
+function chooserHtml(names: readonly string[]): string {
+  const tabs = names.map(
+    (name, index) =>
+      `<button type="button" role="tab" id="tab-${index}" aria-controls="machine-${index}" aria-selected="${index === 0}">${escapeText(name)}</button>`,
   );
   return [
     '<div class="chooser scripts">',
@@ -99,16 +101,21 @@ function chooserHtml({ machines }: Run): string {
   ].join('');
 }
 
-function sectionHtml(machine: MachineRun, index: number, svg: string): string {
+interface Section {
+  readonly index: number;
+  readonly name: string;
+  readonly svg: string;
+}
+
+function sectionHtml(machine: MachineRun, { index, name, svg }: Section): string {
   const { states, transitions } = sharesOf(machine);
-  const { id } = machine.chart;
   const lists =
     missedHtml('Never visited', 'state', states.missed) +
     missedHtml('Never taken', 'transition', transitions.missed);
-  const summary = `<b>${escapeText(id)}</b> ${shareHtml('states', states)} ${shareHtml('transitions', transitions)}`;
+  const summary = `<b>${escapeText(name)}</b> ${shareHtml('states', states)} ${shareHtml('transitions', transitions)}`;
   return [
-    `<section class="machine" id="machine-${index}" role="tabpanel" aria-label="Machine ${escapeText(id)}">`,
-    viewHtml(`Chart of ${id}`, svg),
+    `<section class="machine" id="machine-${index}" role="tabpanel" aria-label="Machine ${escapeText(name)}">`,
+    viewHtml(`Chart of ${name}`, svg),
     lists === ''
       ? `<p class="coverage">${summary}</p>`
       : `<details class="coverage"><summary>${summary}</summary><div class="lists">${lists}</div></details>`,

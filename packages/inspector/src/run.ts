@@ -1,6 +1,6 @@
 import type { MachineChart } from './chart.ts';
 
-/** What a recorder saw, as plain JSON. */
+/** What a recorder saw, as plain JSON. It is drawn by the version that wrote it: another one may lack or want parts of it. */
 export interface Run {
   /** Every actor that was seen, in the order in which they appeared. */
   readonly actors: readonly RunActor[];

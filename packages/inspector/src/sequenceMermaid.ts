@@ -76,7 +76,8 @@ class Source {
       case 'stopped': {
         // What its parent was told has said so.
         const isTold = this.#plan.parentOf(row.actor) !== undefined;
-        if (row.status === 'stopped' || !isTold) this.#note(row.actor, this.#named(row.actor, row.status));
+        if (row.status === 'stopped' || !isTold)
+          this.#note(row.actor, `${this.#named(row.actor, 'ends')}: ${row.status}`);
       }
     }
   }

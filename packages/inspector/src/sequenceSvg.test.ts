@@ -58,7 +58,7 @@ test('times are told to the millisecond, since what is a second apart may follow
     '300 µs',
     '999 ms',
     '1 s',
-    '61.053 s',
+    '1 min 1.053 s',
   ]);
 });
 

@@ -46,7 +46,7 @@ export function sequenceSvg(run: Run, config: SequenceConfig = {}): string {
   return new Sequence(lanesOf(run, laneConfig(config))).draw();
 }
 
-const marginPx = 76;
+const leastMarginPx = 76;
 const headPx = { top: 10, height: 32 };
 const leastGapPx = 110;
 const rowPx = { sent: 25, pill: 25, note: 17, caption: 15, gap: 24 };
@@ -65,6 +65,8 @@ class Sequence {
   readonly #threads: Threads;
   readonly #xs = new Map<number, number>();
   readonly #rows: Row[] = [];
+  /** Where lanes begin: times stand before it. */
+  readonly #marginPx: number;
   readonly #beneath: string[] = [];
   #parts: string[] = [];
   #y = headPx.top + headPx.height + 12;
@@ -74,6 +76,8 @@ class Sequence {
   constructor(plan: Lanes) {
     this.#plan = plan;
     this.#threads = new Threads(plan);
+    const times = plan.rows.map((row) => (row.type === 'gap' ? 0 : timeWidth(row.atMs)));
+    this.#marginPx = Math.max(leastMarginPx, 18 + times.reduce((most, width) => Math.max(most, width), 0));
     this.#place();
   }
 
@@ -81,9 +85,9 @@ class Sequence {
     const { rows, lanes, remarks } = this.#plan;
     rows.forEach((entry, at) => this.#row(entry, [rows[at - 1], this.#after(at)]));
     this.#parts = [];
-    if (lanes.length === 0) this.#note('Nothing happened.', marginPx);
+    if (lanes.length === 0) this.#note('Nothing happened.', this.#marginPx);
     if (remarks.length > 0) this.#y += 6;
-    for (const remark of remarks) this.#note(remark, marginPx, 'small soft slanted');
+    for (const remark of remarks) this.#note(remark, this.#marginPx, 'small soft slanted');
     const height = this.#y + 14;
     const width = Math.ceil(Math.max(this.#rightmostPx, ...this.#xs.values()) + rightPx);
     return [
@@ -159,7 +163,8 @@ class Sequence {
       const [before, after] = [halves[at] ?? 0, halves[at + 1] ?? 0];
       if (lanes[at]?.isShared && lanes[at + 1]?.isShared) gaps[at] = Math.max(gap, before + after);
     });
-    let x = marginPx + Math.max(40, firstHalfPx, boxWidth(lanes[0]?.title ?? '', lanes[0]?.kind ?? '') / 2);
+    let x =
+      this.#marginPx + Math.max(40, firstHalfPx, boxWidth(lanes[0]?.title ?? '', lanes[0]?.kind ?? '') / 2);
     lanes.forEach(({ index, title, kind }, at) => {
       this.#xs.set(index, Math.round(x));
       this.#reach(Math.round(x) + boxWidth(title, kind) / 2);
@@ -168,11 +173,11 @@ class Sequence {
   }
 
   #x(actor: number | undefined): number {
-    return this.#xs.get(this.#plan.laneOf(actor) ?? -1) ?? marginPx;
+    return this.#xs.get(this.#plan.laneOf(actor) ?? -1) ?? this.#marginPx;
   }
 
   #head({ index, title, kind, actors }: Lane): string {
-    const x = this.#xs.get(index) ?? marginPx;
+    const x = this.#xs.get(index) ?? this.#marginPx;
     const width = boxWidth(title, kind);
     const { top, height } = headPx;
     return [
@@ -360,7 +365,7 @@ class Sequence {
 
   #gap({ entries }: GapRow): void {
     const text = `… ${counted(entries, 'entry', 'entries')} not drawn …`;
-    this.#note(text, marginPx, 'small soft slanted');
+    this.#note(text, this.#marginPx, 'small soft slanted');
     this.#y += rowPx.gap - rowPx.note;
   }
 
@@ -381,7 +386,7 @@ class Sequence {
     if (text === this.#shownTime) return;
     this.#shownTime = text;
     this.#parts.push(
-      `<text class="small soft" x="${marginPx - 14}" y="${y}" text-anchor="end">${escapeText(text)}</text>`,
+      `<text class="small soft" x="${this.#marginPx - 14}" y="${y}" text-anchor="end">${escapeText(text)}</text>`,
     );
   }
 
@@ -390,6 +395,8 @@ class Sequence {
     this.#rightmostPx = Math.max(this.#rightmostPx, x - rightPx + 24);
   }
 }
+
+const timeWidth = (atMs: number): number => textWidth(timeText(atMs), { sizePx: 10 });
 
 function rowGroup({ entry, fromPx, toPx, parts }: Row, width: number): string {
   if (entry.type === 'gap') return parts.join('');

@@ -4,4 +4,5 @@
  * @packageDocumentation
  */
 export { declareMachines, recordFile, test, withMachines, type MachinesFixture } from './vitest/fixture.ts';
+export type { MachinesConfig } from './testConfig.ts';
 export type { MachinePictures } from './vitest/settings.ts';

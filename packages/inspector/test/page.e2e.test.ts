@@ -95,7 +95,7 @@ describe.skipIf(browserPath === undefined)('the page of a run in a browser', () 
 
   test('a click on a message lights the states and the arrow, and the keyboard steps on from there', async () => {
     const page = await open('station');
-    expect(await position(page)).toBe('21 steps · 30.2 s');
+    expect(await position(page)).toBe('21 steps · 30.203 s');
     expect(await lit(page)).toEqual([]);
     await message(page, 'PEER.CONNECTED').click();
     expect(await position(page)).toBe('7/21 · 11.4 ms · PEER.CONNECTED');
@@ -120,7 +120,7 @@ describe.skipIf(browserPath === undefined)('the page of a run in a browser', () 
     await page.keyboard.press('Home');
     expect([await position(page), await lit(page)]).toEqual(['1/21 · 0 ms · starts', ['stopped']]);
     await page.keyboard.press('End');
-    expect([await position(page), await lit(page)]).toEqual(['21 steps · 30.2 s', []]);
+    expect([await position(page), await lit(page)]).toEqual(['21 steps · 30.203 s', []]);
     expect(await refusal.textContent()).toBe('if isPublic (no ×1)');
     // A click on an arrow leads to the moment when it was taken.
     await page.locator('[data-transition$="seekingRelay|RELAY.FOUND|0"] text').first().click();
@@ -249,6 +249,12 @@ describe.skipIf(browserPath === undefined)('the page of a run in a browser', () 
       await page.goto(urlOf(name));
       await page.evaluate(() => document.querySelectorAll('details').forEach((each) => (each.open = true)));
       expect([name, await page.evaluate(() => document.documentElement.scrollWidth)]).toEqual([name, 360]);
+      await page.getByRole('button', { name: /^fit/ }).first().click();
+      const isFitted = await page
+        .locator('.machine:not([hidden]) .view')
+        .first()
+        .evaluate((view) => view.scrollWidth <= view.clientWidth);
+      expect([name, isFitted]).toEqual([name, true]);
     }
   });
 

@@ -37,7 +37,7 @@ describe('pictures', { timeout: 60_000 }, () => {
     });
 
   beforeAll(async () => {
-    const files = ['outcomes', 'virtual', 'opens', 'locks', 'loads'];
+    const files = ['outcomes', 'virtual', 'simulated', 'opens', 'locks', 'loads'];
     outcome = await runVitest({ files, wantsReport: true });
   }, 60_000);
 
@@ -57,7 +57,8 @@ describe('pictures', { timeout: 60_000 }, () => {
     for (const { body } of pictures) expect(body).toMatch(/^<svg [^]*<\/svg>$/);
     expect(headsOf(test)).toEqual([expect.stringMatching(new RegExp(`^ ${name} ${outcomeText} . \\d`))]);
     const index = readFileSync(join(outcome.folder, 'index.html'), 'utf8');
-    expect(index).toContain(`href="${test.pages[0]}"`);
+    const item = index.split('<li>').find((each) => each.includes(`href="${test.pages[0]}"`)) ?? '';
+    expect(item.includes(`>${outcomeText}</b>`)).toBe(state === 'failed');
   });
 
   it('are not made of a test that uses no machine', () => {
@@ -100,6 +101,16 @@ describe('pictures', { timeout: 60_000 }, () => {
       expect(chart?.body).toMatch(/>open<\/text><text [^>]*>150 ms</);
       expect(headsOf(test)[0]).toMatch(/ passed . 150 ms /);
     }
+  });
+
+  it('show the time of a clock that the test made, and the lanes that it asked for', () => {
+    const test = byName('is open for simulated time');
+    expect(test.state).toBe('passed');
+    const [, chart, sequence] = test.annotations;
+    expect(chart?.body).toMatch(/>open<\/text><text [^>]*>1\.1 s</);
+    expect(sequence?.body).toMatch(/>1\.1 s<\/text>/);
+    expect(sequence?.body).toContain('>first</text>');
+    expect(headsOf(test)[0]).toMatch(/ passed . 1\.1 s /);
   });
 
   it('are drawn with a recorder of the file as well, each of its own test', () => {

@@ -150,14 +150,17 @@ export class Feed {
     const { node, live, role } = this.#sources;
     const state = node.exportState();
     const { actors, nowMs } = live.changes();
-    const { shown, leftOut } = requestsOf({
-      ...{ pending: state.rpc.pending, actors },
-      epoch: Date.now() - nowMs,
-    });
+    const { pending } = state.rpc;
+    const { shown, leftOut } = requestsOf({ pending, actors, epoch: Date.now() - nowMs });
     this.#sequence += 1;
     const told: ViewState = {
-      ...{ sequence: this.#sequence, role, node: state, requests: shown, requestsLeftOut: leftOut },
-      ...{ samples: this.#samples.all, machines: live.machines() },
+      sequence: this.#sequence,
+      role,
+      node: state,
+      requests: shown,
+      requestsLeftOut: leftOut,
+      samples: this.#samples.all,
+      machines: live.machines(),
     };
     return messageOf('state', told, this.#sequence);
   }

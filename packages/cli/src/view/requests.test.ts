@@ -79,6 +79,20 @@ describe('requests', () => {
     ]);
   });
 
+  test('tell their machines in one order, whichever ends first', () => {
+    const said = { labels: { request: 'r1' } };
+    const inbound = actor(1, { ...said, status: 'done' });
+    const execution = actor(2, { ...said, machine: 'execution' });
+    const retry = actor(4, { ...said, machine: 'retry' });
+    const attempts = [3, 5].map((key) => actor(key, { ...said, machine: 'request', status: 'done' }));
+    const actors = [execution, ...attempts, retry, inbound];
+    const { shown } = requestsOf({ pending: [], actors, epoch });
+    expect(shown.map((each) => each.actors)).toEqual([
+      [4, 3, 5],
+      [1, 2],
+    ]);
+  });
+
   test('are 200 at most: those that are over, and began first, are left out first', () => {
     const actors = Array.from({ length: 300 }, (_, key) =>
       actor(key, { id: `r${key}`, status: key < 10 ? 'active' : 'done' }),

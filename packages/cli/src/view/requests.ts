@@ -13,6 +13,10 @@ const directions: Readonly<Record<string, ViewRequest['direction']>> = {
   execution: 'in',
 };
 
+/** In this order the machines of a request are told, whatever becomes of them: who asks or is asked before what carries it. */
+const order = Object.keys(directions);
+const rankOf = ({ machine }: LiveActor): number => order.indexOf(machine ?? '');
+
 /** What requests are told by. */
 export interface RequestSources {
   readonly pending: NodeState['rpc']['pending'];
@@ -75,11 +79,13 @@ function requestOf(
   const startedAt = known?.startedAt ?? (starts.length > 0 ? Math.min(...starts) : undefined);
   const attempt = known?.attempt ?? (attempts > 0 ? attempts : undefined);
   return {
-    ...{ requestId, direction, peerId: known?.peerId ?? said('peer') ?? '' },
+    requestId,
+    direction,
+    peerId: known?.peerId ?? said('peer') ?? '',
     ...(method !== undefined && { method }),
     ...(startedAt !== undefined && { startedAt }),
     ...(known !== undefined && { deadlineAt: known.deadlineAt }),
     ...(attempt !== undefined && { attempt }),
-    actors: actors.map(({ key }) => key),
+    actors: actors.toSorted((a, b) => rankOf(a) - rankOf(b) || a.key - b.key).map(({ key }) => key),
   };
 }

@@ -1,5 +1,6 @@
 import { getEventListeners, once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { ConfigError, Identity, LloomBehaviour, type Inspector, type NodeState } from '@lloom/behaviour';
 import { LoopbackError } from '@lloom/core/loopback';
 import type { LiveActor, LiveMachines } from '@lloom/inspector';
@@ -228,6 +229,17 @@ describe('a web view', () => {
     while (next.status === 503) next = await Reader.at(view);
     // The other one was told nothing more, and for nobody else was the node looked at.
     expect(await next.next('state')).toMatchObject({ sequence: 2 });
+  });
+
+  test('gives no place to who asks again on a connection that is told already', async () => {
+    const view = await open(new StandIn().node, {}, { ...quick, maxReaders: 2 });
+    const { hostname, port } = new URL(view.url);
+    const socket = connect(Number(port), hostname);
+    const ask = `GET ${new URL(at(view, '/events?')).pathname}${new URL(view.url).search} HTTP/1.1\r\nHost: ${hostname}:${port}\r\n\r\n`;
+    socket.write(ask.repeat(3));
+    await once(socket, 'data');
+    expect((await Reader.at(view)).status).toBe(200);
+    socket.destroy();
   });
 
   test('goes on when the node cannot be told of for once', async () => {

@@ -106,7 +106,10 @@ function refuseStopped({ libp2p }: Parameters<typeof serveView>[0]): void {
 function subscribe(feed: Feed, { deny, stream }: LoopbackExchange): void {
   if (!feed.hasRoom) return deny({ status: 503, text: 'Too many pages are open already: close one.' });
   const response = stream('text/event-stream');
-  if (response !== undefined) feed.add(response);
+  if (response === undefined) return;
+  // Behind another answer on its connection it would keep a place, and be told nothing.
+  if (response.socket === null) response.end();
+  else feed.add(response);
 }
 
 async function give(charts: Charts, { query, answer, deny }: LoopbackExchange): Promise<void> {

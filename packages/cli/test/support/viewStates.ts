@@ -13,6 +13,8 @@ export const peerIdOf = (index: number): string =>
 export interface Moment {
   /** Indexes of the peers that are connected. */
   readonly peers?: readonly number[];
+  /** Indexes of peers that are known and not connected. */
+  readonly knownPeers?: readonly number[];
   readonly requests?: readonly ViewRequest[];
   readonly names?: string;
   readonly sequence?: number;
@@ -47,7 +49,7 @@ const peerOf = (index: number, model: string): StatePeer => ({
 });
 
 function nodeState(moment: Moment): NodeState {
-  const { peers = [0, 1, 2, 3], names = 'llama-3.1-8b', sequence = 1 } = moment;
+  const { peers = [0, 1, 2, 3], knownPeers = [], names = 'llama-3.1-8b', sequence = 1 } = moment;
   const mesh = peers.slice(0, 6).map(peerIdOf);
   const topic = {
     topic: names,
@@ -67,7 +69,10 @@ function nodeState(moment: Moment): NodeState {
     config: { chainId: 1, bootstrapPeers: [], enableMdns: false } as unknown as NodeState['config'],
     protocols: ['/lloom/rpc/1'],
     connections: peers.map(connectionOf),
-    peers: peers.map((index) => peerOf(index, names)),
+    peers: [
+      ...peers.map((index) => peerOf(index, names)),
+      ...knownPeers.map((index) => ({ ...peerOf(index, names), isConnected: false })),
+    ],
     bans: [],
     kad: { storedRecords: 3, routingTableSize: peers.length, routingTable: peers.slice(0, 2).map(peerIdOf) },
     gossip: {

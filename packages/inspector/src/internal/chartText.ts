@@ -1,6 +1,6 @@
 import type { ChartState, ChartTransition, MachineChart } from '../chart.ts';
 import type { MachineRun, StateCount } from '../run.ts';
-import { statesIn } from '../chart.ts';
+import { statesIn, transitionsIn } from '../chart.ts';
 import { countOf } from './counts.ts';
 import { durationText, shorten } from './svgText.ts';
 
@@ -27,14 +27,20 @@ const maxNames = 3;
 /** The texts of a chart, with what a run did to it. */
 export class ChartText {
   readonly #run: MachineRun | undefined;
+  /** Ids of the states that transitions which were taken lead to. */
+  readonly #entered: ReadonlySet<string>;
   readonly #names = new Map<string, string>();
 
   constructor(chart: MachineChart, run: MachineRun | undefined) {
     this.#run = run;
+    const taken = transitionsIn(chart.root).filter((each) => this.#taken(each) > 0);
+    this.#entered = new Set(taken.flatMap(({ targets }) => targets));
     for (const { id, name } of statesIn(chart.root)) this.#names.set(id, name);
   }
 
   isVisited(state: ChartState): boolean {
+    // Nobody is ever in a history state: it was used when a transition led through it.
+    if (state.type === 'history') return this.#entered.has(state.id);
     return (this.#count(state)?.visits ?? 0) > 0;
   }
 

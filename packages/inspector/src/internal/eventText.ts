@@ -36,5 +36,10 @@ export function guardOf(transition: string): string {
 
 /** A moment of a run: to the millisecond, since what happens at two of them did not happen at once. */
 export function timeText(atMs: number): string {
-  return atMs < 1_000 ? durationText(atMs) : `${Number((atMs / 1_000).toFixed(3))} s`;
+  if (atMs < 1_000) return durationText(atMs);
+  const wholeMs = Math.round(atMs);
+  const [minutes, seconds] = [Math.floor(wholeMs / 60_000), (wholeMs % 60_000) / 1_000];
+  if (minutes === 0) return `${seconds} s`;
+  const more = minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return seconds === 0 ? more : `${more} ${seconds} s`;
 }

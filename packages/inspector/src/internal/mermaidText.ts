@@ -15,13 +15,18 @@ export function mermaidText(text: string, maxLength?: number): string {
 const reserved =
   /^(?:state|note|end|as|direction|class|classdef|style|default|click|href|hide|scale|title|acctitle|accdescr|root|fork|join|choice|call|constructor|prototype|__proto__|tostring|valueof|hasownproperty)$/i;
 
+const maxIdLength = 60;
+
 /** Gives out names for the things of one diagram: like their own, and each once. */
 export class MermaidIds {
   readonly #given = new Set<string>();
 
-  /** A name of letters, digits and underscores. */
+  /** A name of letters, digits and underscores, about as long as a line can have. */
   give(wanted: string): string {
-    const letters = wanted.replaceAll(/[^A-Za-z0-9]+/g, '_').replaceAll(/^_+|_+$/g, '');
+    const letters = wanted
+      .replaceAll(/[^A-Za-z0-9]+/g, '_')
+      .slice(0, maxIdLength)
+      .replaceAll(/^_+|_+$/g, '');
     const base = letters === '' || /^\d/.test(letters) || reserved.test(letters) ? `s_${letters}` : letters;
     let id = base;
     for (let count = 2; this.#given.has(id.toLowerCase()); count++) id = `${base}_${count}`;

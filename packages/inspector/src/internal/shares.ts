@@ -6,7 +6,7 @@ import { countOf } from './counts.ts';
 export interface CoverageException {
   /** The machine's `id`. */
   readonly machine: string;
-  /** The transition, as the report names it: `state event [guard] → target`. */
+  /** The transition, as the report or `coverage().missed` names it: `state event [guard] → target`. */
   readonly transition: string;
   /** Why it cannot be taken, for whoever reviews the list. */
   readonly why: string;
@@ -34,11 +34,9 @@ export function sharesOf(
   { chart, states, transitions }: MachineRun,
   exceptions: readonly CoverageException[] = [],
 ): { readonly states: Share; readonly transitions: Share } {
-  const excepted = new Set(
-    exceptions.filter(({ machine }) => machine === chart.id).map((each) => each.transition),
-  );
+  const excepted = exceptions.filter(({ machine }) => machine === chart.id).map((each) => each.transition);
   const wantedStates = statesIn(chart.root).filter(({ type, path }) => type !== 'history' && path !== '');
-  const wanted = transitionsIn(chart.root).filter(({ name }) => !excepted.has(name));
+  const wanted = transitionsIn(chart.root).filter((each) => !excepted.some((name) => isNamed(each, name)));
   return {
     states: shareOf(
       wantedStates.map(({ id, path }) => ({ key: id, name: path, shown: path })),
@@ -58,9 +56,27 @@ function shareOf(parts: readonly MissedPart[], countFor: (key: string) => number
   return { total: parts.length, reached: parts.length - missed.length, missed };
 }
 
+/** Whether a transition is called so, by coverage or by readers. */
+export function isNamed(transition: ChartTransition, name: string): boolean {
+  return name === transition.name || name === shownName(transition);
+}
+
 /** What readers call a transition: `waiting after 1000 ms → idle`. */
 export function shownName({ name, event, label }: ChartTransition): string {
   return event.startsWith('xstate.') ? name.replace(` ${event}`, () => ` ${label}`) : name;
+}
+
+/** What readers call machines: by their ids, which those of several shapes may share. */
+export function machineTitles(machines: readonly Pick<MachineRun, 'chart'>[]): string[] {
+  const given = new Set<string>();
+  const ids = new Set(machines.map(({ chart }) => chart.id));
+  return machines.map(({ chart: { id } }) => {
+    let title = id;
+    for (let copy = 2; given.has(title) || (title !== id && ids.has(title)); copy++)
+      title = `${id} (${copy})`;
+    given.add(title);
+    return title;
+  });
 }
 
 /** In percent; a whole of nothing is complete. */

@@ -50,7 +50,7 @@ export function filterHtml({ actors }: Run): string {
       return `<span class="chips" role="group" aria-label="${escapeText(label)}"><span class="soft">${escapeText(shorten(label, 24))}</span>${buttons.join('')}</span>`;
     });
   return [
-    '<div class="filter scripts"><label class="of">show <input type="search" id="filter" placeholder="name, peer, request…" ',
+    '<div class="filter scripts"><label class="of">show <input type="search" id="filter" placeholder="name or label…" ',
     'aria-label="Show actors whose name or label has this text" autocomplete="off" spellcheck="false"></label>',
     ...chips,
     '<span id="found" class="soft" role="status"></span></div>',

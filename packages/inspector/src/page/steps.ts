@@ -1,7 +1,6 @@
 import { statesIn, transitionsIn, type ChartState } from '../chart.ts';
 import { eventText, timeText } from '../internal/eventText.ts';
 import { shownName } from '../internal/shares.ts';
-import { durationText } from '../internal/svgText.ts';
 import type { MachineRun, Run, RunEntry } from '../run.ts';
 import type { PageData, PageMachine, PageStep } from './types.ts';
 
@@ -20,7 +19,7 @@ export function pageData(run: Run, caller: string): PageData {
       run,
       found.map((index) => books[index]),
     ),
-    duration: durationText(run.durationMs),
+    duration: timeText(run.durationMs),
     caller,
   };
 }

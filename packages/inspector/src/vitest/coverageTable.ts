@@ -1,11 +1,19 @@
 import { transitionsIn } from '../chart.ts';
 import { countOf } from '../internal/counts.ts';
-import { percentText, sharesOf, type CoverageException, type Share } from '../internal/shares.ts';
+import {
+  isNamed,
+  machineTitles,
+  percentText,
+  sharesOf,
+  type CoverageException,
+  type Share,
+} from '../internal/shares.ts';
 import type { MachineRun } from '../run.ts';
+import { sortedMachines } from './merge.ts';
 
 /** What of one machine was reached. */
 export interface CoverageRow {
-  /** The machine's `id`. */
+  /** The machine's `id`; `door (2)` is the second shape of a machine of the `id` `door`. */
   readonly machine: string;
   /** Of all states but history states. */
   readonly states: Share;
@@ -20,12 +28,13 @@ export function coverageRows(
   machines: readonly MachineRun[],
   exceptions: readonly CoverageException[],
 ): CoverageRow[] {
-  const rows = machines.map((machine) => ({
-    machine: machine.chart.id,
+  const sorted = sortedMachines(machines);
+  const titles = machineTitles(sorted);
+  return sorted.map((machine, index) => ({
+    machine: titles[index] ?? machine.chart.id,
     ...sharesOf(machine, exceptions),
     excepted: exceptions.filter((each) => each.machine === machine.chart.id).map((each) => each.transition),
   }));
-  return rows.toSorted((a, b) => (a.machine < b.machine ? -1 : Number(a.machine > b.machine)));
 }
 
 /** Exceptions that are not what the list says. */
@@ -37,7 +46,7 @@ export function exceptionProblems(
     const copies = machines.filter(({ chart }) => chart.id === machine);
     const found = copies.flatMap(({ chart, transitions }) =>
       transitionsIn(chart.root)
-        .filter(({ name }) => name === transition)
+        .filter((each) => isNamed(each, transition))
         .map(({ key }) => countOf(transitions, key)?.taken ?? 0),
     );
     const name = `the exception "${machine}: ${transition}"`;
@@ -55,10 +64,10 @@ export function tableText(rows: readonly CoverageRow[]): string {
   const line = (...[name, states, transitions, missed]: [string, string, string, string]): string =>
     ` ${name.padEnd(width)}${states.padStart(7)}${transitions.padStart(13)}   ${missed}`.trimEnd();
   const lines = rows.map(({ machine, states, transitions, excepted }) => {
-    const shown = transitions.missed.slice(0, shownNames).map(({ name }) => name);
-    const more = transitions.missed.length - shown.length;
+    const names = transitions.missed.slice(0, shownNames).map(({ shown }) => shown);
+    const more = transitions.missed.length - names.length;
     const parts = [
-      ...shown,
+      ...names,
       ...(more > 0 ? [`+${more} more`] : []),
       ...(excepted.length > 0 ? [`(${excepted.length} excepted)`] : []),
     ];

@@ -5,6 +5,7 @@ import { hashOf } from '../internal/hash.ts';
 import { pageOf } from '../page.ts';
 import type { Run } from '../run.ts';
 import { sequenceSvg } from '../sequenceSvg.ts';
+import type { MachinesConfig } from '../testConfig.ts';
 import { mergeMachines } from './merge.ts';
 import { shownPath, writePage } from './pageFolder.ts';
 import { defaultFolder, type FileTask } from './settings.ts';
@@ -43,7 +44,7 @@ type Attachment = NonNullable<TestAnnotation['attachment']>;
  * Attaches the pictures of a run to its test, however the test ended, and writes its page. A picture that cannot be
  * drawn is told in the report and fails nothing.
  */
-export async function drawTest(test: EndedTest, run: Run): Promise<void> {
+export async function drawTest(test: EndedTest, run: Run, config: MachinesConfig = {}): Promise<void> {
   const { task } = test;
   const attempt = attemptOf(task);
   if (attempt === undefined || run.entries.length === 0 || !isWanted(task, attempt)) return;
@@ -57,16 +58,18 @@ export async function drawTest(test: EndedTest, run: Run): Promise<void> {
   }
   if (visited.length > maxCharts)
     pictures.push({ message: `and ${visited.length - maxCharts} more machines` });
-  const sequence = await draw(pictures, `sequence of messages${nth}`, () => sequenceSvg(run, { caller }));
+  const sequence = await draw(pictures, `sequence of messages${nth}`, () =>
+    sequenceSvg(run, { ...config, caller }),
+  );
   try {
     const subtitle = `${attempt.outcome}${nth}`;
     const page = pageOf(shown, { title: titleOf(task), subtitle, caller }, { charts, sequence });
     const name = writeTestPage(task, attempt, page);
     const machines = shown.machines.map(({ chart }) => chart.id);
-    const { number, hasFailed } = attempt;
+    const { number, hasFailed, outcome } = attempt;
     task.meta.machinePages = [
       ...(task.meta.machinePages ?? []),
-      { name, attempt: number, hasFailed, machines },
+      { name, attempt: number, hasFailed, outcome, machines },
     ];
     const message = `Machines: ${shownPath(join(folderOf(task), name))}`;
     // The page holds the other pictures once more: reports stay small when they carry those of failed tests only.

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, test as vitestTest, type TestAPI } from 'vitest';
 import type { AnyStateMachine } from 'xstate';
 import { createRecorder, type Recorder } from '../recorder.ts';
+import type { MachinesConfig } from '../testConfig.ts';
 import { drawTest, noteMachines } from './drawTest.ts';
 import type { FileTask } from './settings.ts';
 
@@ -14,22 +15,27 @@ export interface MachinesFixture {
  * A `test` whose tests also get `machines`, beside the fixtures it has already. Fixtures of `base` are still there when
  * the pictures are drawn, so time that one of them has replaced is counted up to the end of the test.
  *
+ * @throws {RangeError} in each test when a bound is no whole number from 0 on
  * @example
  * ```ts
  * const test = withMachines(baseTest.extend('network', async () => createNetwork()));
+ *
+ * let clock = new SimulatedClock(); // each test sets its own
+ * const timed = withMachines(baseTest, { clock: { now: () => clock.now() } });
  * ```
  */
 export function withMachines<Context extends object>(
   base: TestAPI<Context>,
+  config: MachinesConfig = {},
 ): TestAPI<Context & MachinesFixture> {
   // In the form that every Vitest from 4 on knows.
   const extended = (base as unknown as TestAPI).extend<MachinesFixture>({
     machines: async ({ task, annotate }, use) => {
-      const recorder = createRecorder();
+      const recorder = createRecorder(config);
       await use(recorder);
       const run = recorder.run();
       noteMachines(task.file, run);
-      await drawTest({ task, annotate }, run);
+      await drawTest({ task, annotate }, run, config);
     },
   });
   return extended as unknown as TestAPI<Context & MachinesFixture>;
@@ -56,19 +62,20 @@ export const test: TestAPI<MachinesFixture> = withMachines(vitestTest);
  * the fixture; `run()` is that of the test that runs, `coverage()` that of all so far. Of tests that run at the same
  * time nobody can tell which one did what.
  *
+ * @throws {RangeError} when a bound is no whole number from 0 on
  * @example
  * ```ts
  * const machines = recordFile();
  * const start = () => createActor(requestMachine, { input, inspect: machines.inspect }).start();
  * ```
  */
-export function recordFile(): Recorder {
-  const whole = createRecorder({ firstEntries: 0, lastEntries: 0 });
-  let current = createRecorder();
+export function recordFile(config: MachinesConfig = {}): Recorder {
+  const whole = createRecorder({ ...config, firstEntries: 0, lastEntries: 0 });
+  let current = createRecorder(config);
   beforeEach(() => {
-    current = createRecorder();
+    current = createRecorder(config);
   });
-  afterEach(({ task, annotate }) => drawTest({ task, annotate }, current.run()));
+  afterEach(({ task, annotate }) => drawTest({ task, annotate }, current.run(), config));
   afterAll(withFile((file) => noteMachines(file, whole.run())));
   return {
     inspect(event) {

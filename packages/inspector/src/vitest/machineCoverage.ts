@@ -1,11 +1,11 @@
 import { existsSync, globSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import type { Reporter, TestModule, TestRunEndReason, Vitest } from 'vitest/node';
+import type { Reporter, TestCase, TestModule, TestRunEndReason, Vitest } from 'vitest/node';
 import { coveragePage, type TestLink } from '../coveragePage.ts';
 import { percentOf, percentText, type CoverageException, type Share } from '../internal/shares.ts';
 import type { MachineRun } from '../run.ts';
 import { coverageRows, exceptionProblems, tableText, type CoverageRow } from './coverageTable.ts';
-import { machineKey, mergeMachines } from './merge.ts';
+import { mergeMachines, sortedMachines } from './merge.ts';
 import { checkFolder, clearFolder, indexName, shownPath, writeFigures, writePage } from './pageFolder.ts';
 import { defaultFolder, type MachinePictures } from './settings.ts';
 
@@ -141,7 +141,7 @@ export class MachineCoverage implements Reporter {
     ];
     return demands.flatMap(({ what, share, least }) => {
       if (least === undefined || percentOf(share) >= least) return [];
-      const missed = share.missed.map(({ name }) => `\n   ${name}`).join('');
+      const missed = share.missed.map(({ shown }) => `\n   ${shown}`).join('');
       return [`${percentText(share)} of the ${what} of "${machine}", ${least}% are wanted. Missed:${missed}`];
     });
   }
@@ -161,11 +161,10 @@ export class MachineCoverage implements Reporter {
         transitionsPercent: percentOf(row.transitions),
       })),
     };
-    const sorted = machines.toSorted((a, b) => (machineKey(a) < machineKey(b) ? -1 : 1));
     const { exceptions = [] } = this.#config;
     const tests = [...this.#modules.values()].flatMap((module) => linksOf(module, this.#folder));
     writeFigures(this.#folder, figures);
-    writePage(this.#folder, indexName, await coveragePage(sorted, { exceptions, tests }));
+    writePage(this.#folder, indexName, await coveragePage(sortedMachines(machines), { exceptions, tests }));
   }
 }
 
@@ -174,11 +173,18 @@ function linksOf(module: TestModule, folder: string): TestLink[] {
   return [...module.children.allTests()].flatMap((test) => {
     const pages = test.meta().machinePages ?? [];
     const written = pages.filter(({ name }) => existsSync(join(folder, name)));
-    return written.map(({ name, attempt, hasFailed, machines }) => ({
-      name: `${test.fullName}${attempt === 1 ? '' : `, attempt ${attempt}`}`,
+    return written.map(({ name, attempt, outcome, machines }) => ({
+      name: `${titleOf(test)}${attempt === 1 ? '' : `, attempt ${attempt}`}`,
       href: encodeURI(name),
-      state: hasFailed ? 'failed' : 'passed',
+      state: outcome,
       machines,
     }));
   });
+}
+
+/** As the page of the test is headed. */
+function titleOf(test: TestCase): string {
+  const names = [test.name];
+  for (let at = test.parent; at.type === 'suite'; at = at.parent) names.unshift(at.name);
+  return names.join(' › ');
 }

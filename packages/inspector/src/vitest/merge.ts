@@ -3,6 +3,11 @@ import type { MachineRun, StateCount, TransitionCount } from '../run.ts';
 /** Machines of one shape are one machine, whichever process ran them. */
 export const machineKey = ({ chart }: MachineRun): string => `${chart.id} ${chart.shape}`;
 
+/** In an order that does not depend on which test ran first. */
+export function sortedMachines(machines: readonly MachineRun[]): MachineRun[] {
+  return machines.toSorted((a, b) => (machineKey(a) < machineKey(b) ? -1 : 1));
+}
+
 /** Adds what machines did to what they did before. */
 export function mergeMachines(
   before: Readonly<Record<string, MachineRun>>,

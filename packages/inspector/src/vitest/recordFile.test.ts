@@ -17,3 +17,18 @@ test('an inspect that was made in one test records what happens in the next', ()
   for (const inspect of seen) createActor(bellMachine, { inspect }).start();
   expect(machines.run().actors).toMatchObject([{ name: 'bell', labels: { node: 'alice' } }]);
 });
+
+let nowMs = 0;
+const timed = recordFile({
+  clock: { now: () => nowMs },
+  maxTextLength: 3,
+  labelsOf: () => ({ at: 'north' }),
+});
+
+test('the recorder of a file has the clock, the bounds and the labels that it was told', () => {
+  createActor(bellMachine, { inspect: timed.inspect }).start();
+  nowMs = 1_100;
+  const run = timed.run();
+  expect(run.durationMs).toBe(1_100);
+  expect(run.actors).toMatchObject([{ labels: { at: 'no…' } }]);
+});

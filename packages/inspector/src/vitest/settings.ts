@@ -12,6 +12,8 @@ export interface MachinePage {
   /** Counts the attempts from 1: a test that is retried or repeated has several. */
   readonly attempt: number;
   readonly hasFailed: boolean;
+  /** How it ended, in words: `passed`, `failed` or `timed out`. */
+  readonly outcome: string;
   /** Ids of the machines on it. */
   readonly machines: readonly string[];
 }

@@ -201,7 +201,7 @@ export function drawDetails(tools: Tools & { readonly charts: Charts }, model: M
                   tools.opener(
                     { kind: 'request', id: requestId },
                     `Request ${requestId}`,
-                    tools.cut(method ?? 'request', 40),
+                    tools.cut(method ?? (direction === 'in' ? 'incoming' : 'request'), 40),
                   ),
                 ),
               ),

@@ -50,17 +50,22 @@ export function startView(places: Places, parts: Parts): void {
   };
   const drawer = byId('drawer') as HTMLDialogElement;
   const filter = byId('filter') as HTMLInputElement;
+  const connectedOnly = byId('connected-only') as HTMLInputElement;
   const query = location.search;
   const root = document.documentElement;
 
   let state: ViewState | undefined;
   let peers: ReadonlyMap<string, PeerView> = new Map();
+  /** When each peer was last told to be connected, for as long as that is lately. */
+  const connectedAt = new Map<string, number>();
+  const latelyMs = 30_000;
   const actors = new Map<number, LiveActor>();
   const taken = new Map<number, Set<string>>();
   let clock = { nowMs: 0, at: 0, untold: 0 };
   let phase: Phase = 'connecting';
   let choice: Choice = {
     filter: '',
+    isConnectedOnly: true,
     sort: { column: 'peer', isDown: false },
     shown: { peers: 50, requests: 20, machines: 12 },
     open: [],
@@ -121,8 +126,10 @@ export function startView(places: Places, parts: Parts): void {
       tools.copyButton(node.peerId, 'the peer id of this node'),
     ]);
     const isWell = node.state === 'running';
+    // How it is now, nobody knows.
+    const isSilent = phase !== 'live';
     fill('standing', [
-      tools.pill(node.state, isWell ? 'good' : node.state === 'failed' ? 'bad' : 'warn'),
+      tools.pill(node.state, isSilent ? 'plain' : isWell ? 'good' : node.state === 'failed' ? 'bad' : 'warn'),
       h('span', { class: 'soft' }, `up ${words.duration(node.uptimeMs)}`),
     ]);
   };
@@ -157,7 +164,8 @@ export function startView(places: Places, parts: Parts): void {
     byId('waiting').hidden = true;
     const sinceMs = phase === 'live' ? Math.min(5_000, performance.now() - clock.at) : 0;
     const { untold } = clock;
-    const model: Model = { state: told, peers, actors, taken, nowMs: clock.nowMs + sinceMs, untold, choice };
+    const nowMs = clock.nowMs + sinceMs;
+    const model: Model = { state: told, peers, connectedAt, actors, taken, nowMs, untold, choice };
     fill('requests', parts.drawRequests(tools, model));
     drawDrawer(model);
     if (!isAll) return;
@@ -181,8 +189,12 @@ export function startView(places: Places, parts: Parts): void {
     close();
   });
   filter.addEventListener('input', () => choose(() => ({ filter: filter.value.slice(0, 200) })));
+  // A browser may have kept it from before.
+  connectedOnly.checked = true;
+  connectedOnly.addEventListener('change', () => choose(() => ({ isConnectedOnly: connectedOnly.checked })));
   document.addEventListener('keydown', (event) => {
-    const isTyping = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
+    const isField = event.target instanceof HTMLInputElement && event.target.type !== 'checkbox';
+    const isTyping = isField || event.target instanceof HTMLSelectElement;
     if (event.key === 'Escape' && event.target === filter && filter.value !== '') {
       filter.value = '';
       choose(() => ({ filter: '' }));
@@ -216,6 +228,9 @@ export function startView(places: Places, parts: Parts): void {
     onState: (told) => {
       state = told;
       peers = parts.gatherPeers(told);
+      const { at } = told.node;
+      for (const { peerId, isConnected } of peers.values()) if (isConnected) connectedAt.set(peerId, at);
+      for (const [peerId, lastAt] of connectedAt) if (at - lastAt > latelyMs) connectedAt.delete(peerId);
       redraw();
     },
     onActors: (told: ViewActors) => {

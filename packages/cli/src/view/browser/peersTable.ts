@@ -3,7 +3,7 @@ import type { Child, Model, PeerColumn, PeerView, Piece, Tools } from './types.t
 /** The table of all peers that the node tells of, sorted and filtered as the reader has chosen. */
 export function drawPeersTable(tools: Tools, model: Model): readonly Child[] {
   const { h } = tools;
-  const { filter, sort, shown } = model.choice;
+  const { filter, isConnectedOnly, sort, shown } = model.choice;
 
   const offersOf = ({ services }: PeerView): string =>
     services.map(({ kind, models }) => (models.length === 0 ? kind : models.join(', '))).join('; ');
@@ -92,7 +92,10 @@ export function drawPeersTable(tools: Tools, model: Model): readonly Child[] {
     const order = left < right ? -1 : left > right ? 1 : 0;
     return (sort.isDown ? -order : order) || (a.peerId < b.peerId ? -1 : 1);
   };
-  const wanted = [...model.peers.values()].filter(isWanted).toSorted(compare);
+  const found = [...model.peers.values()].filter(isWanted);
+  const isListed = ({ peerId }: PeerView): boolean => !isConnectedOnly || model.connectedAt.has(peerId);
+  const wanted = found.filter(isListed).toSorted(compare);
+  const others = found.length - wanted.length;
   const rows = wanted.slice(0, shown.peers);
 
   const header = ({ column, name, isNumber }: (typeof columns)[number]): Piece => {
@@ -138,10 +141,17 @@ export function drawPeersTable(tools: Tools, model: Model): readonly Child[] {
       words.length === 0
         ? tools.counted(wanted.length, 'peer')
         : `${tools.count(wanted.length)} of ${tools.counted(model.peers.size, 'peer')}`,
+      others > 0 && `, ${tools.count(others)} not connected`,
       leftOut.peers > 0 && `, ${tools.count(leftOut.peers)} more are known and not told`,
     ),
     wanted.length === 0
-      ? tools.nothing(words.length === 0 ? 'No peer is known yet.' : 'No peer has these words.')
+      ? tools.nothing(
+          others > 0
+            ? 'None is connected.'
+            : words.length === 0
+              ? 'No peer is known yet.'
+              : 'No peer has these words.',
+        )
       : h(
           'table',
           { class: 'stacking', key: 'table' },

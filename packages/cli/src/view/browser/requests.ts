@@ -57,7 +57,7 @@ export function drawRequests(tools: Tools, model: Model): readonly Child[] {
         tools.opener(
           { kind: 'request', id: requestId },
           `Request ${requestId}`,
-          h('b', {}, tools.cut(method ?? 'request', 40)),
+          h('b', {}, tools.cut(method ?? (direction === 'in' ? 'incoming' : 'request'), 40)),
         ),
         attempt !== undefined && attempt > 1 && h('span', { class: 'pill warn' }, `attempt ${attempt}`),
       ),

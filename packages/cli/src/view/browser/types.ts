@@ -57,6 +57,8 @@ export interface Choice {
   readonly topic?: string;
   /** Only peers that have these words are listed. */
   readonly filter: string;
+  /** Whether peers that are known and not connected are left out of the list, except those that went a moment ago. */
+  readonly isConnectedOnly: boolean;
   readonly sort: { readonly column: PeerColumn; readonly isDown: boolean };
   /** How many peers, requests and machines are listed at most. */
   readonly shown: { readonly peers: number; readonly requests: number; readonly machines: number };
@@ -71,6 +73,8 @@ export interface Model {
   readonly state: ViewState;
   /** By peer id: those known and those connected. */
   readonly peers: ReadonlyMap<string, PeerView>;
+  /** When those that are connected, or were a moment ago, were last told to be, in ms since 1970. */
+  readonly connectedAt: ReadonlyMap<string, number>;
   readonly actors: ReadonlyMap<number, LiveActor>;
   /** Keys of the transitions that an actor was told to take since the page was opened, by the actor's key. */
   readonly taken: ReadonlyMap<number, ReadonlySet<string>>;

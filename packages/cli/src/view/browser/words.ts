@@ -32,18 +32,24 @@ export function createWords(): Words {
     return `${unit === 0 ? Math.round(rest) : few.format(rest)} ${units[unit]}`;
   };
 
+  const oneDecimal = (value: number): number =>
+    value < 100 ? Math.round(value * 10) / 10 : Math.round(value);
+  const two = ([more, moreUnit]: [number, string], [less, lessUnit]: [number, string]): string =>
+    less === 0 ? `${more} ${moreUnit}` : `${more} ${moreUnit} ${less} ${lessUnit}`;
+
+  /** As `durationText` of the inspector rounds and writes it, and days. */
   const duration = (ms: number): string => {
     const time = Math.max(0, ms);
+    if (time < 0.001) return '0 ms';
     if (time < 1) return `${Math.round(time * 1_000)} µs`;
-    if (time < 1_000) return `${time < 10 ? few.format(time) : Math.round(time)} ms`;
-    const seconds = Math.floor(time / 1_000);
-    if (seconds < 10) return `${(Math.floor(time / 100) / 10).toFixed(1)} s`;
-    if (seconds < 60) return `${seconds} s`;
-    const minutes = Math.floor(seconds / 60);
-    if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
-    const hours = Math.floor(minutes / 60);
-    if (hours < 48) return `${hours} h ${minutes % 60} min`;
-    return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+    if (time < 1_000) return `${oneDecimal(time)} ms`;
+    if (time < 60_000) return `${oneDecimal(time / 1_000)} s`;
+    const seconds = Math.round(time / 1_000);
+    if (seconds < 3_600) return two([Math.floor(seconds / 60), 'min'], [seconds % 60, 's']);
+    const minutes = Math.round(seconds / 60);
+    if (minutes < 48 * 60) return two([Math.floor(minutes / 60), 'h'], [minutes % 60, 'min']);
+    const hours = Math.round(minutes / 60);
+    return two([Math.floor(hours / 24), 'd'], [hours % 24, 'h']);
   };
 
   const cut = (text: string, maxLength = 80): string => {

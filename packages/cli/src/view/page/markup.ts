@@ -26,6 +26,7 @@ export const markup = `
 <section aria-labelledby="h-peers" class="card wide">
 <div class="head">
 <h2 id="h-peers">Peers</h2>
+<label class="only"><input id="connected-only" type="checkbox" checked>Connected only</label>
 <label class="search"><span class="spoken">Filter peers</span><input id="filter" type="search" placeholder="Filter: id, role, model, topic ( / )" autocomplete="off" spellcheck="false" maxlength="200"></label>
 </div>
 <div id="peers"></div>

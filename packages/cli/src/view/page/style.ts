@@ -129,6 +129,8 @@ progress::-moz-progress-bar{background:var(--used)}
 .requests .ended .head,.requests .ended .age{opacity:.8}
 .age{display:flex;flex-direction:column;gap:3px;align-items:flex-end;font-size:13px;white-space:nowrap}
 .age progress{width:92px;height:5px}
+.only{display:flex;align-items:center;gap:6px;margin-left:auto}
+.only+.search{margin-left:0}
 .search{flex:1 1 220px;max-width:340px;margin-left:auto}
 .search input{width:100%;padding:5px 10px}
 ::placeholder{color:var(--quiet);opacity:1}

@@ -1,6 +1,6 @@
 /** A picture that can be looked at from near and far. */
 export interface ZoomPane {
-  /** Shows all of it. */
+  /** Shows all of it, or its whole width, however small. */
   fit(): void;
   /** Comes nearer, or goes further away with a factor below 1. */
   zoom(factor: number): void;
@@ -15,9 +15,11 @@ export function zoomPane(view: HTMLElement, whole: boolean): ZoomPane {
   const picture = view.querySelector('svg');
   const width = Number(picture?.getAttribute('width') ?? 0) || 1;
   const height = Number(picture?.getAttribute('height') ?? 0) || 1;
-  const [least, most, largestFit, smallestFit] = [0.1, 5, whole ? 1.25 : 1, whole ? 0.3 : 0.6];
+  const [least, most, largestFit] = [0.1, 5, whole ? 1.25 : 1];
   let scale = 1;
   let isFitted = true;
+  // Before anybody asks, a picture is not made smaller than can be read.
+  let smallest = whole ? 0.3 : 0.6;
   let wasDragged = false;
   let start:
     | { readonly x: number; readonly y: number; readonly left: number; readonly top: number }
@@ -30,10 +32,16 @@ export function zoomPane(view: HTMLElement, whole: boolean): ZoomPane {
       svg.style.height = `${(svg.viewBox.baseVal.height || height) * scale}px`;
     }
   };
-  const fit = (): void => {
-    const [across, down] = [(view.clientWidth - 2) / width, (view.clientHeight - 2) / height];
+  const refit = (): void => {
+    const paddingPx = Number.parseFloat(getComputedStyle(view).paddingLeft) || 0;
+    const roomPx = (all: number): number => all - 2 * paddingPx - 2;
+    const [across, down] = [roomPx(view.clientWidth) / width, roomPx(view.clientHeight) / height];
     isFitted = true;
-    if (across > 0) apply(Math.max(smallestFit, Math.min(largestFit, across, whole ? down : largestFit)));
+    if (across > 0) apply(Math.max(smallest, Math.min(largestFit, across, whole ? down : largestFit)));
+  };
+  const fit = (): void => {
+    smallest = least;
+    refit();
   };
   /** What is under a point of the pane stays there. */
   const zoomAt = (factor: number, x: number, y: number): void => {
@@ -88,9 +96,9 @@ export function zoomPane(view: HTMLElement, whole: boolean): ZoomPane {
   view.addEventListener('pointercancel', end);
   view.addEventListener('dblclick', fit);
   new ResizeObserver(() => {
-    if (isFitted) fit();
+    if (isFitted) refit();
   }).observe(view);
-  fit();
+  refit();
   return {
     fit,
     zoom,
