@@ -206,7 +206,8 @@ describe('work on other threads', () => {
     void crypto.subtle.digest('SHA-256', new Uint8Array(1_000_000)).then(note('result'));
     await clock.runFor(1);
     expect(seen).toEqual(['0 result']);
-    expect(realTimers()).toBe(before);
+    // Fewer are none of its doing: a timer of the test runner may have ended meanwhile.
+    expect(realTimers()).toBeLessThanOrEqual(before);
   });
 
   test('on files that was begun before virtual time is waited for when the clock is run', async () => {
