@@ -49,4 +49,5 @@ export type {
   TransitionCount,
 } from './run.ts';
 export { sequenceMermaid, type SequenceMermaidConfig } from './sequenceMermaid.ts';
-export { sequenceSvg, type SequenceConfig } from './sequenceSvg.ts';
+export type { SequenceConfig } from './sequence.ts';
+export { sequenceSvg } from './sequenceSvg.ts';

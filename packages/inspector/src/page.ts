@@ -16,7 +16,8 @@ import { counted, missedHtml, outcomeHtml, shareHtml, viewHtml } from './page/pa
 import { filterHtml, helpHtml, playerHtml, toolsHtml } from './page/controls.ts';
 import { pageData } from './page/steps.ts';
 import type { MachineRun, Run } from './run.ts';
-import { sequenceSvg, type SequenceConfig } from './sequenceSvg.ts';
+import type { SequenceConfig } from './sequence.ts';
+import { sequenceSvg } from './sequenceSvg.ts';
 
 /** What a page says beside the run. */
 export interface PageConfig extends SequenceConfig {

@@ -3,7 +3,7 @@ import { counted, lanesOf, type GapRow, type Lanes } from './internal/lanes.ts';
 import { mermaidText } from './internal/mermaidText.ts';
 import { shorten } from './internal/svgText.ts';
 import type { Run, RunEntry, SentEntry } from './run.ts';
-import { laneConfig, type SequenceConfig } from './sequenceSvg.ts';
+import { laneConfig, type SequenceConfig } from './sequence.ts';
 
 /** What of a run the source of a sequence tells. */
 export interface SequenceMermaidConfig extends SequenceConfig {

@@ -1,30 +1,10 @@
-import { boundsOf } from './internal/bounds.ts';
 import { eventText, guardOf, messageKind, statesText, timeText } from './internal/eventText.ts';
-import { counted, lanesOf, type GapRow, type Lane, type LaneConfig, type Lanes } from './internal/lanes.ts';
+import { counted, lanesOf, type GapRow, type Lane, type Lanes } from './internal/lanes.ts';
 import { escapeText, shorten, textWidth } from './internal/svgText.ts';
 import { pictureStyle } from './internal/theme.ts';
 import { Threads, type Mark } from './internal/threads.ts';
 import type { Run, RunEntry, SentEntry, StartedEntry, StoppedEntry, TakenEntry } from './run.ts';
-
-/** What of a run a sequence shows. */
-export interface SequenceConfig {
-  /** What events from outside come from. @default 'outside' */
-  readonly caller?: string;
-  /** How many entries are drawn: a third from the beginning, the others from the end. @default 300 */
-  readonly maxEntries?: number;
-  /** How many lanes are drawn. @default 16 */
-  readonly maxLanes?: number;
-  /**
-   * The name of a label, such as `node`: all actors with the same value of it share a lane. Actors that have none keep
-   * a lane of their own. @default a lane for each actor
-   */
-  readonly laneBy?: string;
-  /**
-   * With `laneBy`, the name of a label, such as `request`, that is the same wherever actors work on the same thing. From lane
-   * to lane it is followed by a dotted line. @default the actors' `id`
-   */
-  readonly threadBy?: string;
-}
+import { laneConfig, type SequenceConfig } from './sequence.ts';
 
 /**
  * A picture of a run as SVG: a lane for each actor, from top to bottom what they sent to one another, the states they
@@ -248,7 +228,7 @@ class Sequence {
     const [from, to] = [this.#x(entry.from), this.#x(entry.to)];
     this.#time(entry.atMs, this.#y + 14);
     if (from === to) this.#loop(from, label);
-    else this.#line([from, to], lookOf(entry), label);
+    else this.#line([from, to], messageKind(entry.event), label);
   }
 
   #line([from, to]: [number, number], look: string, label: string): void {
@@ -286,7 +266,7 @@ class Sequence {
   #captionOf(entry: SentEntry, next: RunEntry | GapRow | undefined): string {
     const { from, to, event } = entry;
     const text =
-      lookOf(entry) === 'message' || from === undefined || from === to
+      messageKind(entry.event) === 'message' || from === undefined || from === to
         ? labelOf(entry)
         : this.#named(from, labelOf(entry));
     const isTold =
@@ -298,7 +278,7 @@ class Sequence {
 
   #caption(entry: SentEntry | StartedEntry, text: string): void {
     const isMessage = entry.type === 'sent';
-    const look = isMessage ? lookOf(entry) : 'start';
+    const look = isMessage ? messageKind(entry.event) : 'start';
     const slanted = isMessage && entry.from === entry.to ? ' slanted' : '';
     const x = this.#x(isMessage ? entry.to : entry.actor);
     this.#time(entry.atMs, this.#y + 11);
@@ -404,17 +384,6 @@ function rowGroup({ entry, fromPx, toPx, parts }: Row, width: number): string {
   const band = toPx > fromPx ? `<path class="band" d="M0 ${fromPx}h${width}V${toPx}H0z"/>` : '';
   return `<g data-entry="${entry.sequence}">${band}${parts.join('')}</g>`;
 }
-
-/**
- * With its defaults.
- * @throws {RangeError} when a bound is no whole number from 0 on
- */
-export function laneConfig(config: SequenceConfig): LaneConfig {
-  const { caller = 'outside', laneBy, threadBy } = config;
-  return { caller, ...boundsOf(config, { maxEntries: 300, maxLanes: 16 }), laneBy, threadBy };
-}
-
-const lookOf = ({ event }: SentEntry): string => messageKind(event);
 
 function labelOf({ event }: SentEntry): string {
   return shorten(eventText(event), 40);
