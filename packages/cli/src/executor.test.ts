@@ -1,92 +1,9 @@
-import type { AnswerPiece, AnswerTotals, Handler, HandlerContext } from '@lloom/behaviour';
-import type { AnswerPrefix, LlmRequest } from '@lloom/codec';
+import type { Handler } from '@lloom/behaviour';
+import type { LlmRequest } from '@lloom/codec';
 import { describe, expect, test } from 'vitest';
-import type { Backend, BackendChunk, BackendEnd } from './backends/backend.ts';
+import { call, gather, pricing, question, scripted, start, words } from '../test/support/executing.ts';
 import { BackendError, type BackendErrorCode, type BackendErrorData } from './backends/errors.ts';
 import { offlineBackend } from './backends/offline.ts';
-import { executorHandler, type ExecutorConfig, type RequestReport } from './executor.ts';
-
-const pricing = { inboundPrice: '10', outboundPrice: '100' };
-const question: LlmRequest = {
-  model: 'demo-small',
-  messages: [{ role: 'user', content: 'one two three' }],
-  idempotencyKey: 'key',
-};
-
-/** A backend that gives these pieces and remembers what it was asked. */
-function scripted(
-  pieces: readonly (BackendChunk | BackendEnd | Error)[],
-): Backend & { readonly asked: LlmRequest[] } {
-  const asked: LlmRequest[] = [];
-  return {
-    name: 'scripted',
-    asked,
-    models: () => ['demo-small'],
-    async *generate(request) {
-      asked.push(request);
-      for (const piece of pieces) {
-        if (piece instanceof Error) throw piece;
-        yield piece;
-      }
-    },
-  };
-}
-
-const words = (count: number): BackendChunk[] =>
-  Array.from({ length: count }, () => ({ text: 'word ', tokens: 1 }));
-
-function start(config: Partial<ExecutorConfig> = {}): { handler: Handler; reports: RequestReport[] } {
-  const reports: RequestReport[] = [];
-  const backend = offlineBackend({ models: ['demo-small'], executorId: 'executor-A', paceMs: 0 });
-  const handler = executorHandler({
-    backend,
-    pricing,
-    onRequest: (report) => reports.push(report),
-    ...config,
-  });
-  return { handler, reports };
-}
-
-function call(
-  handler: Handler,
-  request: Partial<LlmRequest> = {},
-  config: { readonly signal?: AbortSignal; readonly prefix?: AnswerPrefix } = {},
-): AsyncIterable<AnswerPiece> {
-  const message = { type: 'llmRequest', request: { payload: { ...question, ...request } } };
-  const context = {
-    peerId: 'client-1',
-    signal: config.signal ?? new AbortController().signal,
-    channel: { requestId: 'request-1' },
-    stream: true,
-    prefix: config.prefix,
-    metadata: {},
-  };
-  return handler(
-    message as Parameters<Handler>[0],
-    context as unknown as HandlerContext,
-  ) as AsyncIterable<AnswerPiece>;
-}
-
-async function gather(pieces: AsyncIterable<AnswerPiece>): Promise<{
-  text: string;
-  /** The last ones. */
-  totals: AnswerTotals | undefined;
-  /** What was said before each piece of text. */
-  costs: (string | undefined)[];
-}> {
-  let text = '';
-  let totals: AnswerTotals | undefined;
-  const costs: (string | undefined)[] = [];
-  for await (const piece of pieces) {
-    expect(totals?.finishReason).toBeUndefined();
-    if (typeof piece === 'string') text += piece;
-    else if ('text' in piece) {
-      text += piece.text;
-      costs.push(totals?.totalCost);
-    } else totals = piece;
-  }
-  return { text, totals, costs };
-}
 
 describe('an answer', () => {
   test('is streamed and counted', async () => {
@@ -235,6 +152,43 @@ describe('a price cap', () => {
       totalCost: '0',
       outboundTokens: 5,
     });
+  });
+});
+
+describe('an answer of tool calls', () => {
+  const token = { text: '', tokens: 1 };
+  const extra = { tool_calls: [{ id: 'a', type: 'function', function: { name: 'rain', arguments: '{}' } }] };
+  const end = { finishReason: 'tool_calls', extra };
+
+  test('costs its tokens without a word of text, and ends with the calls', async () => {
+    const { handler, reports } = start({ backend: scripted([token, token, end]) });
+    const { text, totals, costs } = await gather(call(handler));
+    expect([text, costs]).toEqual(['', ['130', '230']]);
+    const usage = { inboundTokens: 3, outboundTokens: 2, totalCost: '230', finishReason: 'tool_calls' };
+    expect(totals).toEqual({ ...usage, modelUsed: 'demo-small', extra });
+    expect(reports).toMatchObject([{ ...usage, outcome: 'answered' }]);
+  });
+
+  test('ends without them where the price cap ends it', async () => {
+    const { handler } = start({ backend: scripted([token, token, token, end]) });
+    const { totals } = await gather(call(handler, { maxPrice: '230' }));
+    expect(totals).toMatchObject({ finishReason: 'price', outboundTokens: 2, totalCost: '230' });
+    expect(totals).not.toHaveProperty('extra');
+  });
+
+  test('counts tools, and what messages have beyond their text, as the question', async () => {
+    const { handler } = start({ backend: scripted([end]) });
+    const messages = [...question.messages, { role: 'assistant', content: '', extra }];
+    const { totals } = await gather(call(handler, { messages, extra: { tools: extra.tool_calls } }));
+    expect(totals?.inboundTokens).toBeGreaterThan(3 + 2 * 3);
+  });
+
+  test('behind what the client began with more than text is asked for as a message of its own', async () => {
+    const backend = scripted([end]);
+    const { handler } = start({ backend });
+    const messages = [...question.messages, { role: 'assistant', content: '', extra }];
+    await gather(call(handler, { messages }, { prefix: { text: 'Well', tokens: 1, totalCost: '1' } }));
+    expect(backend.asked[0]?.messages).toEqual([...messages, { role: 'assistant', content: 'Well' }]);
   });
 });
 

@@ -9,7 +9,7 @@ import { resolveConfig, type Check } from '@lloom/core';
 import { Refusal, type AnswerPiece, type Handler, type HandlerContext } from '@lloom/behaviour';
 import { isEnd, type Backend, type BackendEnd } from './backends/backend.ts';
 import { BackendError } from './backends/errors.ts';
-import { countChatTokens } from './backends/tokens.ts';
+import { countRequestTokens } from './backends/tokens.ts';
 
 /** What an executor offers. */
 export interface ExecutorConfig {
@@ -137,7 +137,7 @@ class Executor {
     request: LlmRequest,
     { pricing, prefix }: { readonly pricing: PricingInfo; readonly prefix: AnswerPrefix | undefined },
   ): Task {
-    const inboundTokens = this.#config.backend.inboundTokens?.(request) ?? countChatTokens(request.messages);
+    const inboundTokens = this.#config.backend.inboundTokens?.(request) ?? countRequestTokens(request);
     const task = { request, pricing, inboundTokens };
     if (request.maxPrice === undefined) return { ...task, maxCost: undefined, tokens: undefined };
     const spent = BigInt(prefix?.totalCost ?? 0);
@@ -184,7 +184,8 @@ class Executor {
       const totals = totalsOf(task, { end, outboundTokens });
       over = true;
       run.report({ outcome: 'answered', ...totals });
-      yield { ...totals, modelUsed: request.model };
+      const { extra } = end;
+      yield { ...totals, modelUsed: request.model, ...(extra !== undefined && { extra }) };
     } catch (error) {
       over = true;
       const outcome = run.signal.aborted ? 'cancelled' : 'failed';
@@ -223,12 +224,12 @@ type Report = (
 
 /**
  * The request for what is missing: the answer so far is its last message. A beginning that the client wrote itself stays
- * the beginning of the same message.
+ * the beginning of the same message, unless it is more than text.
  */
 function behind(prefix: AnswerPrefix, request: LlmRequest): LlmRequest {
   const { messages, maxTokens } = request;
   const last = messages.at(-1);
-  const isBegun = last?.role === 'assistant';
+  const isBegun = last?.role === 'assistant' && last.extra === undefined;
   const content = isBegun ? last.content + prefix.text : prefix.text;
   return {
     ...request,
@@ -275,6 +276,9 @@ function refusalOf(error: BackendError): Refusal {
   }
   if (BackendError.is(error, 'MODEL_UNKNOWN')) {
     return new Refusal('MODEL_UNAVAILABLE', 'the backend does not have the model');
+  }
+  if (BackendError.is(error, 'TOO_LARGE')) {
+    return new Refusal('TOO_LARGE', `the answer has ${error.data.got}`, { reason: 'response' });
   }
   return new Refusal('REMOTE', 'the backend failed', { reason: error.code });
 }

@@ -1,4 +1,5 @@
 // A request on its way: value, bytes, frame, pieces as a network delivers them, and the value again.
+// #region main
 import assert from 'node:assert/strict';
 
 import {
@@ -17,7 +18,6 @@ import {
   type RequestFrame,
 } from '@lloom/codec';
 
-// #region main
 const request: RequestFrame = {
   stream: false,
   timeoutMs: 30_000,

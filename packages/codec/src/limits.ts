@@ -22,9 +22,11 @@ export const limits = Object.freeze({
   registryModelExecutors: 16,
   /** Features that a registry is asked for, or names of one model. */
   registryFeatures: 64,
-  /** The JSON text of `LlmRequest.extra`. */
+  /** The JSON text of one `extra`: of a request, a message of a chat, an answer. */
   extraBytes: 64 * 1024,
-  /** Objects and lists within one another in `LlmRequest.extra`, itself included. */
+  /** Values in the `extra` of all messages of a request: each can take thirty times the memory of its text. */
+  chatExtraValues: 65_536,
+  /** Objects and lists within one another in one `extra`, itself included. */
   extraDepth: 64,
   /** Fields of one message, those of its parts included: twice what the largest one needs. */
   fields: 65_536,

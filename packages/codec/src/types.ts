@@ -19,6 +19,11 @@ export type ChatRole = 'system' | 'user' | 'assistant' | (string & {});
 export interface ChatMessage {
   readonly role: ChatRole;
   readonly content: string;
+  /**
+   * Fields of the message that Lloom does not know, such as `tool_calls`, `tool_call_id` or `content` in parts; at most
+   * 64 KiB as JSON, and 65,536 values in all messages of a request.
+   */
+  readonly extra?: JsonObject;
 }
 
 /** What a client asks of a model. */
@@ -57,7 +62,7 @@ export type LlmRequestInput = Omit<LlmRequest, 'messages' | 'idempotencyKey'> & 
 };
 
 /** Why an answer ended. Others than these pass through. */
-export type FinishReason = 'stop' | 'length' | 'price' | 'contentFilter' | (string & {});
+export type FinishReason = 'stop' | 'length' | 'price' | 'contentFilter' | 'tool_calls' | (string & {});
 
 /** A complete answer of a model. */
 export interface LlmResponse {
@@ -73,6 +78,8 @@ export interface LlmResponse {
   readonly modelUsed: string;
   /** keccak-256 of the request's payload bytes. */
   readonly requestDigest: Hex;
+  /** What the answer has beyond its text, such as `tool_calls`; at most 64 KiB as JSON. @default nothing */
+  readonly extra?: JsonObject;
 }
 
 /** What an executor signs of one part of a streamed answer. Digests are keccak-256 over UTF-8. */
@@ -96,6 +103,11 @@ export interface AnswerSegment {
   readonly modelUsed: string;
   /** Why the answer ended; absent when more follows. */
   readonly finishReason?: FinishReason;
+  /**
+   * What the answer has beyond its text, such as `tool_calls`; at most 64 KiB as JSON. Only beside a `finishReason`.
+   * @default nothing
+   */
+  readonly extra?: JsonObject;
 }
 
 /** Wei per token, as decimal texts. */

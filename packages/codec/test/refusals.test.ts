@@ -260,7 +260,7 @@ describe('values that only code without types can make are refused, too', () => 
   });
 });
 
-describe('the extra fields of a request', () => {
+describe('the extra fields of requests, messages and answers', () => {
   const cycle: Record<string, unknown> = {};
   cycle['self'] = cycle;
   const shared = Array.from({ length: 40 }).reduce<unknown>((inner) => [inner, inner], 'x');
@@ -290,6 +290,51 @@ describe('the extra fields of a request', () => {
       code: 'INVALID_FIELD',
       data: { path: 'LlmRequest.extra' },
     });
+  });
+
+  const user = { role: 'user', content: 'hi' };
+  const places: readonly (readonly [path: string, encode: (extra: unknown) => Uint8Array])[] = [
+    [
+      'LlmRequest.messages[1].extra',
+      (extra) => formats.LlmRequest.encode(example('the least', { messages: [user, { ...user, extra }] })),
+    ],
+    ['LlmResponse.extra', (extra) => formats.LlmResponse.encode(example('a complete answer', { extra }))],
+    [
+      'AnswerSegment.extra',
+      (extra) => formats.AnswerSegment.encode(example('the last of an answer', { extra })),
+    ],
+  ];
+
+  test.for(places)('are bounded alike in %s', ([path, encode]) => {
+    const least = '{"a":""}'.length;
+    expect(() => encode({ a: 'x'.repeat(limits.extraBytes - least) })).not.toThrow();
+    for (const extra of [[], 'text', { a: nested(64) }, { a: 'x'.repeat(limits.extraBytes - least + 1) }])
+      expect(errorOf(() => encode(extra))).toMatchObject({ code: 'INVALID_FIELD', data: { path } });
+  });
+
+  test('of all messages together have at most 65,536 values, in both directions', () => {
+    // The object, the list, and what is in it.
+    const extra = { a: times(limits.chatExtraValues / 4 - 2, 1) };
+    const full = times(4, { ...user, extra });
+    const most = example('the least', { messages: full });
+    for (const _ of times(2, 'a request does not count what the one before had'))
+      expect(formats.LlmRequest.decode(formats.LlmRequest.encode(most))).toEqual(most);
+    const messages = [...full, { ...user, extra: {} }];
+    const refused = { code: 'INVALID_FIELD', data: { path: 'LlmRequest.messages[4].extra' } };
+    expect(errorOf(() => formats.LlmRequest.encode(example('the least', { messages })))).toMatchObject(
+      refused,
+    );
+    const onTheWire = messages.map((entry) => ({ ...entry, extra: JSON.stringify(entry.extra) }));
+    const bytes = carelessBytes('LlmRequest', example('the least', { messages: onTheWire }));
+    expect(errorOf(() => formats.LlmRequest.decode(bytes))).toMatchObject(refused);
+  });
+
+  test('stand on the last segment of an answer, and on no other', () => {
+    const early = example('one that more follow', { extra: {} });
+    const refused = { code: 'INVALID_FIELD', data: { path: 'AnswerSegment.extra' } };
+    expect(errorOf(() => formats.AnswerSegment.encode(early))).toMatchObject(refused);
+    const bytes = carelessBytes('AnswerSegment', withBytes({ ...early, extra: '{}' }));
+    expect(errorOf(() => formats.AnswerSegment.decode(bytes))).toMatchObject(refused);
   });
 
   test('may have 64 levels, and members that are absent', () => {

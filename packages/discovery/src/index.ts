@@ -44,36 +44,52 @@ export { guardedDht, type DhtComponents } from './adapters/dhtGuard.ts';
 export { dhtRecords, type DhtRecords, type DhtRecordsPorts } from './adapters/dhtRecords.ts';
 export type { DiscoveryComponents } from './adapters/libp2p.ts';
 export type { DiscoveryConfig } from './config.ts';
-export { DiscoveryError, type DiscoveryErrorCode } from './errors.ts';
+export {
+  DiscoveryError,
+  type DiscoveryErrorCode,
+  type DiscoveryErrorData,
+  type PublishProblem,
+} from './errors.ts';
 export type { DiscoveryEvents } from './events.ts';
 export { dhtClientProtocol } from './internal/dhtClient.ts';
+export type { DhtDatastoreConfig, DhtDatastoreStats } from './internal/dhtQuota.ts';
 export type { Discovery } from './api.ts';
 export type {
   ChannelVerdict,
   DescriptorChannel,
+  DialCall,
   Dialer,
   DiscoveryPorts,
   LoadSource,
   LocalDiscovery,
+  LocalDiscoveryComponents,
+  PeerFact,
   PeerPerformance,
   PerformanceSource,
   ReputationSink,
   RoutingTable,
 } from './ports.ts';
 export type {
+  AddressFailure,
   AlternativeQuery,
+  DescriptorCounts,
   DiscoverySnapshot,
   DropReason,
   FindConfig,
+  FoundPeer,
   Preference,
   PreferenceWeights,
   Provider,
   RankedCandidate,
+  RankedFigure,
   RegisteredExecutor,
   RegistryAnswer,
+  Rejection,
   Selection,
   SelectionExplanation,
   SelectionQuery,
+  ServiceKind,
   ServiceQuery,
   Unsuitable,
+  WaitConfig,
 } from './types.ts';

@@ -77,6 +77,8 @@ export interface AlternativeQuery {
   readonly peerId: string;
   /** What they must serve. @default any model that the peer is known to serve */
   readonly model?: string;
+  /** What they must be able to do beyond chat, as they offer it. @default nothing */
+  readonly features?: readonly string[];
   /** Peers that are not wanted either. @default nobody */
   readonly exclude?: readonly string[];
 }

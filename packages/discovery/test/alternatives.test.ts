@@ -53,6 +53,14 @@ describe('another executor of a model', () => {
     await service.stop();
   });
 
+  test('can do what is wanted beyond chat', async () => {
+    const { service } = await knowing({ [bob]: offer(), [carol]: offer({ features: ['json', 'tools'] }) });
+    expect(service.alternativeTo({ peerId: dave, model, features: ['tools'] })).toBe(carol);
+    expect(service.alternativeTo({ peerId: dave, model, features: ['tools', 'vision'] })).toBeUndefined();
+    expect(service.alternativeTo({ peerId: carol, model, features: [] })).toBe(bob);
+    await service.stop();
+  });
+
   test('is not known any more when its descriptor has expired', async () => {
     const { service, network, clock } = await createService();
     const given = { clock, ttlMs: 40_000, descriptor: { addresses: ['/ip4/127.0.0.1/tcp/5001'] } };

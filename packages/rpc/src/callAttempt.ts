@@ -100,6 +100,7 @@ export class Attempt<Result = unknown> {
     if (stretch === undefined) return;
     stretch.text += chunk.text;
     stretch.tokens += chunk.tokens;
-    answer?.add(stretch);
+    // Tokens without text begin no answer: there is nothing of it that another one could go on with.
+    if (stretch.text !== '') answer?.add(stretch);
   }
 }

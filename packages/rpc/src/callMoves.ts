@@ -4,12 +4,16 @@ import type { CallPlan } from './callPlan.ts';
 import { RpcError } from './errors.ts';
 import { kindOf, retryAfterMsOf } from './internal/failureKinds.ts';
 import type { StitchedAnswer } from './internal/stitchedAnswer.ts';
+import type { AlternativeQuery } from './ports.ts';
 import type { RetryStrategy } from './types.ts';
 
 /** What the moves of a call depend on. */
 export interface MovesConfig {
   readonly peers: CallPeers;
-  readonly plan: Pick<CallPlan<unknown>, 'method' | 'model' | 'isRepeatable' | 'canMove' | 'canContinue'>;
+  readonly plan: Pick<
+    CallPlan<unknown>,
+    'method' | 'model' | 'features' | 'isRepeatable' | 'canMove' | 'canContinue'
+  >;
   /** Who is asked first. */
   readonly peerId: string;
   readonly strategy: Readonly<Required<RetryStrategy>>;
@@ -211,10 +215,11 @@ export class CallMoves {
     return this.#config.makeRoom?.(peerId, bytes) ?? Promise.resolve(false);
   }
 
-  #query(): { peerId: string; model?: string; exclude: string[] } {
+  #query(): AlternativeQuery {
     const { peerId, plan } = this.#config;
+    const { model, features } = plan;
     const exclude = [...new Set([...this.#asked, ...this.#failed.keys()])];
-    return { peerId, exclude, ...(plan.model !== undefined && { model: plan.model }) };
+    return { peerId, exclude, ...(model !== undefined && { model }), ...(features && { features }) };
   }
 
   async #look(): Promise<void> {

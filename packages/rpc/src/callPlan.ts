@@ -20,6 +20,8 @@ export interface CallPlan<Result> {
   readonly request: unknown;
   /** The model that is asked for; `undefined` when it is a matter of the peer alone. */
   readonly model: string | undefined;
+  /** What another peer must be able to do beyond chat. @default nothing */
+  readonly features?: readonly string[];
   /** The idempotency key of a question; `undefined` for all else. */
   readonly key: string | undefined;
   /** Whether a peer that has run it does not run it again. */
@@ -96,8 +98,18 @@ function movesOf(
   const canContinue = isSame(signer?.address, request.signer);
   const canMove = canContinue || (request.to === zeroAddress && message.prefix === undefined);
   const { model, idempotencyKey: key } = request.payload;
-  return { ...every, model, key, canMove, canContinue };
+  const features = hasTools(request.payload) ? { features: ['tools'] } : {};
+  return { ...every, model, key, canMove, canContinue, ...features };
 }
+
+/** Whether an executor that knows nothing of tools would leave out what matters. Programs send empty lists for none. */
+function hasTools({ messages, extra }: LlmRequest): boolean {
+  const lists = [extra?.['tools'], extra?.['functions']];
+  if (lists.some((list) => Array.isArray(list) && list.length > 0)) return true;
+  return messages.some((message) => toolFields.some((field) => message.extra?.[field] !== undefined));
+}
+
+const toolFields = ['tool_calls', 'tool_call_id'];
 
 const utf8 = new TextEncoder();
 

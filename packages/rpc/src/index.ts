@@ -38,9 +38,25 @@ export function rpc(config: RpcConfig & RpcPorts = {}): (components: RpcComponen
 
 export type { RpcComponents } from './adapters/libp2p.ts';
 export type { RpcConfig } from './config.ts';
-export { Refusal, RpcError, type RpcErrorCode, type RpcErrorData, type SaidCode } from './errors.ts';
+export {
+  Refusal,
+  RpcError,
+  type ChannelClosedReason,
+  type RequestStage,
+  type RpcErrorCode,
+  type RpcErrorData,
+  type SaidCode,
+} from './errors.ts';
 export type { RpcEvents } from './events.ts';
-export type { AlternativeQuery, AlternativeSource, RelayBudget, ReputationSink, RpcPorts } from './ports.ts';
+export type {
+  AlternativeQuery,
+  AlternativeSource,
+  PeerFact,
+  RelayBudget,
+  RelayTraces,
+  ReputationSink,
+  RpcPorts,
+} from './ports.ts';
 export type { Rpc } from './api.ts';
 export type {
   Answer,

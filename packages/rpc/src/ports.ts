@@ -63,6 +63,8 @@ export interface AlternativeQuery {
   readonly peerId: string;
   /** What they must serve. @default any model that the peer serves */
   readonly model?: string;
+  /** What they must be able to do beyond chat, as they offer it: `tools` for a request that has some. @default nothing */
+  readonly features?: readonly string[];
   /** Peers that are not wanted, beside `peerId`. */
   readonly exclude: readonly string[];
 }

@@ -2,6 +2,7 @@ import type {
   AnswerPart,
   AnswerPrefix,
   FinishReason,
+  JsonObject,
   LlmResponse,
   RequestMessage,
   ResponseMessage,
@@ -153,6 +154,11 @@ export interface Answer {
   /** What each executor asks for, in the order in which they took part: one, unless others went on. */
   readonly shares: readonly AnswerShare[];
   readonly finishReason: FinishReason;
+  /**
+   * What whoever finished the answer said beyond its text, such as `tool_calls`, signed and proven with it; at most 64 KiB
+   * as JSON. An executor of a version that does not know it says nothing. @default nothing
+   */
+  readonly extra?: JsonObject;
   /** Tokens that were read, as the executors count them: whoever goes on reads the answer so far as well. */
   readonly inboundTokens: number;
   /** Tokens that were produced, as the executors count them. */
@@ -190,6 +196,11 @@ export type AnswerPiece = string | { readonly text: string; readonly tokens?: nu
 export interface AnswerTotals {
   /** @default 'stop' */
   readonly finishReason?: FinishReason;
+  /**
+   * What the answer has beyond its text, such as `tool_calls`: an object that JSON can carry, of at most 64 KiB and 64
+   * levels. Signed with the end; a later one replaces it. @default nothing
+   */
+  readonly extra?: JsonObject;
   /** Tokens of the question. @default 0 */
   readonly inboundTokens?: number;
   /** Tokens of the answer so far. @default the sum over the pieces */

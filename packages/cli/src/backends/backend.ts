@@ -1,6 +1,6 @@
-import type { FinishReason, LlmRequest } from '@lloom/codec';
+import type { FinishReason, JsonObject, LlmRequest } from '@lloom/codec';
 
-/** Some more text of an answer, and how many tokens it is. */
+/** Some more text of an answer, and how many tokens it is. Tokens without text, such as those of a tool call, count. */
 export interface BackendChunk {
   readonly text: string;
   readonly tokens: number;
@@ -13,6 +13,8 @@ export interface BackendEnd {
   readonly inboundTokens?: number;
   /** Tokens of the answer. @default the sum over the chunks */
   readonly outboundTokens?: number;
+  /** What the answer has beyond its text, such as `tool_calls`; at most 64 KiB as JSON. @default nothing */
+  readonly extra?: JsonObject;
 }
 
 /** How one answer is produced. */
@@ -34,9 +36,15 @@ export interface Backend {
    */
   readonly canContinue?: boolean;
   /**
+   * What it can beyond chat, announced with the offer of the executor. `tools`: it takes tools, reads `extra` of messages,
+   * and gives `tool_calls`. Clients that need that ask nobody else.
+   * @default nothing
+   */
+  readonly features?: readonly string[];
+  /**
    * Tokens of the question, before any work is done: the price cap is checked against it. What another executor has
    * produced is its last message.
-   * @default the tokens of all messages, as `countTokens` counts them
+   * @default the tokens of all messages and tools, as `countRequestTokens` counts them
    */
   inboundTokens?(request: LlmRequest): number;
   /**

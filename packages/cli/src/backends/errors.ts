@@ -16,6 +16,8 @@ export interface BackendErrorData {
   SERVER_FAILED: Said;
   /** What the server sent is not in the format. */
   INVALID_RESPONSE: { readonly server: string; readonly reason: string };
+  /** The answer has more beside its text than can be passed on. */
+  TOO_LARGE: { readonly server: string; readonly got: string };
   /** The answer stopped before its end. The server may have charged for it. */
   BROKEN_OFF: { readonly server: string; readonly chunks: number };
   /** The server stood still. It may have run the request. */
@@ -75,6 +77,11 @@ const table: CodeTable<BackendErrorData> = {
     message: (d) => `Cannot read the answer of the model server at "${d.server}": ${d.reason}`,
     retryable: false,
     hint: 'Check that --base-url leads to an OpenAI-compatible server that streams.',
+  },
+  TOO_LARGE: {
+    message: (d) => `Cannot pass on the answer of the model server at "${d.server}": it has ${d.got}`,
+    retryable: false,
+    hint: 'The client has to ask for less: the network carries 64 KiB beside the text of an answer.',
   },
   BROKEN_OFF: {
     message: (d) => `The answer of the model server at "${d.server}" broke off after ${d.chunks} chunks`,

@@ -4,6 +4,7 @@ import type { OpenAI } from 'openai';
 import type { Backend, BackendChunk, BackendEnd, GenerateConfig } from './backend.ts';
 import { BackendError } from './errors.ts';
 import { describeServer, toBackendError, type FailureContext } from './openaiErrors.ts';
+import { ToolCalls } from './toolCalls.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** A model as the network and as the server name it. */
@@ -64,6 +65,7 @@ export function openaiBackend(config: OpenaiConfig): Backend {
     name: 'openai',
     canContinue: continuation !== 'none',
     models: () => names,
+    features: ['tools'],
     async *generate(request, { signal }) {
       client ??= connect(baseUrl, apiKey);
       const model = upstreams.get(request.model) ?? request.model;
@@ -175,8 +177,9 @@ function bodyOf(
   };
 }
 
-const toParam = ({ role, content }: ChatMessage): OpenAI.ChatCompletionMessageParam =>
-  ({ role, content }) as OpenAI.ChatCompletionMessageParam;
+/** What a message has beyond its text may replace that, by `content` in parts. It cannot replace who speaks. */
+const toParam = ({ role, content, extra }: ChatMessage): OpenAI.ChatCompletionMessageParam =>
+  ({ content, ...extra, role }) as OpenAI.ChatCompletionMessageParam;
 
 async function* exchangeOnce(
   exchange: { readonly client: OpenAI; readonly body: Body; readonly timeouts: Timeouts },
@@ -184,7 +187,7 @@ async function* exchangeOnce(
 ): AsyncGenerator<BackendChunk | BackendEnd> {
   const { client, body, timeouts } = exchange;
   const watchdog = new Watchdog(signal);
-  const progress = new Progress();
+  const progress = new Progress(context.server);
   let stage: 'first chunk' | 'next chunk' = 'first chunk';
   let limitMs = timeouts.firstChunkTimeoutMs;
   const failure = (error: unknown): unknown => {
@@ -207,8 +210,8 @@ async function* exchangeOnce(
       const next = await iterator.next();
       watchdog.stop();
       if (next.done === true) break;
-      const text = progress.take(next.value);
-      if (text !== '') yield { text, tokens: 1 };
+      const piece = progress.take(next.value);
+      if (piece !== undefined) yield piece;
       [stage, limitMs] = ['next chunk', timeouts.nextChunkTimeoutMs];
       watchdog.start(limitMs);
     }
@@ -218,7 +221,7 @@ async function* exchangeOnce(
     watchdog.close();
   }
   if (signal.aborted || watchdog.expired) throw failure(undefined);
-  yield progress.end(context.server);
+  yield progress.end();
 }
 
 const finishReasons: Readonly<Record<string, FinishReason>> = { content_filter: 'contentFilter' };
@@ -230,28 +233,39 @@ interface ChunkShape {
 }
 interface ChoiceShape {
   readonly index?: unknown;
-  readonly delta?: { readonly content?: unknown } | null;
+  readonly delta?: { readonly content?: unknown; readonly tool_calls?: unknown } | null;
   readonly finish_reason?: unknown;
 }
 
 /** What has arrived so far. */
 class Progress {
   chunks = 0;
+  readonly #server: string;
+  readonly #toolCalls: ToolCalls;
   #finishReason: string | undefined;
   #usage: ChunkShape['usage'];
 
-  take(chunk: ChunkShape | null): string {
+  constructor(server: string) {
+    this.#server = server;
+    this.#toolCalls = new ToolCalls(server);
+  }
+
+  /** What a chunk adds to the answer: text, or a token of a tool call, which shows nothing before its end. */
+  take(chunk: ChunkShape | null): BackendChunk | undefined {
     const choices = Array.isArray(chunk?.choices) ? (chunk.choices as (ChoiceShape | null)[]) : [];
     if (typeof chunk?.usage === 'object') this.#usage = chunk.usage ?? this.#usage;
     const choice = choices.find((each) => (each?.index ?? 0) === 0);
     if (typeof choice?.finish_reason === 'string') this.#finishReason = choice.finish_reason;
-    const text = choice?.delta?.content;
-    if (typeof text !== 'string' || text === '') return '';
+    const { content, tool_calls: calls } = choice?.delta ?? {};
+    const text = typeof content === 'string' ? content : '';
+    if (!this.#toolCalls.take(calls) && text === '') return undefined;
     this.chunks++;
-    return text;
+    return { text, tokens: 1 };
   }
 
-  end(server: string): BackendEnd {
+  /** @throws {BackendError} `BROKEN_OFF`, `INVALID_RESPONSE`, `TOO_LARGE` */
+  end(): BackendEnd {
+    const server = this.#server;
     const reason = this.#finishReason;
     if (reason === undefined && this.chunks > 0)
       throw new BackendError('BROKEN_OFF', { server, chunks: this.chunks });
@@ -263,10 +277,12 @@ class Progress {
     }
     const inboundTokens = count(this.#usage?.prompt_tokens);
     const outboundTokens = count(this.#usage?.completion_tokens);
+    const { extra } = this.#toolCalls;
     return {
       finishReason: finishReasons[reason] ?? reason,
       ...(inboundTokens !== undefined && { inboundTokens }),
       ...(outboundTokens !== undefined && { outboundTokens }),
+      ...(extra !== undefined && { extra }),
     };
   }
 }

@@ -1,4 +1,4 @@
-import type { ChatMessage } from '@lloom/codec';
+import type { ChatMessage, JsonObject, JsonValue, LlmRequest } from '@lloom/codec';
 
 // A word of up to 12 characters with the white space before it, or white space that nothing follows.
 const token = /\s*\S{1,12}|\s+/gu;
@@ -18,7 +18,23 @@ export function countTokens(text: string): number {
   return count;
 }
 
-/** Tokens of all messages of a chat. */
+/** Tokens of all messages of a chat, with what they have beyond their text. Images and the like count nothing. */
 export function countChatTokens(messages: readonly ChatMessage[]): number {
-  return messages.reduce((sum, message) => sum + countTokens(message.content), 0);
+  return messages.reduce((sum, { content, extra }) => {
+    const text = extra?.['content'] === undefined ? countTokens(content) : 0;
+    return sum + text + (extra === undefined ? 0 : countJsonTokens(extra));
+  }, 0);
+}
+
+/** Tokens of a request: its messages, and the tools that it may call. */
+export function countRequestTokens({ messages, extra }: Pick<LlmRequest, 'messages' | 'extra'>): number {
+  const tools = extra?.['tools'];
+  return countChatTokens(messages) + (tools === undefined ? 0 : countJsonTokens(tools));
+}
+
+/** What is written out in the text of an URL is no text. */
+function countJsonTokens(value: JsonObject | JsonValue): number {
+  const withoutData = (_key: string, entry: unknown): unknown =>
+    typeof entry === 'string' && entry.startsWith('data:') ? '' : entry;
+  return countTokens(JSON.stringify(value, withoutData));
 }

@@ -2,20 +2,70 @@ import { limits } from '../limits.ts';
 import type { JsonObject } from '../types.ts';
 import { describe, FieldProblem, isObject, mapped, text, type Field } from './fields.ts';
 
+/** How many values may still come, of how many. */
+interface Room {
+  left: number;
+  readonly most: number;
+}
+
 /** A JSON object as text, bounded in length and depth; an empty text is none. */
-export const json: Field<JsonObject | undefined> = mapped(text(limits.extraBytes), {
-  to: (value) => {
-    if (value === undefined) return '';
-    checkRoot(value);
-    return JSON.stringify(value);
-  },
-  from: (source) => {
-    if (source === '') return undefined;
-    const value = parse(source);
-    checkRoot(value);
-    return value;
-  },
-});
+export const json: Field<JsonObject | undefined> = jsonWithin(() => roomFor(limits.extraBytes));
+
+/** The same of which there are several in a message, bounded together in how many values they have. */
+export class BoundedJson implements Field<JsonObject | undefined> {
+  readonly #json: Field<JsonObject | undefined>;
+  readonly #maxValues: number;
+  #room: Room;
+
+  constructor(maxValues: number) {
+    this.#maxValues = maxValues;
+    this.#room = roomFor(maxValues);
+    this.#json = jsonWithin(() => this.#room);
+  }
+
+  toWire(value: JsonObject | undefined): unknown {
+    return this.#json.toWire(value);
+  }
+
+  fromWire(wire: unknown): JsonObject | undefined {
+    return this.#json.fromWire(wire);
+  }
+
+  /** The field in which all of them are. */
+  within<V>(field: Field<V>): Field<V> {
+    const begin = (): void => void (this.#room = roomFor(this.#maxValues));
+    return {
+      toWire: (value) => {
+        begin();
+        return field.toWire(value);
+      },
+      fromWire: (wire) => {
+        begin();
+        return field.fromWire(wire);
+      },
+    };
+  }
+}
+
+function roomFor(most: number): Room {
+  return { left: most, most };
+}
+
+function jsonWithin(room: () => Room): Field<JsonObject | undefined> {
+  return mapped(text(limits.extraBytes), {
+    to: (value) => {
+      if (value === undefined) return '';
+      checkRoot(value, room());
+      return JSON.stringify(value);
+    },
+    from: (source) => {
+      if (source === '') return undefined;
+      const value = parse(source);
+      checkRoot(value, room());
+      return value;
+    },
+  });
+}
 
 function parse(source: string): unknown {
   try {
@@ -25,12 +75,11 @@ function parse(source: string): unknown {
   }
 }
 
-function checkRoot(value: unknown): asserts value is JsonObject {
+/** What has more values than there is room for cannot fit, and shared ones cannot multiply without end. */
+function checkRoot(value: unknown, room: Room): asserts value is JsonObject {
   if (!isObject(value)) throw new FieldProblem(describe(value), 'a JSON object');
-  let left = limits.extraBytes;
   const check = (entry: unknown, depth: number): void => {
-    // Each value takes a byte of text: more of them cannot fit, and shared ones cannot multiply without end.
-    if (left-- === 0) throw new FieldProblem('more values', `text of at most ${limits.extraBytes} bytes`);
+    if (room.left-- <= 0) throw new FieldProblem('more values', `at most ${room.most} values`);
     if (typeof entry === 'string') checkText(entry);
     else if (typeof entry === 'object' && entry !== null) checkMembers(entry, depth);
     else if (entry !== null && typeof entry !== 'boolean' && !Number.isFinite(entry)) {

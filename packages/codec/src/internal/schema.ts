@@ -31,7 +31,7 @@ import {
   type Field,
   type MessageField,
 } from './fields.ts';
-import { json } from './json.ts';
+import { BoundedJson, json } from './json.ts';
 
 const anyText = text(limits.messageBytes);
 export const name = text(limits.nameBytes, 1);
@@ -40,9 +40,13 @@ const names = list(name, limits.listEntries);
 
 export const pricingInfo = record<PricingInfo>({ inboundPrice: wei, outboundPrice: wei });
 
+const chatExtra = new BoundedJson(limits.chatExtraValues);
+const chatMessage = record<ChatMessage>({ role: name, content: anyText, extra: chatExtra });
+const messages = chatExtra.within(list(chatMessage, limits.chatMessages, 1));
+
 export const llmRequest = record<LlmRequest>({
   model: name,
-  messages: list(record<ChatMessage>({ role: name, content: anyText }), limits.chatMessages, 1),
+  messages,
   temperature: optional(double),
   maxTokens: optional(uint32),
   topP: optional(double),
@@ -61,9 +65,10 @@ export const llmResponse = record<LlmResponse>({
   totalCost: wei,
   modelUsed: name,
   requestDigest: hexBytes(32),
+  extra: json,
 });
 
-export const answerSegment = record<AnswerSegment>({
+const segmentFields = record<AnswerSegment>({
   requestDigest: hexBytes(32),
   index: uint32,
   prefixDigest: hexBytes(32),
@@ -74,7 +79,19 @@ export const answerSegment = record<AnswerSegment>({
   totalCost: wei,
   modelUsed: name,
   finishReason: optionalName,
+  extra: json,
 });
+
+/** What an answer has beyond its text is said at its end, once. */
+export const answerSegment: Field<AnswerSegment> = mapped(segmentFields, {
+  to: checkSegmentExtra,
+  from: checkSegmentExtra,
+});
+
+function checkSegmentExtra(segment: AnswerSegment): AnswerSegment {
+  if (segment?.extra === undefined || segment.finishReason !== undefined) return segment;
+  throw new FieldProblem(describe(segment.extra), 'nothing without a finishReason').within('extra');
+}
 
 type ModelPrices = Readonly<Record<string, PricingInfo>>;
 

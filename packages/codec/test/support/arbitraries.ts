@@ -6,6 +6,7 @@ import { encodePayload, limits } from '../../src/index.ts';
 import type {
   AnswerPrefix,
   AnswerSegment,
+  ChatMessage,
   ChunkFrame,
   EndFrame,
   ErrorFrame,
@@ -85,10 +86,12 @@ function partial<R extends object, O extends object>(
   return fc.record({ ...required, ...optional }, { requiredKeys }) as unknown as fc.Arbitrary<R & Partial<O>>;
 }
 
+const chatMessage: fc.Arbitrary<ChatMessage> = partial({ role: name, content: text }, { extra: json });
+
 export const llmRequest: fc.Arbitrary<LlmRequest> = partial(
   {
     model: name,
-    messages: fc.array(fc.record({ role: name, content: text }), { minLength: 1, maxLength: 8 }),
+    messages: fc.array(chatMessage, { minLength: 1, maxLength: 8 }),
     idempotencyKey: name,
   },
   {
@@ -102,29 +105,35 @@ export const llmRequest: fc.Arbitrary<LlmRequest> = partial(
   },
 );
 
-export const llmResponse: fc.Arbitrary<LlmResponse> = fc.record({
-  content: text,
-  finishReason: name,
-  inboundTokens: uint64,
-  outboundTokens: uint64,
-  totalCost: wei,
-  modelUsed: name,
-  requestDigest: bytes(32),
-});
-
-export const answerSegment: fc.Arbitrary<AnswerSegment> = partial(
+export const llmResponse: fc.Arbitrary<LlmResponse> = partial(
   {
-    requestDigest: bytes(32),
-    index: uint32,
-    prefixDigest: bytes(32),
-    runningDigest: bytes(32),
-    tokens: uint64,
+    content: text,
+    finishReason: name,
     inboundTokens: uint64,
     outboundTokens: uint64,
     totalCost: wei,
     modelUsed: name,
+    requestDigest: bytes(32),
   },
-  { finishReason: name },
+  { extra: json },
+);
+
+const segment = {
+  requestDigest: bytes(32),
+  index: uint32,
+  prefixDigest: bytes(32),
+  runningDigest: bytes(32),
+  tokens: uint64,
+  inboundTokens: uint64,
+  outboundTokens: uint64,
+  totalCost: wei,
+  modelUsed: name,
+};
+
+/** One that more follow, or the last. */
+export const answerSegment: fc.Arbitrary<AnswerSegment> = fc.oneof(
+  fc.record(segment),
+  partial({ ...segment, finishReason: name }, { extra: json }),
 );
 
 const executor: fc.Arbitrary<ExecutorService> = partial(

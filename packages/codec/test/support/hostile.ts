@@ -30,6 +30,16 @@ function manyNames(): Uint8Array {
   return bytes;
 }
 
+/** Messages of a chat that each have as many extra objects as one may. */
+function manyObjects(): Uint8Array {
+  const extra = Buffer.from(`{"a":[${'{},'.repeat(21_000)}{}]}`);
+  const { length } = extra;
+  const message = [0x0a, 1, 117, 0x1a, (length & 0x7f) | 0x80, ((length >>> 7) & 0x7f) | 0x80, length >>> 14];
+  const inner = message.length + length;
+  const field = [0x12, (inner & 0x7f) | 0x80, ((inner >>> 7) & 0x7f) | 0x80, inner >>> 14];
+  return repeated([...field, ...message, ...extra]);
+}
+
 const refused = (act: () => unknown): void => {
   try {
     act();
@@ -42,6 +52,7 @@ const refused = (act: () => unknown): void => {
 
 const inputs: Readonly<Record<string, () => void>> = {
   'chat messages of two bytes': () => refused(() => decodePayload('LlmRequest', repeated([0x12, 0]))),
+  'messages with extra objects': () => refused(() => decodePayload('LlmRequest', manyObjects())),
   'stop texts of two bytes': () => refused(() => decodePayload('LlmRequest', repeated([0x32, 0]))),
   'services of four bytes': () =>
     refused(() => decodePayload('ServiceDescriptor', repeated([0x1a, 2, 0x0a, 0]))),

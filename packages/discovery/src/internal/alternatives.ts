@@ -89,14 +89,19 @@ export class Alternatives {
     return new Set(services.flatMap((service) => (service.kind === 'executor' ? service.models : [])));
   }
 
-  #best({ peerId, exclude = [] }: AlternativeQuery, models: ReadonlySet<string>): string | undefined {
+  #best(
+    { peerId, exclude = [], features = [] }: AlternativeQuery,
+    models: ReadonlySet<string>,
+  ): string | undefined {
     if (models.size === 0) return undefined;
     const { experience, network } = this.#ports;
     const connected = network.connectedPeers();
     const isReachable = (peer: KnownPeer): boolean =>
       connected.has(peer.peerId) || toFoundPeer(peer).addresses.length > 0;
     const unwanted = new Set([peerId, network.peerId, ...exclude]);
-    const wanted = this.#inOrder(models).filter((peer) => !unwanted.has(peer.peerId));
+    const wanted = this.#inOrder(models).filter(
+      (peer) => !unwanted.has(peer.peerId) && hasAll(offerOf(peer, models), features),
+    );
     // The order may be a second old, and many that fail together must not all go to the same one.
     const isOpen = (peer: KnownPeer): boolean => {
       const offer = offerOf(peer, models);
@@ -106,7 +111,9 @@ export class Alternatives {
       wanted.find((peer) => !peer.isDoubtful && isReachable(peer) && isOpen(peer)) ??
       wanted.find((peer) => !peer.isDoubtful && isReachable(peer)) ??
       wanted.find((peer) => peer.isDoubtful && isReachable(peer));
-    return found?.peerId ?? this.#hinted(models, { unwanted, connected });
+    if (found !== undefined || features.length > 0) return found?.peerId;
+    // What they can beyond chat is not known of those.
+    return this.#hinted(models, { unwanted, connected });
   }
 
   /** All who are known, those too that are not wanted: without them the others would compare in another way. */
@@ -205,6 +212,10 @@ function offerOf({ message }: KnownPeer, models: ReadonlySet<string>): ExecutorS
     (service): service is ExecutorService =>
       service.kind === 'executor' && service.models.some((model) => models.has(model)),
   );
+}
+
+function hasAll(offer: ExecutorService | undefined, features: readonly string[]): boolean {
+  return features.every((feature) => offer?.features?.includes(feature));
 }
 
 /** What is known of a peer is another object as soon as it changes. */

@@ -10,7 +10,9 @@ export interface DhtDatastoreConfig {
 export interface DhtDatastoreStats {
   /** Keys that peers provide, once for each peer. */
   readonly providers: number;
+  /** Values that peers put. */
   readonly records: number;
+  /** What those take, in bytes. */
   readonly recordBytes: number;
   /** Writes that were not done. */
   readonly dropped: number;

@@ -96,7 +96,10 @@ export class AnswerChunks {
     return this.#alone === undefined ? this.#take(text, tokens) : this.#takeLater(text, tokens);
   }
 
-  /** Sends the end, which signs what is left, and that nothing follows. */
+  /**
+   * Sends the end, which signs what is left, and that nothing follows.
+   * @throws {Refusal} `RELAY_LIMIT` when what the answer has beyond its text does not get through: nothing is signed then
+   */
   async end(): Promise<void> {
     if (this.#alone !== undefined) await this.#alone;
     const segment = await this.#sign(true);
@@ -210,35 +213,42 @@ export class AnswerChunks {
 
   /** Signs all text so far. What is to be signed is fixed before this returns. */
   async #sign(isLast: boolean): Promise<SignedMessage<AnswerSegment>> {
-    const { signer, request, clock } = this.#config;
-    this.close();
-    this.#signedAtMs = clock.elapsed();
+    const { signer, request, checkRoom } = this.#config;
     const payload = this.#segment(isLast);
-    const envelope = await signer.sign(draftOf('AnswerSegment', payload, request));
+    const draft = draftOf('AnswerSegment', payload, request);
+    // Room for a signature is kept; an end may hold much beside it.
+    if (payload.extra !== undefined) checkRoom?.(draft.payloadBytes.length);
+    this.#note(payload);
+    const envelope = await signer.sign(draft);
     return { ...envelope, payload } as SignedMessage<AnswerSegment>;
   }
 
   #segment(isLast: boolean): AnswerSegment {
     const { requestDigest, beginning } = this.#config;
-    const { finishReason, inboundTokens, modelUsed, ...said } = this.tally.usage(this.#signedTokens);
+    const { finishReason, extra, inboundTokens, modelUsed, ...said } = this.tally.usage(this.#signedTokens);
     const outboundTokens = isLast ? said.outboundTokens : this.tally.tokens;
-    const tokens = outboundTokens - this.#signedTokens;
-    const totalCost = higher(this.#signedCost, said.totalCost);
+    return {
+      requestDigest,
+      index: this.#segments,
+      prefixDigest: beginning?.digest ?? digestOfNothing,
+      runningDigest: this.#digest.digest(),
+      tokens: outboundTokens - this.#signedTokens,
+      inboundTokens,
+      outboundTokens,
+      totalCost: higher(this.#signedCost, said.totalCost),
+      modelUsed,
+      ...(isLast && { finishReason, ...(extra !== undefined && { extra }) }),
+    };
+  }
+
+  /** What is signed is not signed again. */
+  #note({ outboundTokens, totalCost }: AnswerSegment): void {
+    this.close();
+    this.#signedAtMs = this.#config.clock.elapsed();
+    this.#segments++;
     this.#signedTokens = outboundTokens;
     this.#signedCost = totalCost;
     this.#hasUnsignedText = false;
-    return {
-      requestDigest,
-      index: this.#segments++,
-      prefixDigest: beginning?.digest ?? digestOfNothing,
-      runningDigest: this.#digest.digest(),
-      tokens,
-      inboundTokens,
-      outboundTokens,
-      totalCost,
-      modelUsed,
-      ...(isLast && { finishReason }),
-    };
   }
 }
 
@@ -262,13 +272,18 @@ export class Tally {
   }
 
   /** What it comes to. The handler's count of tokens holds unless more are signed already. */
-  usage(signedTokens: number): Required<AnswerTotals> {
+  usage(signedTokens: number): Totals {
     const { finishReason = 'stop', inboundTokens = 0, totalCost = '0', modelUsed = this.#model } = this.#said;
+    const { extra } = this.#said;
     const counted = this.tokens + this.#difference;
     const outboundTokens = counted < signedTokens ? this.tokens : counted;
-    return { finishReason, inboundTokens, outboundTokens, totalCost, modelUsed };
+    const counts = { inboundTokens, outboundTokens, totalCost };
+    return { finishReason, ...counts, modelUsed, ...(extra !== undefined && { extra }) };
   }
 }
+
+/** What an answer comes to, with everything filled in. */
+type Totals = Required<Omit<AnswerTotals, 'extra'>> & Pick<AnswerTotals, 'extra'>;
 
 /** For how long what is signed of an answer can be proven, in ms. Later it is of no use to who asks again. */
 export const answerTtlMs = 300_000;

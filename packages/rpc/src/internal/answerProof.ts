@@ -113,9 +113,11 @@ export class AnswerProof {
       return this.#single(frame.response.response);
     if (frame.segment === undefined) throw this.#unreadable('it ends without a signed segment');
     await this.#addSegment(frame.segment);
-    const { finishReason, inboundTokens, outboundTokens, totalCost, modelUsed } = frame.segment.payload;
+    const { finishReason, extra, inboundTokens, outboundTokens, totalCost, modelUsed } =
+      frame.segment.payload;
     if (finishReason === undefined) throw this.#unproven('its last segment does not say that it is the last');
-    return { ...this.#whole(), finishReason, inboundTokens, outboundTokens, totalCost, modelUsed };
+    const totals = { finishReason, inboundTokens, outboundTokens, totalCost, modelUsed };
+    return { ...this.#whole(), ...totals, ...(extra !== undefined && { extra }) };
   }
 
   /**

@@ -112,6 +112,28 @@ describe('what a signature says', () => {
     expect(answer.segments.map(({ modelUsed }) => modelUsed)).toEqual(Array(5).fill('demo-small'));
   });
 
+  test('beyond text is the last that the handler said, and stands at the end alone', async () => {
+    const [first, last] = [{ tool_calls: [] }, { tool_calls: [{ id: 'a' }] }];
+    const steps = [
+      { extra: first },
+      'a',
+      'b',
+      { extra: last, finishReason: 'tool_calls' },
+      { totalCost: '2' },
+    ];
+    const answer = await streamed(steps, { segmentTokens: 1 });
+    expect(answer.segments.map(({ extra }) => extra)).toEqual([undefined, undefined, last]);
+    const proof = await answer.proof();
+    expect(await proof.end(answer.sent.at(-1) as EndFrame)).toMatchObject({ extra: last });
+    const gathered = await streamed(steps, { inChunks: false });
+    expect(gathered.sent).toMatchObject([{ response: { response: { payload: { extra: last } } } }]);
+    const piece = new Answering();
+    await piece.run(
+      Promise.resolve(piece.writer.message({ type: 'llmResponse', response: { ...whole, extra: last } })),
+    );
+    expect(piece.segments.map(({ extra }) => extra)).toEqual([last]);
+  });
+
   test('never is a cost below one that was signed', async () => {
     const answer = await streamed([{ totalCost: '10' }, 'a', { totalCost: '9' }, 'b', { totalCost: '8' }], {
       segmentTokens: 1,

@@ -124,7 +124,7 @@ export class AnswerWriter {
         return this.#add(answer, checkText(text), tokens);
       });
       throwIfClosed();
-      await answer.end();
+      await this.#finish(answer);
     } finally {
       this.close();
     }
@@ -145,7 +145,7 @@ export class AnswerWriter {
     const sending = this.#add(chunks, checkText(content), totals.outboundTokens);
     if (sending !== undefined) await sending;
     chunks.tally.say(totals);
-    await chunks.end();
+    await this.#finish(chunks);
   }
 
   async #whole(unsigned: Unsigned): Promise<void> {
@@ -175,9 +175,25 @@ export class AnswerWriter {
     { text, tokens, error }: { readonly text: string; readonly tokens: number; readonly error: unknown },
   ): Promise<void> {
     if (!isRelayLimit(error)) throw error;
+    await this.#sealAndWait(error);
+    await this.#add(answer, text, tokens);
+  }
+
+  /** Ends an answer. What it has beyond its text may have to wait for room as its text may. */
+  async #finish(answer: AnswerChunks | GatheredAnswer): Promise<void> {
+    try {
+      await answer.end();
+    } catch (error) {
+      // One that was gathered has waited already.
+      if (answer !== this.#chunks || !isRelayLimit(error)) throw error;
+      await this.#sealAndWait(error);
+      await this.#finish(answer);
+    }
+  }
+
+  async #sealAndWait(error: Refusal): Promise<void> {
     await this.#chunks?.seal();
     await this.#waitForRoom(error);
-    await this.#add(answer, text, tokens);
   }
 
   async #waitForRoom(error: Refusal): Promise<void> {

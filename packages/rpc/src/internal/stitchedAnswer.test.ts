@@ -11,6 +11,7 @@ interface Signed {
   /** What all of the executor's text costs so far. */
   readonly totalCost: string;
   readonly inboundTokens?: number;
+  readonly finishReason?: string;
 }
 
 /** A part of an answer with its signature. */
@@ -64,6 +65,23 @@ describe('an answer of one executor', () => {
     const first = signed('a', 'one ', { tokens: 1, totalCost: '10' });
     stretch.prove([first, signed('a', 'two ', { tokens: 1, totalCost: '20' })]);
     expect(answer.soFar).toMatchObject({ content: 'one ', parts: [first], totalCost: '10' });
+  });
+
+  test('owes for tokens without text with what follows them', () => {
+    const answer = new StitchedAnswer();
+    const stretch = shown(answer, 'a', ['one ', 'two ']);
+    const parts = [
+      signed('a', 'one ', { tokens: 1, totalCost: '10' }),
+      signed('a', '', { tokens: 50, totalCost: '500' }),
+      signed('a', 'two ', { tokens: 1, totalCost: '510' }),
+      signed('a', '', { tokens: 0, totalCost: '520', finishReason: 'stop' }),
+    ];
+    const costs = parts.map((_, count) => {
+      stretch.prove(parts.slice(0, count + 1));
+      return answer.soFar.totalCost;
+    });
+    expect(costs).toEqual(['10', '10', '510', '520']);
+    expect(answer.soFar.parts).toEqual(parts);
   });
 
   test('loses nothing that was proven when the executor says it again and proves less', () => {

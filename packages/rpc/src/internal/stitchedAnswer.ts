@@ -22,14 +22,18 @@ export class Stretch {
     this.prefix = prefix;
   }
 
-  /** Takes the parts that are proven by now, as far as they are what was shown: the rest is owed to nobody. */
+  /**
+   * Takes the parts that are proven by now, as far as they are what was shown: the rest is owed to nobody. Tokens without text,
+   * such as those of a tool call, are owed for with what follows them: more text, or the end.
+   */
   prove(parts: readonly AnswerPart[]): void {
     let length = 0;
     const shown: AnswerPart[] = [];
-    for (const part of parts) {
+    for (const [index, part] of parts.entries()) {
       if (!this.text.startsWith(part.text, length)) break;
       length += part.text.length;
-      shown.push(part);
+      const hasEffect = part.text !== '' || part.signed?.payload.finishReason !== undefined;
+      if (hasEffect) shown.push(...parts.slice(shown.length, index + 1));
     }
     // One that says it again may have proven less so far than before.
     if (length >= textOf(this.#proven).length) this.#proven = shown;
