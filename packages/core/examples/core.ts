@@ -1,9 +1,9 @@
 // Events that nobody can break, a configuration that names every mistake, and an address that says what is wrong.
+// #region events
 import assert from 'node:assert/strict';
 
 import { AddressError, ConfigError, EventHub, integer, oneOf, resolveConfig, toMultiaddr } from '@lloom/core';
 
-// #region events
 type DoorEvents = { 'door:opened': { readonly by: string } };
 
 const hub = new EventHub<DoorEvents>((error, type) =>

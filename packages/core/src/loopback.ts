@@ -6,16 +6,20 @@
  */
 export {
   resolveLoopbackConfig,
+  resolveReachableConfig,
   type LoopbackConfig,
+  type ReachableConfig,
   type ResolvedLoopbackConfig,
 } from './loopback/config.ts';
 export { LoopbackError, type LoopbackErrorCode, type LoopbackErrorData } from './loopback/errors.ts';
-export {
-  openLoopback,
-  type LoopbackContent,
-  type LoopbackDenial,
-  type LoopbackExchange,
-  type LoopbackLimits,
-  type LoopbackRules,
-  type LoopbackServer,
-} from './loopback/server.ts';
+export { openLoopback } from './loopback/server.ts';
+export type {
+  LoopbackContent,
+  LoopbackDenial,
+  LoopbackExchange,
+  LoopbackLimits,
+  LoopbackPath,
+  LoopbackRules,
+  LoopbackServe,
+  LoopbackServer,
+} from './loopback/types.ts';

@@ -40,9 +40,8 @@ export function createNodeMetrics(
   const store = new Store({ maxLabelSets, isStrict });
   const traffic = new Traffic(store);
   const exposition = adapters.expose(given);
-  const { registry } = exposition;
   store.watch(exposition.add);
-  if (includeProcess) adapters.exposeProcess(registry);
+  if (includeProcess) adapters.exposeProcess(exposition.registry);
 
   const takeSample = (): TrafficSample => ({ at: clock.elapsed(), ...traffic.network });
   const sampler = createActor(samplerMachine, {
@@ -86,7 +85,9 @@ export function createNodeMetrics(
   return {
     meter: store,
     libp2p,
-    registry,
+    get registry() {
+      return exposition.registry;
+    },
     networkMetrics(): NetworkMetrics {
       const { bytesIn, bytesOut } = traffic.network;
       const perSecond = rates();
@@ -104,11 +105,11 @@ export function createNodeMetrics(
       };
     },
     protocolMetrics: () => traffic.protocols(),
-    prometheus: async () => registry.metrics(),
+    prometheus: async () => exposition.registry.metrics(),
     serve: async (config) =>
       adapters.openEndpoint(config, async () => ({
-        body: await registry.metrics(),
-        contentType: registry.contentType,
+        body: await exposition.registry.metrics(),
+        contentType: exposition.registry.contentType,
       })),
   };
 }

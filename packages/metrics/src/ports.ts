@@ -21,6 +21,8 @@ export interface MetricsPorts extends Omit<CommonPorts, 'meter' | 'random'> {
 
 /** Figures that come from elsewhere. Quick, and asked only when somebody looks. */
 export interface MetricsSources {
+  /** Peers with an open connection. */
   readonly connectedPeers: () => number;
+  /** Requests under way, asked and answered. */
   readonly activeRequests: () => number;
 }

@@ -43,6 +43,7 @@ export type EndpointConfig = LoopbackConfig;
 export interface MetricsEndpoint {
   /** Where it answers, such as `http://127.0.0.1:9464/metrics`. */
   readonly url: string;
+  /** What whoever reads it says as `Authorization: Bearer`. */
   readonly token: string;
   /** Closes it, and what is open to it. Harmless when it is closed. */
   close(): Promise<void>;

@@ -1,14 +1,14 @@
-import { Agent, request, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
+import { Agent } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { ask, authorization, statusOf, talk, token } from '../../test/support/http.ts';
 import { ConfigError } from '../errors.ts';
 import { resolveLoopbackConfig, type LoopbackConfig } from './config.ts';
 import { LoopbackError } from './errors.ts';
-import { openLoopback, type LoopbackExchange, type LoopbackRules, type LoopbackServer } from './server.ts';
+import { openLoopback } from './server.ts';
+import type { LoopbackExchange, LoopbackRules, LoopbackServe, LoopbackServer } from './types.ts';
 
-const token = 'a-token-of-a-test';
-const authorization = `Bearer ${token}`;
 const body = 'seven\n';
 const contentType = 'text/plain; charset=utf-8';
 
@@ -21,7 +21,7 @@ const give = ({ answer }: LoopbackExchange): void => answer({ contentType, body 
 
 const open = async (
   given: LoopbackConfig = { token },
-  serve: LoopbackRules['paths'][string] = give,
+  serve: LoopbackServe = give,
   rules: Partial<LoopbackRules> = {},
 ): Promise<LoopbackServer> => {
   const config = resolveLoopbackConfig('test', given);
@@ -29,55 +29,6 @@ const open = async (
   opened.push(server);
   return server;
 };
-
-interface Asked {
-  readonly method?: string;
-  readonly path?: string;
-  readonly headers?: OutgoingHttpHeaders;
-  readonly content?: string;
-  readonly agent?: Agent;
-}
-
-interface Answered {
-  readonly status: number | undefined;
-  readonly headers: IncomingHttpHeaders;
-  readonly text: string;
-}
-
-const ask = ({ origin: url }: LoopbackServer, asked: Asked = {}): Promise<Answered> => {
-  const { promise, resolve, reject } = Promise.withResolvers<Answered>();
-  const { hostname, port } = new URL(url);
-  const { agent = false, content, headers, method = 'GET', path = '/it' } = asked;
-  const given = Object.entries({ authorization, ...headers });
-  const known = Object.fromEntries(given.filter(([, value]) => value !== undefined));
-  const call = request({
-    host: hostname.replaceAll(/[[\]]/g, ''),
-    ...{ port, method, path, agent },
-    headers: known,
-  });
-  call.on('error', reject);
-  call.on('response', (response) => {
-    let text = '';
-    response.setEncoding('utf8').on('data', (part: string) => (text += part));
-    response.on('error', reject);
-    response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text }));
-  });
-  call.end(content);
-  return promise;
-};
-
-/** What comes on a connection until its end. */
-const talk = ({ origin: url }: LoopbackServer, said = ''): Promise<string> => {
-  const { promise, resolve } = Promise.withResolvers<string>();
-  let text = '';
-  const socket = connect(Number(new URL(url).port), '127.0.0.1', () => void socket.write(said));
-  socket.setEncoding('utf8').on('data', (part: string) => (text += part));
-  socket.on('error', () => undefined);
-  socket.on('close', () => resolve(text));
-  return promise;
-};
-
-const statusOf = async (answer: Promise<Answered>): Promise<number | undefined> => (await answer).status;
 
 const errorOf = (act: Promise<unknown>): Promise<Error> =>
   act.then(
@@ -304,7 +255,7 @@ describe('a server on this machine', () => {
   it('streams for longer than an answer may take', async () => {
     const { promise: begun, resolve } =
       Promise.withResolvers<NonNullable<ReturnType<LoopbackExchange['stream']>>>();
-    const streamed: LoopbackRules['paths'][string] = ({ stream }) => {
+    const streamed: LoopbackServe = ({ stream }) => {
       const response = stream('text/event-stream');
       if (response !== undefined) resolve(response);
     };

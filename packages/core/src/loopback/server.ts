@@ -4,21 +4,25 @@ import type { Socket } from 'node:net';
 import { errorText } from '../errors.ts';
 import type { ResolvedLoopbackConfig } from './config.ts';
 import { LoopbackError } from './errors.ts';
-import { Judge, targetOf, type LoopbackDenial } from './judge.ts';
-
-export type { LoopbackDenial } from './judge.ts';
-
-/** How long things may take, in ms, and how many connections there are at most. */
-export interface LoopbackLimits {
-  /** From the first byte of a connection, or of its next request, to the last one of the request. @default 5_000 */
-  readonly requestMs: number;
-  /** From there to the last byte of the answer, unless it is a stream. @default 10_000, as long as Prometheus waits */
-  readonly answerMs: number;
-  /** Until a connection is closed that a reader keeps for its next request. @default 75_000 */
-  readonly idleMs: number;
-  /** Where all are taken, the oldest of those goes that have shown no token. @default 32 */
-  readonly maxConnections: number;
-}
+import { Judge, targetOf } from './judge.ts';
+import {
+  answer,
+  answerPreflight,
+  commonHeaders,
+  deny,
+  originHeaders,
+  plainDenial,
+  readBody,
+} from './reply.ts';
+import type {
+  LoopbackContent,
+  LoopbackDenial,
+  LoopbackExchange,
+  LoopbackLimits,
+  LoopbackPath,
+  LoopbackRules,
+  LoopbackServer,
+} from './types.ts';
 
 const ownLimits: LoopbackLimits = {
   requestMs: 5_000,
@@ -40,56 +44,6 @@ const listenReasons: Readonly<Record<string, string>> = {
   EACCES: 'this user may not use the port',
 };
 
-/** What pages that were fetched from elsewhere may do with an answer: nothing. And a token in a URL is told to nobody. */
-const commonHeaders: Readonly<Record<string, string>> = {
-  'Cache-Control': 'no-store',
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'Referrer-Policy': 'no-referrer',
-  'X-Content-Type-Options': 'nosniff',
-};
-
-/** A whole answer. */
-export interface LoopbackContent {
-  readonly contentType: string;
-  readonly body: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-/** A request that has shown the token, and asks for a path that is served. It has no body. */
-export interface LoopbackExchange {
-  /** What stands behind the `?`. */
-  readonly query: URLSearchParams;
-  /** Gives the whole answer. */
-  readonly answer: (content: LoopbackContent) => void;
-  /** Says why there is none, and closes the connection. */
-  readonly deny: (denial: LoopbackDenial) => void;
-  /**
-   * Begins an answer that takes as long as it takes: whoever writes it looks after readers that are slow. `undefined` when only the
-   * headers were asked for.
-   */
-  readonly stream: (contentType: string) => ServerResponse | undefined;
-}
-
-/** What a server serves, and to whom. */
-export interface LoopbackRules {
-  /** What the token is for, in the answer to who shows none. */
-  readonly realm: string;
-  /** Whether the token may stand in the URL as `token`, for what browsers open. @default false */
-  readonly isTokenInUrl?: boolean;
-  /** By path. What one throws is answered by status 500, and not told. */
-  readonly paths: Readonly<Record<string, (exchange: LoopbackExchange) => Promise<void> | void>>;
-  readonly limits?: Partial<LoopbackLimits>;
-}
-
-/** A server that is open. */
-export interface LoopbackServer {
-  /** Where it answers, without a path: `http://127.0.0.1:9464`. */
-  readonly origin: string;
-  readonly token: string;
-  /** Closes it, and what is open to it. Harmless when it is closed. */
-  readonly close: () => Promise<void>;
-}
-
 /**
  * Opens a server on this machine.
  *
@@ -106,10 +60,9 @@ export async function openLoopback(
   rules: LoopbackRules,
 ): Promise<LoopbackServer> {
   const { host, port, token = randomBytes(32).toString('hex') } = config;
-  const endpoint = new Endpoint(token, rules);
+  const endpoint = new Endpoint({ ...config, token }, rules);
   try {
-    const name = host.includes(':') ? `[${host}]` : host;
-    const origin = `http://${name}:${await endpoint.listen(host, port)}`;
+    const origin = originOf(config, await endpoint.listen(host, port));
     return { origin, token, close: () => endpoint.close() };
   } catch (cause) {
     const code = (cause as { readonly code?: unknown }).code;
@@ -118,24 +71,41 @@ export async function openLoopback(
   }
 }
 
+/** Where it answers: under the first of its names where it listens for others. */
+function originOf({ host, allowedHosts: [name] }: ResolvedLoopbackConfig, port: number): string {
+  if (name === undefined || /^(?:127\.|::1$)/.test(host))
+    return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `http://${name}${/:\d+$/.test(name) ? '' : `:${port}`}`;
+}
+
 const failed: LoopbackDenial = { status: 500, text: 'What is asked for cannot be given.' };
+const isDenial = (value: Uint8Array | LoopbackDenial): value is LoopbackDenial => 'status' in value;
 
 /** The server behind {@link openLoopback}. */
 class Endpoint {
   readonly #server: Server;
-  readonly #paths: ReadonlyMap<string, LoopbackRules['paths'][string]>;
   readonly #limits: LoopbackLimits;
   readonly #judge: Judge;
+  readonly #denialContent: NonNullable<LoopbackRules['denialContent']>;
   #port = 0;
   /** All that are open, and of those the ones that have shown no token yet, the oldest first. */
   readonly #sockets = new Set<Socket>();
   readonly #strangers = new Set<Socket>();
   #closed: Promise<void> | undefined;
 
-  constructor(token: string, { realm, isTokenInUrl = false, paths, limits }: LoopbackRules) {
-    this.#paths = new Map(Object.entries(paths));
+  constructor(
+    { token, allowedHosts, allowedOrigins }: ResolvedLoopbackConfig & { readonly token: string },
+    { realm, isTokenInUrl = false, paths, limits, denialContent = plainDenial }: LoopbackRules,
+  ) {
+    const served = Object.entries(paths).map(
+      ([name, path]) => [name, typeof path === 'function' ? { serve: path } : path] as const,
+    );
     this.#limits = { ...ownLimits, ...limits };
-    this.#judge = new Judge({ token, realm, isTokenInUrl, paths: [...this.#paths.keys()] });
+    this.#denialContent = denialContent;
+    this.#judge = new Judge({
+      ...{ token, realm, isTokenInUrl, allowedHosts, allowedOrigins },
+      paths: new Map<string, LoopbackPath>(served),
+    });
     const { idleMs, requestMs } = this.#limits;
     this.#server = createServer(
       {
@@ -193,50 +163,81 @@ class Endpoint {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { socket } = request;
-    const timer = setTimeout(() => socket.destroy(), this.#limits.answerMs);
-    response.once('close', () => clearTimeout(timer));
+    const timer = new AnswerTimer(request.socket, this.#limits.answerMs);
+    response.once('close', () => timer.stop());
     // The connection is gone: there is nobody to tell.
     response.on('error', () => undefined);
-    const denial = this.#judge.judge(request, this.#port);
-    if (denial !== undefined) return deny(response, denial);
-    this.#strangers.delete(socket);
-    const { path, query } = targetOf(request);
+    const { origin = '' } = request.headers;
+    if (this.#judge.allowsOrigin(origin))
+      for (const [name, value] of Object.entries(originHeaders(origin))) response.setHeader(name, value);
+    const verdict = this.#judge.judge(request, this.#port);
+    if (verdict.kind === 'preflight') return answerPreflight(request, response);
+    if (verdict.kind === 'denied') return this.#deny(response, verdict.denial);
+    const { serve, isOpen = false, isPatient = false, maxBodyBytes = 0 } = verdict.path;
+    if (!isOpen) this.#strangers.delete(request.socket);
+    const body = maxBodyBytes === 0 ? new Uint8Array() : await readBody(request, maxBodyBytes);
+    if (body === undefined) return;
+    if (isDenial(body)) return this.#deny(response, body);
+    if (isPatient) timer.stop();
     try {
-      await this.#paths.get(path)?.({
-        query,
-        answer: (content) => answer(response, content),
-        deny: (reason) => deny(response, reason),
-        stream: (contentType) => {
-          clearTimeout(timer);
-          response.writeHead(200, { ...commonHeaders, 'Content-Type': contentType });
-          if (request.method !== 'HEAD') return response;
-          response.end();
-          return undefined;
-        },
-      });
+      await serve(this.#exchange(body, response, timer));
     } catch {
-      deny(response, failed);
+      this.#deny(response, failed);
     }
+  }
+
+  #exchange(body: Uint8Array, response: ServerResponse, timer: AnswerTimer): LoopbackExchange {
+    const { method = '', headers } = response.req;
+    const controller = new AbortController();
+    response.once('close', () => {
+      if (!response.writableFinished) controller.abort();
+    });
+    return {
+      ...targetOf(response.req),
+      ...{ method, headers, body, signal: controller.signal },
+      answer: (content) => {
+        timer.start();
+        answer(response, content);
+      },
+      deny: (reason) => {
+        timer.start();
+        this.#deny(response, reason);
+      },
+      stream: (contentType, more) => {
+        timer.stop();
+        response.writeHead(200, { ...commonHeaders, ...more, 'Content-Type': contentType });
+        if (method !== 'HEAD') return response;
+        response.end();
+        return undefined;
+      },
+    };
+  }
+
+  #deny(response: ServerResponse, denial: LoopbackDenial): void {
+    const content: LoopbackContent = { ...this.#denialContent(denial), status: denial.status };
+    deny(response, { ...content, headers: { ...denial.headers, ...content.headers } });
   }
 }
 
-function answer(response: ServerResponse, { contentType, body, headers }: LoopbackContent): void {
-  const bytes = Buffer.from(body);
-  const length = { 'Content-Type': contentType, 'Content-Length': bytes.length };
-  response.writeHead(200, { ...commonHeaders, ...headers, ...length });
-  response.end(bytes);
-}
+/** Closes a connection on which an answer takes too long. */
+class AnswerTimer {
+  readonly #socket: Socket;
+  readonly #ms: number;
+  #timer: NodeJS.Timeout | undefined;
 
-/** Says the last word on a connection: what else comes on it is not read. */
-function deny(response: ServerResponse, { status, text, headers }: LoopbackDenial): void {
-  if (response.headersSent) return void response.destroy();
-  response.writeHead(status, {
-    ...commonHeaders,
-    ...headers,
-    'Content-Type': 'text/plain; charset=utf-8',
-    'Content-Length': Buffer.byteLength(text),
-    Connection: 'close',
-  });
-  response.end(text);
+  constructor(socket: Socket, ms: number) {
+    this.#socket = socket;
+    this.#ms = ms;
+    this.start();
+  }
+
+  /** From now, unless it runs. */
+  start(): void {
+    this.#timer ??= setTimeout(() => this.#socket.destroy(), this.#ms);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
 }

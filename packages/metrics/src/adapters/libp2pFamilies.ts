@@ -1,10 +1,11 @@
 import type { CalculateMetric, SummaryOptions } from '@libp2p/interface';
 import { withinTime, type Clock } from '@lloom/core';
-import { Summary } from 'prom-client';
+import type { Summary } from 'prom-client';
 import { toHead, type Family, type FamilyHead, type Sample } from '../internal/family.ts';
 import { Figures, isGrowth } from '../internal/figures.ts';
 import { LabelSets, type LabelLimit } from '../internal/labelSets.ts';
 import { Spreads } from '../internal/spreads.ts';
+import { promClient } from './promClient.ts';
 
 /** How a value of somebody else's reaches its figure, by the value of the family's label where it has one. */
 export type Take = (key: string, value: number) => void;
@@ -205,7 +206,8 @@ export class ForeignSummaries extends ForeignFamily {
     const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
     const { name, help, labels } = head;
     this.shape = `libp2p summary ${labels.join()}`;
-    const summary = new Summary({ ...known, name, help, labelNames: [...labels], registers: [] });
+    const { Summary: PromSummary } = promClient();
+    const summary = new PromSummary({ ...known, name, help, labelNames: [...labels], registers: [] });
     this.#summary = summary;
     this.#observers = new LabelSets(labels, limit, (own) => (value) => summary.observe(own, value));
   }

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import {
   ConfigError,
   integer,
@@ -11,18 +12,12 @@ import {
   type SpanConfig,
   type Tracer,
 } from '@lloom/core';
-import {
-  context,
-  isSpanContextValid,
-  ROOT_CONTEXT,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-  TraceFlags,
-  type Context,
-  type Span as OpenTelemetrySpan,
-  type SpanContext,
-  type Tracer as OpenTelemetryTracer,
+import type * as Api from '@opentelemetry/api';
+import type {
+  Context,
+  Span as OpenTelemetrySpan,
+  SpanContext,
+  Tracer as OpenTelemetryTracer,
 } from '@opentelemetry/api';
 import { Allowance } from '../internal/allowance.ts';
 import { clockCheck, objectThatHas, withoutPorts } from '../internal/portChecks.ts';
@@ -51,7 +46,15 @@ const maxAttributes = 32;
 /** How long ago a span may have begun: who says more is wrong. */
 const longestMs = 86_400_000;
 
-const kinds = { client: SpanKind.CLIENT, server: SpanKind.SERVER, internal: SpanKind.INTERNAL } as const;
+const kinds = { client: 'CLIENT', server: 'SERVER', internal: 'INTERNAL' } as const;
+
+let loaded: typeof Api | undefined;
+
+/** OpenTelemetry, which the first call loads: most nodes are not followed, and its 102 files slow every start down. */
+function api(): typeof Api {
+  loaded ??= createRequire(import.meta.url)('@opentelemetry/api') as typeof Api;
+  return loaded;
+}
 
 /**
  * Has requests followed by a tracer of OpenTelemetry: the port `tracer` of a node. Which are sampled, and where spans go, is
@@ -88,7 +91,7 @@ export function openTelemetry(
         return undefined;
       }
     },
-    apart: (act) => runIn(() => ROOT_CONTEXT, act),
+    apart: (act) => runIn(() => api().ROOT_CONTEXT, act),
   };
 }
 
@@ -119,14 +122,15 @@ interface Means {
 
 function startSpan(name: string, config: SpanConfig, { tracer, allowance }: Means): Span | undefined {
   const parent = config.parent === undefined ? undefined : parseTraceparent(config.parent);
-  if (parent !== undefined && (parent.traceFlags & TraceFlags.SAMPLED) === 0) return undefined;
+  if (parent !== undefined && (parent.traceFlags & api().TraceFlags.SAMPLED) === 0) return undefined;
   // Those that ask are this node's own; all others are there for what was received.
   const isRemote = config.kind !== 'client';
   if (isRemote && !allowance.take()) return undefined;
   // What a peer sends is read within whatever opened the connection: that has nothing to do with it.
   const isApart = config.kind === 'server' || (isRemote && parent !== undefined);
-  const around = (): Context => (isApart ? ROOT_CONTEXT : context.active());
-  const above = parent === undefined ? around() : trace.setSpanContext(around(), { ...parent, isRemote });
+  const around = (): Context => (isApart ? api().ROOT_CONTEXT : api().context.active());
+  const above =
+    parent === undefined ? around() : api().trace.setSpanContext(around(), { ...parent, isRemote });
   const span = started({ tracer, name, config }, { above, around });
   if (isRemote && span === undefined) allowance.giveBack();
   return span;
@@ -150,10 +154,10 @@ function started({ tracer, name, config }: Beginning, { above, around }: Surroun
   const { attributes, kind, startedMsAgo = 0 } = config;
   // Only where it is told: a span whose start is given ends by the wall clock, which may jump.
   const startTime = startedMsAgo > 0 ? { startTime: agoOf(startedMsAgo) } : {};
-  const span = tracer.startSpan(name, { kind: kinds[kind], ...startTime }, above);
+  const span = tracer.startSpan(name, { kind: api().SpanKind[kinds[kind]], ...startTime }, above);
   if (!span.isRecording()) return undefined;
   const own = span.spanContext();
-  if (!isSpanContextValid(own)) return undefined;
+  if (!api().isSpanContextValid(own)) return undefined;
   const followed = new FollowedSpan(span, own, around);
   // Not before: most are not sampled, and attributes cost as much as the rest.
   if (attributes !== undefined) followed.setAttributes(attributes);
@@ -185,7 +189,7 @@ class FollowedSpan implements Span {
   }
 
   run<T>(act: () => T): T {
-    return runIn(() => trace.setSpan(this.#around(), this.#span), act);
+    return runIn(() => api().trace.setSpan(this.#around(), this.#span), act);
   }
 
   end(error?: { readonly code: string; readonly message: string }): void {
@@ -193,7 +197,7 @@ class FollowedSpan implements Span {
     if (error !== undefined) {
       this.#attempt((span) => {
         span.setAttribute('error.type', cut(error.code));
-        span.setStatus({ code: SpanStatusCode.ERROR, message: cut(error.message) });
+        span.setStatus({ code: api().SpanStatusCode.ERROR, message: cut(error.message) });
       });
     }
     this.#attempt((span) => span.end());
@@ -222,7 +226,7 @@ function runIn<T>(around: () => Context, act: () => T): T {
     }
   };
   try {
-    context.with(around(), once);
+    api().context.with(around(), once);
   } catch {
     // A context manager that fails.
   }

@@ -1,5 +1,6 @@
 import { systemClock } from '@lloom/core';
-import { collectDefaultMetrics, Registry, type Metric, type MetricObject } from 'prom-client';
+import type { Metric, MetricObject, Registry } from 'prom-client';
+import { promClient } from './promClient.ts';
 
 interface Value {
   readonly labels: Readonly<Record<string, string | number>>;
@@ -21,12 +22,12 @@ const sameForMs = 1_000;
  * loop for each registry that it collects for, without end.
  */
 class ProcessFigures {
-  readonly #registry = new Registry();
+  readonly #registry = new (promClient().Registry)();
   #readAtMs = Number.NEGATIVE_INFINITY;
   #readings: Promise<ReadonlyMap<string, Reading>> | undefined;
 
   constructor() {
-    collectDefaultMetrics({ register: this.#registry });
+    promClient().collectDefaultMetrics({ register: this.#registry });
   }
 
   get names(): string[] {

@@ -1,6 +1,7 @@
-import { Registry, type Metric } from 'prom-client';
+import type { Metric, Registry } from 'prom-client';
 import type { Exposition } from '../internal/exposition.ts';
 import type { Family, FamilyType, Sample } from '../internal/family.ts';
+import { promClient } from './promClient.ts';
 
 /** By this a family is known as one that nodes can share, also one of another copy of this package. */
 const shareable: unique symbol = Symbol.for('@lloom/metrics: shared family') as never;
@@ -79,17 +80,26 @@ const isShareable = (metric: object | undefined): metric is SharedFamily =>
 
 /** The families of one node in a registry. */
 class NodeExposition implements Exposition {
-  readonly registry: Registry;
   readonly #families: Family[] = [];
   readonly #isShared: boolean;
   readonly #shown = new Map<string, SharedFamily>();
-  #isShown: boolean;
+  #registry: Registry | undefined;
+  #isShown = false;
   #node: string | undefined;
 
   constructor(given: Registry | undefined) {
-    this.registry = given ?? new Registry();
+    this.#registry = given;
     this.#isShared = given !== undefined;
-    this.#isShown = !this.#isShared;
+  }
+
+  /** One of the node's own is made when somebody looks. */
+  get registry(): Registry {
+    if (this.#registry === undefined) {
+      this.#registry = new (promClient().Registry)();
+      this.#isShown = true;
+      for (const family of this.#families) this.#show(family);
+    }
+    return this.#registry;
   }
 
   readonly add = (family: Family): void => {
@@ -98,7 +108,7 @@ class NodeExposition implements Exposition {
   };
 
   readonly show = (node: string): void => {
-    if (this.#isShown) return;
+    if (!this.#isShared || this.#isShown) return;
     this.#isShown = true;
     this.#node = this.#free(node);
     for (const family of this.#families) this.#show(family);

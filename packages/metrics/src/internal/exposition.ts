@@ -3,6 +3,7 @@ import type { Family } from './family.ts';
 
 /** Where the families of a node are shown. */
 export interface Exposition {
+  /** One of the node's own is made, and prom-client loaded, by the first look. */
   readonly registry: Registry;
   /** Shows one more. */
   readonly add: (family: Family) => void;
