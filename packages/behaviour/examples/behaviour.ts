@@ -1,14 +1,16 @@
 // A whole network in one process: a validator that everybody knows, an executor, and a client that finds it.
 import { Identity, LloomBehaviour } from '@lloom/behaviour';
+import * as presets from '@lloom/behaviour/presets';
 
-const validator = await LloomBehaviour.create(Identity.generate(), { addressPolicy: 'loopback' });
+const local = { addressPolicy: 'loopback' } as const;
+const validator = await LloomBehaviour.create(Identity.generate(), presets.validator(local));
 const network = {
-  addressPolicy: 'loopback',
+  ...local,
   bootstrapPeers: validator.listenedAddresses().map((address) => `${address}/p2p/${validator.peerId}`),
-} as const;
-const executor = await LloomBehaviour.create(Identity.generate(), network);
+};
+const executor = await LloomBehaviour.create(Identity.generate(), presets.executor(network));
 const clientIdentity = Identity.generate();
-const client = await LloomBehaviour.create(clientIdentity, network);
+const client = await LloomBehaviour.create(clientIdentity, presets.client(network));
 try {
   executor.serve(async function* ({ request }) {
     yield `You asked ${request.payload.model}: `;

@@ -171,11 +171,10 @@ class Node extends EventHub<LloomEvents> {
       ...discoverySurface(discovery),
       ...gossipSurface(gossip),
       ...natSurface(nat),
-      ...measured,
       ...debuggingSurface(this.#debugged(measured)),
       ...stateSurface(this.#shown(libp2p, measured)),
     };
-    return Object.assign(withLive(this, peersSurface(peers)), calls, {
+    return Object.assign(withLive(withLive(this, peersSurface(peers)), measured), calls, {
       peerId: this.#identity.peerId,
       libp2p,
       kad: dht,
@@ -214,7 +213,7 @@ class Node extends EventHub<LloomEvents> {
         verifier: this.#identity.verifier({ chainId }, { ...clock, replayGuard: this.#replayGuard }),
         keys: messageKeys(),
       };
-      const sight = localDiscoveryOf(this.#config, this.#ports);
+      const sight = await localDiscoveryOf(this.#config, this.#ports);
       const localDiscovery: LocalDiscovery | undefined =
         sight && ((components) => (this.#mdns = sight(components)));
       const figures = this.#figures;

@@ -125,7 +125,8 @@ export interface NetworkConfig {
   readonly enableAutonat?: boolean;
   /**
    * Whether relays may be used: to dial others through them, and to be reached through them once this node turns out to be
-   * private, or `enableRelayClient()` is called. A node never relays for others before `enableRelayServer()` is called.
+   * private, or `enableRelayClient()` is called. A node relays for others when `packages.nat.relayServer` or
+   * `enableRelayServer()` say so, and not before.
    * @default true - the specification's `enable_relay`
    */
   readonly enableRelay?: boolean;

@@ -1,4 +1,5 @@
 // Three nodes on this machine: one that can be reached finds it out and relays; one that listens nowhere is reached through it.
+// #region node
 import { identify } from '@libp2p/identify';
 import { noise } from '@libp2p/noise';
 import { tcp } from '@libp2p/tcp';
@@ -6,7 +7,6 @@ import { yamux } from '@libp2p/yamux';
 import { isPublic, nat } from '@lloom/nat';
 import { createLibp2p } from 'libp2p';
 
-// #region node
 const createNode = (listen: string[], enableHolePunching = true) =>
   createLibp2p({
     addresses: { listen },

@@ -2,6 +2,7 @@ import { ConfigError } from '@lloom/core';
 import { describe, expect, it } from 'vitest';
 
 import {
+  relayServerDefaults,
   resolveAutonatConfig,
   resolveCallConfig,
   resolveNatConfig,
@@ -35,6 +36,25 @@ describe('a configuration', () => {
   ] as const)('of %s that throws when it is read is told as such', (path, resolve) => {
     const wanted = 'an object that can be read';
     expect(problemsOf(() => resolve(broken('any')))).toEqual([{ path, got: 'it is broken', wanted }]);
+  });
+
+  it('relays when it says how, and never without relays', () => {
+    expect(resolveNatConfig().relayServer).toBe(false);
+    expect(resolveNatConfig({ relayServer: {} }).relayServer).toEqual(relayServerDefaults);
+    const few = resolveNatConfig({ relayServer: { maxReservations: 1 } }).relayServer;
+    expect(few).toEqual({ ...relayServerDefaults, maxReservations: 1 });
+    for (const [given, problem] of [
+      [
+        { enableRelay: false, relayServer: {} },
+        { path: 'nat.relayServer', got: 'relaying', wanted: 'false, as enableRelay is' },
+      ],
+      [{ relayServer: true }, { path: 'relayServer', got: 'true', wanted: 'an object' }],
+      [
+        { relayServer: { maxReservations: 0 } },
+        { path: 'relayServer.maxReservations', got: '0', wanted: 'a whole number from 1 to 10000' },
+      ],
+    ] as const)
+      expect(problemsOf(() => resolveNatConfig(given as object))).toEqual([problem]);
   });
 
   it('of a call takes a signal and nothing else', () => {

@@ -23,12 +23,18 @@ export interface NatConfig {
   readonly autonat?: AutonatConfig;
   /**
    * Whether relays may be used: to dial others through them, and to be reached through them once this node turns out to be
-   * private, or `enableRelayClient()` is called. This node never relays for others by itself.
+   * private, or `enableRelayClient()` is called.
    * @default true - the specification's `enable_relay`
    */
   readonly enableRelay?: boolean;
   /** Through which relays this node is reached, once it is. */
   readonly relayClient?: RelayClientConfig;
+  /**
+   * Whether this node carries connections for others from its start, and how much, as after `enableRelayServer()`: `{}` for all
+   * defaults. With `onlyIfPublic` it begins when somebody finds it to be public.
+   * @default false - never before `enableRelayServer()` is called
+   */
+  readonly relayServer?: RelayServerConfig | false;
   /**
    * Whether connections through relays are replaced by direct ones where NATs allow it, with DCUtR.
    * @default true
@@ -42,6 +48,7 @@ export interface ResolvedNatConfig {
   readonly autonat: Required<AutonatConfig>;
   readonly enableRelay: boolean;
   readonly relayClient: Required<RelayClientConfig>;
+  readonly relayServer: Required<RelayServerConfig> | false;
   readonly enableHolePunching: boolean;
 }
 
@@ -141,6 +148,7 @@ const checks: Checks<Required<NatConfig>> = {
   autonat: anything,
   enableRelay: boolean,
   relayClient: anything,
+  relayServer: anything,
   enableHolePunching: boolean,
 };
 const defaults: Required<NatConfig> = {
@@ -148,6 +156,7 @@ const defaults: Required<NatConfig> = {
   autonat: {},
   enableRelay: true,
   relayClient: {},
+  relayServer: false,
   enableHolePunching: true,
 };
 
@@ -171,7 +180,12 @@ export function resolveNatConfig(input: NatConfig = {}): ResolvedNatConfig {
   );
   const autonat = collect(() => resolveAutonatConfig(flat?.autonat));
   const relayClient = collect(() => resolveRelayClientConfig(flat?.relayClient));
-  if (flat === undefined || autonat === undefined || relayClient === undefined)
+  const relayServer = collect(
+    () => flat?.relayServer !== false && resolveRelayServerConfig(flat?.relayServer),
+  );
+  if (flat?.enableRelay === false && flat.relayServer !== false)
+    problems.push({ path: 'nat.relayServer', got: 'relaying', wanted: 'false, as enableRelay is' });
+  if (!flat || !autonat || !relayClient || relayServer === undefined || problems.length > 0)
     throw new ConfigError(problems);
-  return { ...flat, autonat, relayClient };
+  return { ...flat, autonat, relayClient, relayServer };
 }

@@ -23,16 +23,22 @@ export type { NatConfig } from './config.ts';
 export { NatError, type NatErrorCode, type NatErrorData } from './errors.ts';
 export type { NatEvents } from './events.ts';
 export { isPublic } from './internal/status.ts';
-export type { Dialer, NatComponents, NatPorts, RelayCandidate, RelaySource } from './ports.ts';
+export type { DialCall, Dialer, NatComponents, NatPorts, RelayCandidate, RelaySource } from './ports.ts';
 export type {
   AutonatConfig,
+  CallConfig,
   NatExplanation,
+  NatMapping,
   NatStatus,
   RelayClientConfig,
   RelayedCircuit,
   RelayedConnection,
+  RelayLimits,
   RelayServerConfig,
+  ReservationState,
   StaysRelayedReason,
+  UpgradeState,
+  UpgradeWay,
 } from './types.ts';
 
 /**

@@ -70,6 +70,7 @@ export function createNat(
     changed: (status) => {
       // Whoever does not know any more keeps its places: it may not be able to ask because it is behind a NAT.
       if (status.kind !== 'unknown') reserving.setPrivate(status.kind === 'private');
+      if (status.kind === 'public') relaying.foundPublic();
       upgrading.reachabilityChanged();
     },
   });
@@ -123,6 +124,7 @@ class NatService implements Nat, Startable {
     this.events = hub.events.bind(hub);
     this.forwardTo = hub.forwardTo.bind(hub);
     if (config.enableAutonat) void parts.probing.enable(config.autonat);
+    if (config.relayServer !== false) parts.relaying.enableAtStart(config.relayServer);
   }
 
   /** Before anything listens or dials: relays are a transport. */

@@ -13,6 +13,8 @@ interface RelayingPorts extends Shared {
 export class Relaying {
   readonly #ports: RelayingPorts;
   #wanted: Required<RelayServerConfig> | undefined;
+  /** What is enabled as soon as this node is found to be public, unless the user says otherwise first. */
+  #whenPublic: Required<RelayServerConfig> | undefined;
   #isStarted = false;
   /** Ends the announcement. */
   #hide: (() => void) | undefined;
@@ -38,9 +40,24 @@ export class Relaying {
     return this.#ports.network.endedCircuits(peerId);
   }
 
+  /** Begins with the start of the node, or with `onlyIfPublic` when it is found to be public. */
+  enableAtStart(config: Required<RelayServerConfig>): void {
+    if (config.onlyIfPublic) this.#whenPublic = config;
+    else void this.enable(config, 'unknown');
+  }
+
+  /** To be told when this node is found to be public. */
+  foundPublic(): void {
+    if (this.#whenPublic === undefined) return;
+    this.enable(this.#whenPublic, 'public').catch((error: unknown) =>
+      this.#ports.log('this node cannot relay for others', error),
+    );
+  }
+
   /** Begins, or goes on by another configuration. Of several calls at the same time the last one holds. */
   async enable(config: Required<RelayServerConfig>, status: NatStatus['kind']): Promise<void> {
     this.#wanted = config;
+    this.#whenPublic = undefined;
     if (status !== 'public') {
       const why = new Error(`its status is ${status}: peers outside may not get through to it`);
       this.#ports.log('this node relays for others without being known to be public', why);
@@ -56,6 +73,7 @@ export class Relaying {
 
   async disable(): Promise<void> {
     this.#wanted = undefined;
+    this.#whenPublic = undefined;
     await this.#change();
   }
 

@@ -172,6 +172,7 @@ export interface NatExplanation {
     readonly verdict: 'reachable' | 'unreachable' | 'untested';
     /** Who tried it last. */
     readonly triedBy?: string;
+    /** In ms since 1970. */
     readonly triedAt?: number;
   }[];
   /** How many peers could be asked. */
@@ -184,16 +185,19 @@ export interface NatExplanation {
     readonly relay: string;
     readonly state: ReservationState;
     readonly addresses: readonly string[];
+    /** When the place is lost unless it is renewed, in ms since 1970. */
     readonly expiresAt?: number;
     /** How often in a row it failed. */
     readonly failures: number;
     readonly lastFailure?: string;
+    /** When it is asked again, in ms since 1970. */
     readonly retryAt?: number;
   }[];
   readonly upgrades: readonly {
     readonly peerId: string;
     readonly state: UpgradeState;
     readonly reason?: StaysRelayedReason;
+    /** When it is tried again, in ms since 1970. */
     readonly retryAt?: number;
   }[];
 }

@@ -5,7 +5,8 @@ import { MemoryDatastore } from 'datastore-core';
 import { Key } from 'interface-datastore';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openDatastore, type OpenDatastore } from './datastore.ts';
-import { isDamage, type FolderDatastore } from './level.ts';
+import type { FolderDatastore } from './level.ts';
+import { isDamage } from './levelDamage.ts';
 
 const nowMs = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 const key = new Key('/lloom/peers/ban/peer');

@@ -16,15 +16,15 @@ describe('what sights local peers', () => {
   const given = (() => undefined) as unknown as LocalDiscovery;
   const stack = createStack();
 
-  test('is what was given, in place of mDNS', () => {
-    expect(localDiscoveryOf({ enableMdns: true }, { localDiscovery: given })).toBe(given);
-    expect(localDiscoveryOf({ enableMdns: true }, { localDiscovery: given, stack })).toBe(given);
-    expect(localDiscoveryOf({ enableMdns: true }, {})).toBeTypeOf('function');
+  test('is what was given, in place of mDNS', async () => {
+    expect(await localDiscoveryOf({ enableMdns: true }, { localDiscovery: given })).toBe(given);
+    expect(await localDiscoveryOf({ enableMdns: true }, { localDiscovery: given, stack })).toBe(given);
+    expect(await localDiscoveryOf({ enableMdns: true }, {})).toBeTypeOf('function');
   });
 
-  test('is nothing when it is disabled, and beside a stack that was given', () => {
-    expect(localDiscoveryOf({ enableMdns: false }, { localDiscovery: given })).toBeUndefined();
-    expect(localDiscoveryOf({ enableMdns: true }, { stack })).toBeUndefined();
+  test('is nothing when it is disabled, and beside a stack that was given', async () => {
+    expect(await localDiscoveryOf({ enableMdns: false }, { localDiscovery: given })).toBeUndefined();
+    expect(await localDiscoveryOf({ enableMdns: true }, { stack })).toBeUndefined();
   });
 });
 

@@ -1,5 +1,4 @@
 import { networkInterfaces } from 'node:os';
-import { mdns } from '@libp2p/mdns';
 import type { LocalDiscovery } from '@lloom/discovery';
 import type { NodePorts, ResolvedNetworkConfig } from '../config.ts';
 
@@ -12,12 +11,14 @@ const intervalMs = 10_000;
  * What sights peers on the local network, if anything does: what the node was given, or mDNS. A node with a stack of its own
  * reaches nothing beside it.
  */
-export function localDiscoveryOf(
+export async function localDiscoveryOf(
   { enableMdns }: Pick<ResolvedNetworkConfig, 'enableMdns'>,
   { localDiscovery, stack }: Pick<NodePorts, 'localDiscovery' | 'stack'>,
-): LocalDiscovery | undefined {
+): Promise<LocalDiscovery | undefined> {
   if (!enableMdns) return undefined;
-  return localDiscovery ?? (stack === undefined ? mdns({ serviceTag, interval: intervalMs }) : undefined);
+  if (localDiscovery !== undefined || stack !== undefined) return localDiscovery;
+  const { mdns } = await import('@libp2p/mdns');
+  return mdns({ serviceTag, interval: intervalMs });
 }
 
 /** Whether this machine, as far as this process sees it, has no way to any other. */

@@ -71,7 +71,9 @@ export function metricsSurface({ figures, sources, kad, endpoints }: MetricsPart
     protocolMetrics: () => figures?.protocolMetrics() ?? [],
     kadMetrics: kad,
     prometheusMetrics: async () => (await figures?.prometheus()) ?? '',
-    metricsRegistry: figures?.registry,
+    get metricsRegistry() {
+      return figures?.registry;
+    },
     serveMetrics: (config) => endpoints.open(config),
   };
 }
