@@ -1,9 +1,9 @@
 // An executor with a backend of one's own and a client that asks it: two nodes in one process.
+// #region backend
 import assert from 'node:assert/strict';
 import { evmAddressOf, Identity, LloomBehaviour } from '@lloom/behaviour';
 import { countChatTokens, executorHandler, splitTokens, type Backend } from '@lloom/cli';
 
-// #region backend
 const shouting: Backend = {
   name: 'shouting',
   canContinue: true,

@@ -1,9 +1,9 @@
 // A program that shows its node in a browser on this machine.
+// #region view
 import assert from 'node:assert/strict';
 import { Identity, LloomBehaviour } from '@lloom/behaviour';
 import { createNodeLive, serveView } from '@lloom/cli';
 
-// #region view
 const live = createNodeLive();
 const node = await LloomBehaviour.create(Identity.generate(), {
   addressPolicy: 'loopback',

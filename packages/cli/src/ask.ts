@@ -1,5 +1,6 @@
 import { text as readAll } from 'node:stream/consumers';
 import type { Answer, Identity, LloomBehaviour, PartialAnswer, RequestId } from '@lloom/behaviour';
+import { client as clientPreset } from '@lloom/behaviour/presets';
 import type { LlmRequestInput } from '@lloom/codec';
 import { countTokens } from './backends/tokens.ts';
 import { billOf, partialSummaryOf, summaryOf } from './bill.ts';
@@ -43,10 +44,9 @@ export async function askModel(question: Question, session: Session): Promise<vo
   const { options } = question;
   const prompt = question.prompt === '-' ? await readPrompt() : question.prompt;
   const identity = await obtainIdentity(options, session);
-  // A client that only asks need not be reachable. The cheapest provider is worth a moment's wait.
-  const nodeOptions = { ...options, listen: options.listen ?? [] };
+  // The cheapest provider is worth a moment's wait.
   const packages = { discovery: { settleMs: 1_000 } };
-  const started = await startNode(identity, nodeOptions, { session, packages });
+  const started = await startNode(identity, options, { session, preset: clientPreset, packages });
   try {
     await converse({ prompt, options }, { node: started.node, identity, session });
   } finally {

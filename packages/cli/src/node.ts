@@ -8,6 +8,7 @@ import {
   type ServiceType,
   type StopConfig,
 } from '@lloom/behaviour';
+import { relay, type Preset } from '@lloom/behaviour/presets';
 import { describeError, exitCodes, usageError } from './errors.ts';
 import { obtainToken } from './metricsToken.ts';
 import { defaultTokenFile } from './observingOptions.ts';
@@ -35,6 +36,8 @@ type OpenView = (role: string) => Promise<WebView>;
 /** What starting a node takes beside its options. */
 export interface StartConfig {
   readonly session: Session;
+  /** What the role of the node wants. @default nothing more */
+  readonly preset?: Preset;
   readonly packages?: PackagesConfig;
 }
 
@@ -45,7 +48,7 @@ export interface StartConfig {
 export async function startNode(
   identity: Identity,
   options: NodeOptions,
-  { session, packages = {} }: StartConfig,
+  { session, preset = (config = {}) => config, packages = {} }: StartConfig,
 ): Promise<StartedNode> {
   const { listen = [], network } = options;
   const beyond = listen.find((address) => !/^\/(?:ip4\/127\.|ip6\/::1\/)/.test(address));
@@ -58,7 +61,7 @@ export async function startNode(
   const traces = await startTraces(identity, options, session);
   try {
     const view = await prepareView(options);
-    const node = await LloomBehaviour.create(identity, {
+    const config = preset({
       ...(options.listen !== undefined && { listenAddresses: options.listen }),
       ...(options.announce !== undefined && { announceAddresses: options.announce }),
       ...(options.data !== undefined && { datastorePath: options.data }),
@@ -71,9 +74,10 @@ export async function startNode(
       ...(traces !== undefined && { tracer: traces.tracer }),
       ...(view !== undefined && { inspect: view.inspect }),
     });
-    const stop = async (config?: StopConfig): Promise<void> => {
+    const node = await LloomBehaviour.create(identity, options.relayServer === true ? relay(config) : config);
+    const stop = async (stopConfig?: StopConfig): Promise<void> => {
       try {
-        await node.stop(config);
+        await node.stop(stopConfig);
       } finally {
         await traces?.close();
       }
@@ -167,12 +171,12 @@ const reachability = {
 } as const;
 
 /**
- * Has the node reached through relays, and relay, as the options say; what comes of it is told.
+ * Has the node reached through relays, as the options say; what comes of it is told.
  * @throws what `@lloom/nat` says about the relays
  */
 export async function beReachable(
   node: LloomBehaviour,
-  { relay, relayServer }: NodeOptions,
+  { relay: relays }: NodeOptions,
   { output }: Session,
 ): Promise<void> {
   node.addEventListener('nat:changed', ({ detail: { status } }) => {
@@ -183,8 +187,7 @@ export async function beReachable(
     output.event('relayed', { relay: detail.relay, addresses: detail.addresses });
     output.note(`Others reach this node through the relay ${detail.relay}.`);
   });
-  if (relayServer === true) await node.enableRelayServer();
-  if (relay !== undefined) await node.enableRelayClient({ relays: relay });
+  if (relays !== undefined) await node.enableRelayClient({ relays });
 }
 
 /**
@@ -215,7 +218,7 @@ export interface ServerConfig {
   readonly options: NodeOptions;
   readonly session: Session;
   /** Which sort of node it is, for people. */
-  readonly role: 'executor' | 'validator';
+  readonly role: 'executor' | 'gateway' | 'validator';
 }
 
 /**

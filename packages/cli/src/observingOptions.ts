@@ -1,8 +1,8 @@
 import { Option, type Command } from 'commander';
 import { usageError } from './errors.ts';
 
-/** What starts a node: what serves others, what asks them, or what looks at the network. */
-export type NodeRole = 'server' | 'client' | 'doctor';
+/** What starts a node: what serves others, what asks them once, or for programs, or what looks at the network. */
+export type NodeRole = 'server' | 'client' | 'gateway' | 'doctor';
 
 /** How much a node logs. */
 export type LogLevel = 'off' | 'error' | 'info' | 'debug' | 'trace';
@@ -16,19 +16,19 @@ export interface ObservingOptions {
   readonly traces?: string;
   /** Which share of the requests that begin here is traced, from 0 to 1. */
   readonly traceRatio?: number;
-  /** The port on which figures are given to Prometheus; of servers only. */
+  /** The port on which figures are given to Prometheus; of servers and gateways only. */
   readonly metrics?: number;
   /** The file with the token that a reader of them must show. */
   readonly metricsTokenFile?: string;
-  /** The port of the web view; of servers only. */
+  /** The port of the web view; of servers and gateways only. */
   readonly ui?: number;
 }
 
 /** Where the token is that a reader of the figures must show, unless another file is named. */
 export const defaultTokenFile = 'lloom-metrics-token';
 
-/** Which share of the requests is traced, unless another one is named: few of a server's, and the one of a client. */
-const traceRatios = { server: 0.01, client: 1 };
+/** Which share of the requests is traced, unless another one is named: few of a server's or a gateway's, and the one of a client. */
+const traceRatios = { server: 0.01, gateway: 0.01, client: 1 };
 
 /** Adds what lets one look into a node. */
 export function withObservingOptions(command: Command, role: NodeRole): Command {

@@ -49,6 +49,17 @@ test('a server is told through which relays it is reached, and whether it relays
   expect(withNodeOptions(new Command(), 'client').helpInformation()).not.toContain('--relay');
 });
 
+test.each(['--bootstrap', '--listen', '--relay'])(
+  'an address that was forgotten is not the next option: %s',
+  (name) => {
+    const command = withNodeOptions(new Command().option('--model <name>'), 'server');
+    const parse = () => command.parse([name, '--model', 'm'], { from: 'user' });
+    expect(parse).toThrow(
+      expect.objectContaining({ code: 'USAGE', message: 'There is no address before --model' }),
+    );
+  },
+);
+
 describe('rateLimit', () => {
   test.each([
     ['60/1m', 60, 60_000],

@@ -1,7 +1,10 @@
 import { toMultiaddr, toPeerAddress } from '@lloom/core';
 import { Option, type Command } from 'commander';
+import { durationMs } from './amounts.ts';
 import { usageError } from './errors.ts';
 import { withObservingOptions, type NodeRole, type ObservingOptions } from './observingOptions.ts';
+
+export { durationMs, wei } from './amounts.ts';
 
 /** What every command takes. */
 export interface OutputOptions {
@@ -60,6 +63,11 @@ const texts: Readonly<
     listen: 'nowhere',
     timeout: 'how long one request may take, such as 500ms, 30s or 2m',
   },
+  gateway: {
+    bootstrap: 'at least one, repeatable',
+    listen: 'nowhere',
+    timeout: 'how long one request may take unless it says so itself, such as 500ms, 30s or 2m',
+  },
   doctor: {
     bootstrap: 'repeatable',
     listen: 'any free port',
@@ -68,12 +76,12 @@ const texts: Readonly<
 };
 
 const option = (flags: string, description: string): Option => new Option(flags, description);
-const addresses = collect((value) => toMultiaddr(value).toString());
-const peerAddresses = collect((value) => toPeerAddress(value).address.toString());
+const addresses = collect((value) => toMultiaddr(present(value)).toString());
+const peerAddresses = collect((value) => toPeerAddress(present(value)).address.toString());
 
 /**
  * Adds what every node takes. A client has a positional argument, which an option with several values would swallow:
- * there each value needs the option again. And a client listens nowhere unless it is told to.
+ * there each value needs the option again. And who only asks listens nowhere unless it is told to.
  */
 export function withNodeOptions(command: Command, role: NodeRole): Command {
   const dots = role === 'client' ? '' : '...';
@@ -104,7 +112,7 @@ export function withNodeOptions(command: Command, role: NodeRole): Command {
         ? option('--timeout <time>', timeout).argParser(durationMs).default(30_000, '30s')
         : option('--timeout <time>', timeout).argParser(durationMs).default(120_000, '2m'),
     );
-  if (role !== 'client') {
+  if (role === 'server' || role === 'doctor') {
     command
       .addOption(
         option(
@@ -124,18 +132,19 @@ export function withNodeOptions(command: Command, role: NodeRole): Command {
   return withOutputOptions(withPassphraseOptions(withObservingOptions(command, role)));
 }
 
+/** An option takes what follows for its value, also the next option: so it does when a variable of the shell is empty. */
+function present(value: string): string {
+  if (!value.startsWith('--')) return value;
+  throw usageError(
+    `There is no address before ${value}`,
+    'Put the address there that a running node prints.',
+  );
+}
+
 /** Collects the values of an option that may be given more than once. */
 export function collect<T>(parse: (value: string) => T): (value: string, previous: unknown) => T[] {
   // The list that holds the default must not be added to.
   return (value, previous) => [...((previous as T[] | undefined) ?? []), parse(value)];
-}
-
-/** `500ms`, `30s`, `2m`, `1h`; a plain number is seconds. */
-export function durationMs(value: string): number {
-  const { amount, unit = 's' } = /^(?<amount>\d+(?:\.\d+)?)(?<unit>ms|s|m|h)?$/.exec(value)?.groups ?? {};
-  const ms = Math.round(Number(amount) * ({ ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit] ?? NaN));
-  if (ms >= 1 && ms <= 86_400_000) return ms;
-  throw usageError(`Cannot use time "${value}"`, 'Write it like 500ms, 30s or 2m; at most 24h.');
 }
 
 /** `60/1m`: so many requests in such a time. */
@@ -144,15 +153,6 @@ export function rateLimit(value: string): { readonly requests: number; readonly 
   const example = 'Write it like 60/1m: so many requests of one peer in such a time.';
   if (rest.length > 0 || time === '') throw usageError(`Cannot use rate limit "${value}"`, example);
   return { requests: wholeNumber(1, 1_000_000)(requests), perMs: durationMs(time) };
-}
-
-/** An amount of wei, as a decimal text. */
-export function wei(value: string): string {
-  if (/^\d{1,78}$/.test(value)) return BigInt(value).toString();
-  throw usageError(
-    `Cannot use price "${value}"`,
-    'Write it in wei, as a whole number without unit: 1 gwei is 1000000000.',
-  );
 }
 
 /** A whole number within bounds. */

@@ -2,6 +2,7 @@ import { Command, type CommanderError } from 'commander';
 import { addClientCommands } from './commands/client.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addExecutorCommand } from './commands/executor.ts';
+import { addGatewayCommand } from './commands/gateway.ts';
 import { addIdentityCommands } from './commands/identity.ts';
 import { addSimulateCommand } from './commands/simulate.ts';
 import { addValidatorCommand } from './commands/validator.ts';
@@ -32,6 +33,8 @@ A network in three terminals; the first prints the ADDRESS for the other two:
   $ lloom executor --bootstrap ADDRESS --model demo-small \\
       --inbound-price 1000000000 --outbound-price 2000000000
   $ lloom client ask "What is a DHT?" --bootstrap ADDRESS --model demo-small
+This lets programs that speak the API of OpenAI use the network:
+  $ lloom gateway --bootstrap ADDRESS
 This tells what is wrong when something does not work, and what to do:
   $ lloom doctor --bootstrap ADDRESS
 This shows a whole marketplace in virtual time, with faults on command:
@@ -68,6 +71,7 @@ export function createProgram(interruption: Interruption, outcome: Outcome): Com
   addValidatorCommand(program, run);
   addExecutorCommand(program, run);
   addClientCommands(program, run);
+  addGatewayCommand(program, run);
   addIdentityCommands(program, run);
   addDoctorCommand(program, run);
   addSimulateCommand(program, run);

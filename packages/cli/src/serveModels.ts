@@ -1,4 +1,5 @@
 import type { PackagesConfig } from '@lloom/behaviour';
+import { executor } from '@lloom/behaviour/presets';
 import type { BackendChoice, BackendOptions } from './backendOptions.ts';
 import { describeError } from './errors.ts';
 import { executorHandler, type RequestReport } from './executor.ts';
@@ -32,7 +33,8 @@ export async function serveModels(
   const backend = choice(identity.peerId);
   const onRequest = (report: RequestReport): void => tell(report, session);
   const handler = executorHandler({ backend, pricing, onRequest });
-  const started = await startNode(identity, options, { session, packages: { rpc: limitsOf(options) } });
+  const packages = { rpc: limitsOf(options) };
+  const started = await startNode(identity, options, { session, preset: executor, packages });
   const { node } = started;
   return runServer(started, { options, session, role: 'executor' }, async () => {
     node.serve(handler, { canContinue: backend.canContinue === true });
@@ -56,20 +58,15 @@ export async function serveModels(
       `for ${inboundPrice} wei per token of the question and ${outboundPrice} of the answer.`,
     ]);
     await beReachable(node, options, session);
-    await offer(node, { kind: 'executor', models, capacity, pricing }, session);
+    const { features = [] } = backend;
+    await offer(node, { kind: 'executor', models, capacity, pricing, features }, session);
   });
 }
-
-// What rpc takes in by itself, pings included.
-const usualRequests = 128;
 
 function limitsOf({ capacity, queue, rateLimit }: ExecutorOptions): NonNullable<PackagesConfig['rpc']> {
   return {
     capacity,
     maxQueuedRequests: queue,
-    // One peer alone leaves others a place.
-    maxQueuedRequestsPerPeer: Math.ceil(queue / 2),
-    maxInboundRequests: Math.max(usualRequests, capacity + queue),
     ...(rateLimit !== undefined && { rateLimits: { llmRequest: rateLimit } }),
   };
 }

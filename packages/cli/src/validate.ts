@@ -1,3 +1,4 @@
+import { validator } from '@lloom/behaviour/presets';
 import { obtainIdentity } from './identityFile.ts';
 import { beReachable, fullAddresses, offer, runServer, startNode } from './node.ts';
 import type { NodeOptions } from './options.ts';
@@ -12,9 +13,7 @@ export interface ValidatorOptions extends NodeOptions {
 export async function validate(options: ValidatorOptions, session: Session): Promise<number> {
   const { stake } = options;
   const identity = await obtainIdentity(options, session);
-  // Others join through it: whoever knows nobody else hears everything from it.
-  const packages = { gossip: { profile: 'bootstrapper' } } as const;
-  const started = await startNode(identity, options, { session, packages });
+  const started = await startNode(identity, options, { session, preset: validator });
   const { node } = started;
   return runServer(started, { options, session, role: 'validator' }, async () => {
     const { peerId, evmAddress } = identity;

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { programs, Running } from './support/lloom.ts';
 
 const running: Running[] = [];
-function startDemo(env: Readonly<Record<string, string>> = {}): Running {
-  const demo = new Running([], { program: programs.demo, env });
+function startDemo(...args: readonly string[]): Running {
+  const demo = new Running(args, { program: programs.demo });
   running.push(demo);
   return demo;
 }
@@ -25,6 +25,37 @@ function isAlive(pid: number): boolean {
 /** Waits for the end of processes that are not this one's own children. */
 async function gone(pids: readonly number[]): Promise<void> {
   while (pids.some(isAlive)) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The lines are there, in this order. */
+function expectStory(stdout: string, story: readonly RegExp[]): void {
+  let at = 0;
+  for (const line of story) {
+    const found = line.exec(stdout.slice(at));
+    expect(found, `${String(line)} in\n${stdout.slice(at)}`).not.toBeNull();
+    at += found?.index ?? 0;
+  }
+}
+
+/** Whoever gave it, the text of the second answer is that of the first, word for word. */
+function expectSameText(stdout: string): void {
+  const mark = /^ {3}(?:[AB] )?\| /;
+  const textOf = (step = ''): string =>
+    step
+      .split('\n')
+      .filter((line) => mark.test(line))
+      .map((line) => line.replace(mark, ''))
+      .join(' ');
+  const [, first, second] = stdout.split(/^[456]\. .*$/m);
+  expect(textOf(first)).not.toBe('');
+  expect(textOf(second)).toBe(textOf(first));
+}
+
+/** Plain lines of at most 80 columns: nothing for a terminal only. */
+function expectPlain(stdout: string): void {
+  expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+  // oxlint-disable-next-line no-control-regex -- these are the characters in question
+  expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
 }
 
 describe('the demo', () => {
@@ -66,34 +97,59 @@ describe('the demo', () => {
       /DiscoveryError +NO_PROVIDERS: /,
       /^Every step showed what it must\. All 5 processes have ended\. \d+\.\d s$/m,
     ];
-    let at = 0;
-    for (const line of story) {
-      const found = line.exec(stdout.slice(at));
-      expect(found, `${String(line)} in\n${stdout.slice(at)}`).not.toBeNull();
-      at += found?.index ?? 0;
-    }
+    expectStory(stdout, story);
     for (const name of ['executor A', 'executor B', 'executor C', 'client']) {
       expect(stdout).toMatch(new RegExp(`^ {3}${name} +16Uiu….{6} +process \\d+`, 'm'));
     }
 
-    // Whoever gave it, the text of the second answer is that of the first, word for word.
-    const [, first, second] = stdout.split(/^[45]\. .*$/m);
-    const textOf = (step: string | undefined, mark: RegExp): string =>
-      (step ?? '')
-        .split('\n')
-        .filter((line) => mark.test(line))
-        .map((line) => line.replace(mark, ''))
-        .join(' ');
-    expect(textOf(second, /^ {3}[AB] \| /)).toBe(textOf(first, /^ {3}\| /));
-
-    // Plain lines of at most 80 columns: nothing for a terminal only.
-    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
-    // oxlint-disable-next-line no-control-regex -- these are the characters in question
-    expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
-
+    expectSameText(stdout);
+    expectPlain(stdout);
     const pids = pidsOf(demo);
     expect(new Set(pids).size).toBe(5);
     expect(pids.filter(isAlive)).toEqual([]);
+  });
+
+  test('with --gateway shows an application that is served by the network, and leaves nothing behind', async () => {
+    const demo = startDemo('--gateway');
+    const { code, stdout, stderr } = await demo.ended;
+    expect({ code, stderr, stdout }).toEqual({ code: 0, stderr: '', stdout });
+    expectStory(stdout, [
+      /^Lloom demo: the gateway$/m,
+      /^1\. A validator starts, and three executors/m,
+      /^2\. A gateway joins\./m,
+      /^ {3}gateway +16Uiu….{6} +process \d+$/m,
+      /^ +OPENAI_BASE_URL=http:\/\/127\.0\.0\.1:\d+\/v1$/m,
+      /^3\. Any program that speaks HTTP/m,
+      /^ {3}401 +The API key is missing or wrong/m,
+      /^ {3}200 +demo-large, demo-small$/m,
+      /^4\. An application with the `openai` package/m,
+      /^ {3}\| Offline backend: no language model runs here\./m,
+      /^ {3}served by +executor B, 16Uiu….{6}, the cheapest$/m,
+      /^ {3}usage +10 tokens of the question, \d+ of the answer$/m,
+      /^ {3}cost +\d+ wei$/m,
+      /^5\. It asks again, and executor B is killed\./m,
+      /^ {3}--- executor B is killed$/m,
+      /^ {3}executor B +\d+ tokens, signed, for \d+ wei/m,
+      /^ {3}executor A +\d+ tokens, signed, for \d+ wei$/m,
+      /^6\. It asks for a model that nobody serves/m,
+      /^ {3}NotFoundError +404 /m,
+      /^ {3}code +model_not_found$/m,
+      /^7\. It leaves in the middle of an answer/m,
+      /^ {3}executor A +cancelled after \d+ tokens$/m,
+      /^Every step showed what it must\. All 6 processes have ended\. \d+\.\d s$/m,
+    ]);
+    expectSameText(stdout);
+    expectPlain(stdout);
+    expect(pidsOf(demo).filter(isAlive)).toEqual([]);
+  });
+
+  test('says what it understands, and starts nothing, when it is asked for something else', async () => {
+    const { code, stdout, stderr } = await startDemo('--gatway').ended;
+    expect({ code, stdout, stderr }).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: "Unknown option '--gatway'\nUsage: npm run demo -- [--gateway] [--ui]\n",
+    });
   });
 
   test.each([

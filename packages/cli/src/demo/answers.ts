@@ -2,7 +2,7 @@ import type { AnswerShare } from '@lloom/behaviour';
 import { costOf } from '@lloom/codec';
 import type { Child, ChildEvent } from './child.ts';
 import { demo } from './plan.ts';
-import { check, shorten, type Executor, type Stage } from './stage.ts';
+import { check, checkReport, shorten, type Executor, type Stage } from './stage.ts';
 
 /** An answer as the client tells of it. */
 export interface ToldAnswer {
@@ -186,11 +186,4 @@ function priceOf(
 function areSigners(signers: readonly string[], executors: readonly Executor[]): boolean {
   const wanted = executors.map(({ evmAddress }) => evmAddress.toLowerCase());
   return signers.join(' ').toLowerCase() === wanted.join(' ');
-}
-
-/** An executor's own report of the request says the same. */
-async function checkReport({ child }: Executor, totalCost: string | undefined): Promise<void> {
-  const report = await child.next('request');
-  const isSame = report['outcome'] === 'answered' && report['totalCost'] === totalCost;
-  check(isSame, 'the executor saw it differently');
 }

@@ -15,6 +15,8 @@ export interface ChildConfig {
   /** The program, and what it is given. */
   readonly program: string;
   readonly args: readonly string[];
+  /** What it finds in its environment besides that of this process. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Ends every wait when it aborts, with its reason. */
   readonly signal: AbortSignal;
 }
@@ -35,11 +37,12 @@ export class Child {
   #isStopping = false;
   #isKilled = false;
 
-  constructor({ name, program, args, signal }: ChildConfig) {
+  constructor({ name, program, args, signal, env = {} }: ChildConfig) {
     this.name = name;
     this.#signal = signal;
     this.#process = spawn(process.execPath, [...process.execArgv, program, ...args], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, ...env },
     });
     const { stdout, stderr } = this.#process;
     if (stdout !== null) createInterface({ input: stdout }).on('line', (line) => this.#read(line));

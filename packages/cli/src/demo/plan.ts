@@ -9,6 +9,8 @@ export const demo = {
   maxPrice: '1000000000000',
   /** When the executor is killed: more than are signed at once, see `segmentTokens` of rpc, and far from the end. */
   killedAfterTokens: 36,
+  /** When the application of the gateway's story leaves. */
+  leftAfterChunks: 8,
   executors: [
     { name: 'executor A', model: 'demo-small', inboundPrice: '3000000000', outboundPrice: '6000000000' },
     { name: 'executor B', model: 'demo-small', inboundPrice: '1000000000', outboundPrice: '2000000000' },

@@ -6,13 +6,16 @@ import type { Screen } from './screen.ts';
 export interface Programs {
   readonly lloom: string;
   readonly client: string;
+  readonly application: string;
 }
 
 /** What the story is told with. */
 export interface Stage {
   readonly screen: Screen;
   readonly programs: Programs;
-  /** Whether executors shall have web views. */
+  /** For files that end with the story. */
+  readonly folder: string;
+  /** Whether nodes shall have web views. */
   readonly hasViews: boolean;
   /** Ends the story when it aborts. */
   readonly signal: AbortSignal;
@@ -33,6 +36,13 @@ export interface Executor {
 /** Ends the story unless it shows what it must. */
 export function check(isTrue: boolean, otherwise: string): asserts isTrue {
   if (!isTrue) throw new Error(`The demo does not show what it must: ${otherwise}`);
+}
+
+/** Ends the story unless an executor's own report of the request says the same. */
+export async function checkReport({ child }: Executor, totalCost: string | undefined): Promise<void> {
+  const report = await child.next('request');
+  const isSame = report['outcome'] === 'answered' && report['totalCost'] === totalCost;
+  check(isSame, 'the executor saw it differently');
 }
 
 /** A peer id that fits into a line. */

@@ -1,8 +1,8 @@
 import { showAnswer, showFailover } from './answers.ts';
-import { Child, type ChildEvent } from './child.ts';
+import type { Child, ChildEvent } from './child.ts';
+import { showNode, start, startExecutors, startValidator } from './nodes.ts';
 import { demo } from './plan.ts';
-import type { Screen } from './screen.ts';
-import { check, shorten, type Executor, type Stage } from './stage.ts';
+import { check, type Executor, type Stage } from './stage.ts';
 
 /**
  * Plays the demo from the first process to the last answer, and checks that every step shows what it must.
@@ -43,51 +43,6 @@ export async function tell(stage: Stage): Promise<Executor> {
 }
 
 const isRequest = ({ event }: ChildEvent): boolean => event === 'request';
-
-function start(
-  stage: Stage,
-  what: { readonly name: string; readonly program: string; readonly args: string[] },
-): Child {
-  const child = new Child({ ...what, signal: stage.signal });
-  stage.children.push(child);
-  return child;
-}
-
-async function startValidator(stage: Stage): Promise<string> {
-  const { screen, programs } = stage;
-  const child = start(stage, { name: 'validator', program: programs.lloom, args: ['validator', '--json'] });
-  const { peerId, addresses } = await child.next('ready');
-  const address = (addresses as string[])[0] ?? '';
-  const shown = address.replace(/p2p\/.*/, `p2p/${shorten(peerId as string)}`);
-  showNode(screen, { child, peerId: peerId as string });
-  screen.row(['', 12], [screen.paint('faint', shown), 0]);
-  return address;
-}
-
-function startExecutors(stage: Stage, bootstrap: string): Promise<Executor[]> {
-  const { screen, programs, hasViews } = stage;
-  const starting = demo.executors.map(async (offer): Promise<Executor> => {
-    const { name, model, inboundPrice, outboundPrice } = offer;
-    const prices = ['--inbound-price', inboundPrice, '--outbound-price', outboundPrice];
-    const view = hasViews ? ['--ui'] : [];
-    const args = ['executor', '--model', model, ...prices, '--bootstrap', bootstrap, '--json', ...view];
-    const child = start(stage, { name, program: programs.lloom, args });
-    const viewUrl = hasViews ? ((await child.next('view'))['url'] as string) : undefined;
-    const { peerId, evmAddress } = await child.next('ready');
-    await child.next('advertised');
-    showNode(screen, { child, peerId: peerId as string }, `${model}, now in the DHT`);
-    return { child, peerId: peerId as string, evmAddress: evmAddress as string, viewUrl, offer };
-  });
-  return Promise.all(starting);
-}
-
-function showNode(
-  screen: Screen,
-  { child, peerId }: { readonly child: Child; readonly peerId: string },
-  what = '',
-): void {
-  screen.row([child.name, 12], [shorten(peerId), 13], [`process ${child.pid}`, 16], [what, 0]);
-}
 
 /** Gives the cheapest provider, and the other one. */
 async function showProviders(
