@@ -1,5 +1,6 @@
 // Three nodes in one process, on this machine only: one to join through, one that offers a model, one that looks
 // for it.
+// #region node
 import { identify } from '@libp2p/identify';
 import { kadDHT, passthroughMapper } from '@libp2p/kad-dht';
 import { noise } from '@libp2p/noise';
@@ -10,7 +11,6 @@ import { discovery } from '@lloom/discovery';
 import { Identity } from '@lloom/identity';
 import { createLibp2p } from 'libp2p';
 
-// #region node
 const createNode = (bootstrapPeers: string[]) => {
   const identity = Identity.generate();
   return createLibp2p({

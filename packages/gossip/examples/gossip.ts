@@ -1,4 +1,5 @@
 // Three nodes in one process, on this machine only: two that know only the third hear one another.
+// #region node
 import { identify } from '@libp2p/identify';
 import { noise } from '@libp2p/noise';
 import { tcp } from '@libp2p/tcp';
@@ -6,7 +7,6 @@ import { yamux } from '@libp2p/yamux';
 import { gossip, GossipError, GossipTopic, type TopicCodec } from '@lloom/gossip';
 import { createLibp2p } from 'libp2p';
 
-// #region node
 const createNode = (profile: 'member' | 'bootstrapper') =>
   createLibp2p({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },

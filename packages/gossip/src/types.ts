@@ -172,7 +172,9 @@ export interface TopicSnapshot {
   readonly state: SubscriptionState;
   /** Why it is degraded. */
   readonly reason?: DegradedReason;
+  /** Connected peers that have subscribed to it. */
   readonly topicPeers: number;
+  /** Those of them that messages are exchanged with at once. */
   readonly meshPeers: number;
 }
 

@@ -15,6 +15,7 @@ export {
   type SignatureProblem,
 } from './errors.ts';
 export { Identity } from './identity.ts';
+export type { EnvelopeTypedData } from './internal/eip712.ts';
 export { messageKeys } from './messageKeys.ts';
 export { evmAddressOf } from './peerAddress.ts';
 export type { GuardedEnvelope, MessageKeys, ReplayGuard, SigningPorts, VerifyingPorts } from './ports.ts';

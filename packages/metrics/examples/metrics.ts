@@ -1,4 +1,5 @@
 // Two nodes in one process, on this machine only: one pings the other, and what that costs is read as Prometheus would.
+// #region node
 import { identify } from '@libp2p/identify';
 import { noise } from '@libp2p/noise';
 import { ping } from '@libp2p/ping';
@@ -7,7 +8,6 @@ import { yamux } from '@libp2p/yamux';
 import { EventMonitor, metrics } from '@lloom/metrics';
 import { createLibp2p } from 'libp2p';
 
-// #region node
 const createNode = async () => {
   const figures = metrics();
   const node = await createLibp2p({

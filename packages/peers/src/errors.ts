@@ -1,7 +1,5 @@
 import { isCodedError, LloomError, type CodeTable } from '@lloom/core';
 
-import type { StoredValues } from './ports.ts';
-
 /**
  * What became of one address.
  *
@@ -78,7 +76,11 @@ export interface PeersErrorData {
   /** A connection could not be closed; it is not known whether it still is open. */
   CLOSE_FAILED: { readonly peerId: string; readonly reason: string };
   /** What was asked for holds until the node stops, but could not be written down. */
-  STORE_FAILED: { readonly peerId: string; readonly what: keyof StoredValues; readonly reason: string };
+  STORE_FAILED: {
+    readonly peerId: string;
+    readonly what: 'ban' | 'addresses' | 'maintained' | 'reputation';
+    readonly reason: string;
+  };
   /** The node is not running, or stopped meanwhile. */
   STOPPED: { readonly peerId: string };
 }

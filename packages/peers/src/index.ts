@@ -18,9 +18,15 @@ import { createPeers } from './peers.ts';
 import type { PeersComponents, PeersPorts } from './ports.ts';
 
 export type { Peers } from './api.ts';
-export type { PeersConfig } from './config.ts';
-export { PeersError, type PeersErrorData } from './errors.ts';
-export type { Ban, PeersEvents } from './events.ts';
+export type { AddressPolicy, PeersConfig } from './config.ts';
+export {
+  PeersError,
+  type DialAttempt,
+  type DialReason,
+  type PeersErrorCode,
+  type PeersErrorData,
+} from './errors.ts';
+export type { Ban, CloseCause, CloseCode, ConnectionEndpoint, PeersEvents } from './events.ts';
 export type {
   PeersComponents,
   PeersPorts,
@@ -35,12 +41,17 @@ export type {
   ConnectionInfo,
   ConnectionLimits,
   ConnectionPoolConfig,
+  DialConfig,
+  FactExplanation,
   PeerExplanation,
   PeerFact,
   PeerInfo,
   PeerRole,
   PeersSnapshot,
   PeerSummary,
+  PoolExplanation,
+  Protection,
+  RoleTargets,
 } from './types.ts';
 
 /**

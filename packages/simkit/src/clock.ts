@@ -10,7 +10,7 @@ export interface VirtualClockConfig {
 }
 
 /** Something that happens at a moment of virtual time. */
-interface Entry {
+export interface ClockEntry {
   readonly at: number;
   readonly order: number;
   fn: (() => void) | undefined;
@@ -48,7 +48,7 @@ export class VirtualTimer {
   readonly #fn: () => void;
   readonly #delayMs: number;
   readonly #id: number;
-  #entry: Entry;
+  #entry: ClockEntry;
   #isClosed = false;
 
   constructor(clock: VirtualClock, fn: () => void, delayMs: number) {
@@ -102,7 +102,7 @@ const maxCallbacksPerInstant = 1_000_000;
 /** How many dropped entries may lie in the queue before it is rebuilt. */
 const maxDropped = 1_024;
 
-const earlier = (a: Entry, b: Entry): number => a.at - b.at || a.order - b.order;
+const earlier = (a: ClockEntry, b: ClockEntry): number => a.at - b.at || a.order - b.order;
 
 /**
  * Time that moves only when it is told to, from one timer to the next, as fast as the processor can.
@@ -120,7 +120,7 @@ const earlier = (a: Entry, b: Entry): number => a.at - b.at || a.order - b.order
  */
 export class VirtualClock implements Clock {
   readonly startAtMs: number;
-  readonly #queue = new TinyQueue<Entry>([], earlier);
+  readonly #queue = new TinyQueue<ClockEntry>([], earlier);
   #instantEnds: (() => void)[] = [];
   #elapsedMs = 0;
   #order = 0;
@@ -132,9 +132,15 @@ export class VirtualClock implements Clock {
   #failure: { readonly error: unknown } | undefined;
   /** Whether time stands where only the watcher wanted it to. */
   #isWatchersMoment = false;
-  /** Set by `installVirtualTime`. */
+  /**
+   * Set by `installVirtualTime`.
+   * @internal
+   */
   guard: RunGuard | undefined;
-  /** Set by a network, for its properties. */
+  /**
+   * Set by a network, for its properties.
+   * @internal
+   */
   watcher: Watcher | undefined;
 
   constructor({ startAtMs = startOf2026 }: VirtualClockConfig = {}) {
@@ -188,7 +194,7 @@ export class VirtualClock implements Clock {
   }
 
   /** Calls `fn` at a moment of {@link elapsed}, or at this one when that has passed; without the rounding of timers. */
-  at(elapsedMs: number, fn: () => void): Entry {
+  at(elapsedMs: number, fn: () => void): ClockEntry {
     const order = this.#order++;
     const at = elapsedMs > this.#elapsedMs ? elapsedMs : this.#elapsedMs;
     const entry = { at, order, fn, id: order };
@@ -197,7 +203,7 @@ export class VirtualClock implements Clock {
   }
 
   /** Drops what {@link at} returned. */
-  drop(entry: Entry): void {
+  drop(entry: ClockEntry): void {
     if (entry.fn === undefined) return;
     entry.fn = undefined;
     this.#dropped += 1;
@@ -326,7 +332,7 @@ export class VirtualClock implements Clock {
     return ends.length;
   }
 
-  #fire(entry: Entry): void {
+  #fire(entry: ClockEntry): void {
     this.#queue.pop();
     const { fn } = entry;
     entry.fn = undefined;
@@ -343,7 +349,7 @@ export class VirtualClock implements Clock {
     }
   }
 
-  #peek(): Entry | undefined {
+  #peek(): ClockEntry | undefined {
     for (;;) {
       const next = this.#queue.peek();
       if (next === undefined || next.fn !== undefined) return next;

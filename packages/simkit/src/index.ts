@@ -3,8 +3,12 @@
  *
  * @packageDocumentation
  */
+export type { DhtComponents, DhtStandInConfig, DhtStandInEvent, SharedDht } from './adapters/dhtStandIn.ts';
+export type { DiscoveryComponents } from './adapters/discovery.ts';
+export type { IdentifyComponents, IdentifyService } from './adapters/identifyStandIn.ts';
 export type { StandIns } from './adapters/standIns.ts';
-export { VirtualClock, type VirtualClockConfig } from './clock.ts';
+export type { TransportComponents } from './adapters/transport.ts';
+export { VirtualClock, VirtualTimer, type ClockEntry, type VirtualClockConfig } from './clock.ts';
 export { SimkitError, type SimkitErrorCode, type SimkitErrorData } from './errors.ts';
 export { hostKeyBytes } from './keys.ts';
 export { resolveLink, type Link, type LinkConfig } from './link.ts';
@@ -36,8 +40,10 @@ export type { Trace } from './trace.ts';
 export type {
   AlwaysConfig,
   CrashConfig,
+  EncrypterComponents,
   EventuallyConfig,
   Fidelity,
+  MuxerComponents,
   Property,
   RestartConfig,
   SimHost,

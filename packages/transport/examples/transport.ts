@@ -1,4 +1,5 @@
 // Two libp2p nodes, one tuned and one as libp2p comes: they need nothing of each other.
+// #region stack
 import assert from 'node:assert/strict';
 import { noise } from '@libp2p/noise';
 import { tcp } from '@libp2p/tcp';
@@ -12,7 +13,6 @@ const server = await createLibp2p({
   streamMuxers: [yamux()],
   addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
 });
-// #region stack
 const client = await createLibp2p({ ...createStack(), addresses: { listen: [] } });
 // #endregion
 try {

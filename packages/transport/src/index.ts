@@ -9,7 +9,7 @@ export { batched } from './adapters/batching.ts';
 export { quietLogger } from './adapters/logger.ts';
 export { noiseCrypto, noiseCryptoInfo, type NoiseCryptoInfo } from './adapters/noiseCrypto.ts';
 export type { NoiseCryptoConfig, StackConfig } from './config.ts';
-export { jsonLines, textLines } from './internal/logLines.ts';
+export { jsonLines, textLines, type WriteLine } from './internal/logLines.ts';
 export { createLog } from './logging.ts';
 export type { Log, LogConfig, LogFields, LogLevel, LogRecord, LogSink, LogValue } from './ports.ts';
 export { createStack, type Stack } from './stack.ts';

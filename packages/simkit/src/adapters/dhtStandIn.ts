@@ -49,6 +49,41 @@ export interface DhtParts {
   readonly table: (protocol: string) => DhtTable;
 }
 
+/** The DHT that all nodes of a network share, as libp2p and its users see kad-dht. */
+export interface SharedDht extends Startable {
+  readonly [Symbol.toStringTag]: string;
+  readonly [serviceCapabilities]: string[];
+  readonly [serviceDependencies]: string[];
+  readonly [contentRoutingSymbol]: ContentRouting;
+  readonly [peerRoutingSymbol]: PeerRouting;
+  /** On how many members something is put, and how many are named at most. */
+  readonly k: number;
+  readonly a: number;
+  readonly d: number;
+  readonly validators: Record<string, never>;
+  readonly selectors: Record<string, never>;
+  /** What kad-dht's own shows of its peers: those of the shared table that this node reaches. */
+  readonly routingTable: {
+    readonly size: number;
+    find(peerId: PeerId): Promise<PeerId | undefined>;
+    /** Whether a peer is in it; as `find`, at once. */
+    holds(peerId: string): boolean;
+  };
+  getMode(): Mode;
+  /** As a client it asks, and takes nothing. */
+  setMode(mode: Mode): Promise<void>;
+  /** Nothing to do: the table is that of all. */
+  refreshRoutingTable(): Promise<void>;
+  provide(cid: Cid, options?: RoutingOptions): AsyncGenerator<DhtStandInEvent>;
+  /** Takes back what {@link provide} put, at once and everywhere. */
+  cancelReprovide(cid: Cid): Promise<void>;
+  findProviders(cid: Cid, options?: RoutingOptions): AsyncGenerator<DhtStandInEvent>;
+  findPeer(peerId: PeerId, options?: RoutingOptions): AsyncGenerator<DhtStandInEvent>;
+  getClosestPeers(key: Uint8Array, options?: RoutingOptions): AsyncGenerator<DhtStandInEvent>;
+  put(key: Uint8Array, value: Uint8Array, options?: RoutingOptions): AsyncGenerator<DhtStandInEvent>;
+  get(key: Uint8Array, options?: RoutingOptions): AsyncGenerator<DhtStandInEvent>;
+}
+
 /** Which of the paths of a query told something: there is one. */
 interface QueryPath {
   readonly index: number;
@@ -92,7 +127,7 @@ const path: QueryPath = Object.freeze({ index: 0, queued: 0, running: 0, total: 
  * - What a node provides stays for 24 h, also when it dies, unless it withdraws it; it is not provided again by itself.
  * - Values are not validated: the last one put is found.
  */
-export class DhtStandIn implements Startable {
+export class DhtStandIn implements SharedDht {
   readonly [Symbol.toStringTag] = '@lloom/sim-dht';
   readonly [serviceCapabilities]: string[] = [
     '@libp2p/content-routing',

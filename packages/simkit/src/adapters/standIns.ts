@@ -1,6 +1,6 @@
 import type { Fabric, Host } from '../internal/fabric.ts';
 import type { StandInRegister } from '../internal/standInRegister.ts';
-import { DhtStandIn, type DhtComponents, type DhtStandInConfig } from './dhtStandIn.ts';
+import { DhtStandIn, type DhtComponents, type DhtStandInConfig, type SharedDht } from './dhtStandIn.ts';
 import { IdentifyStandIn, type IdentifyComponents, type IdentifyService } from './identifyStandIn.ts';
 
 /**
@@ -16,7 +16,7 @@ export interface StandIns {
   /** In place of `identify()` and `identifyPush()`: peers know one another's addresses and protocols as soon as they connect. */
   readonly identify: (components: IdentifyComponents) => IdentifyService;
   /** In place of `kadDHT()`: one table that all nodes share. It takes a configuration of kad-dht beside. */
-  readonly dht: (components: DhtComponents, config?: DhtStandInConfig) => DhtStandIn;
+  readonly dht: (components: DhtComponents, config?: DhtStandInConfig) => SharedDht;
 }
 
 /** Those of one host. */

@@ -1,7 +1,7 @@
 import type { LogRecord, LogSink } from '../ports.ts';
 
 /** Takes one line, with the break at its end. */
-type WriteLine = (line: string) => unknown;
+export type WriteLine = (line: string) => unknown;
 
 /** What would end a line, move the cursor, or turn the direction of reading. */
 // eslint-disable-next-line no-control-regex
