@@ -365,6 +365,17 @@ describe('Markdown', () => {
     expect(checkFences(root)).toEqual([]);
   });
 
+  test('an example without the name of a region is shown as a whole, without its marks', () => {
+    const code =
+      "import a from 'a';\n// #region one\na();\n// #endregion\n// #region two\na();\n// #endregion\n";
+    const text = '# Core\n\n<!-- example: examples/a.ts -->\n\n<!-- example: examples/a.ts#two -->\n';
+    const root = tree({ 'packages/core/examples/a.ts': code, 'packages/core/README.md': text });
+    checkFences(root, true);
+    const shown = readFileSync(join(root, 'packages/core/README.md'), 'utf8');
+    expect(shown).toContain("```ts\nimport a from 'a';\na();\na();\n```");
+    expect(shown).toContain('```ts\na();\n```');
+  });
+
   test('an example in JavaScript is shown as such', () => {
     const text = '# Core\n\n<!-- example: examples/a.js -->\n';
     const root = tree({ 'packages/core/examples/a.js': 'let a;\n', 'packages/core/README.md': text });

@@ -87,13 +87,23 @@ function exportsOf(index: string): Exported[] {
   });
 }
 
-/** Every name of every front door says what it is to the caller. */
+/** The sources of the entry points of a package, the main one also where the manifest names none. */
+function entriesOf({ folder, manifest }: Package): string[] {
+  const sources = Object.values(manifest.exports ?? {}).flatMap((target) =>
+    typeof target === 'object' && target !== null && '@lloom/source' in target
+      ? [String(target['@lloom/source'])]
+      : [],
+  );
+  const files = [join('src', 'index.ts'), ...sources].map((file) => join(folder, file));
+  return [...new Set(files)].filter((file) => existsSync(file));
+}
+
+/** Every name of every entry point says what it is to the caller, once. */
 export function checkComments(root: string): Finding[] {
   return packagesOf(root).flatMap((pkg) => {
-    const index = join(pkg.folder, 'src', 'index.ts');
-    if (!existsSync(index)) return [];
-    return exportsOf(index)
-      .filter((exported) => !isDocumented(exported.node))
+    const exported = entriesOf(pkg).flatMap(exportsOf);
+    return [...new Map(exported.map((each) => [`${each.file} ${each.name}`, each])).values()]
+      .filter(({ node }) => !isDocumented(node))
       .map(({ name, file, node }) => ({
         file: slashed(file.slice(root.length + 1)),
         line: lineOf(node.getSourceFile(), node),
@@ -115,16 +125,21 @@ function checkPresence(pkg: Package): Finding[] {
   return findings;
 }
 
-/** The text that a fence must show: the named region, the only region, or the whole file. */
+/** The text that a fence must show: the named region, or the whole file without its marks. */
 export function excerptOf(text: string, region: string | undefined): string | undefined {
   const lines = text.replaceAll('\r\n', '\n').split('\n');
-  const starts = lines.flatMap((line, index) => (/^\s*\/\/ ?#region\b/.test(line) ? [index] : []));
-  const isNamed = (index: number): boolean => (lines[index] ?? '').trim().endsWith(` ${region}`);
-  const start = region === undefined ? starts[0] : starts.find(isNamed);
-  if (start === undefined) return region === undefined ? text.trim() : undefined;
+  const isMark = (line: string): boolean => /^\s*\/\/ ?#(?:end)?region\b/.test(line);
+  const isStart = (line: string): boolean =>
+    /^\s*\/\/ ?#region\b/.test(line) && line.trim().endsWith(` ${region}`);
+  if (region === undefined) {
+    const whole = lines.filter((line) => !isMark(line));
+    return whole.join('\n').trim();
+  }
+  const start = lines.findIndex(isStart);
+  if (start === -1) return undefined;
   const rest = lines.slice(start + 1);
   const end = rest.findIndex((line) => /^\s*\/\/ ?#endregion\b/.test(line));
-  const chosen = (end === -1 ? rest : rest.slice(0, end)).filter((line) => !/^\s*\/\/ ?#region\b/.test(line));
+  const chosen = (end === -1 ? rest : rest.slice(0, end)).filter((line) => !isMark(line));
   const indents = chosen
     .filter((line) => line.trim() !== '')
     .map((line) => /^ */.exec(line)?.[0].length ?? 0);
@@ -141,7 +156,8 @@ const fence = String.raw`\n+\`\`\`[tj]s[^\n]*\n(?<code>[\s\S]*?)\n?\`\`\``;
 const marker = new RegExp(`^${comment}$(?:${fence})?`, 'gm');
 
 /** Comments alone on a line. One that no tool knows is a place that somebody meant to fill. */
-const placeholder = /^<!--(?! (?:example: \S+|generated: \S+|machine: \S+|end) -->$).*$/gm;
+const placeholder =
+  /^<!--(?! (?:example: \S+|generated: \S+|machine: \S+|(?:not )?run(?:[:,] .+)?|end) -->$).*$/gm;
 
 const lineAt = (text: string, offset: number): number => text.slice(0, offset).split('\n').length;
 
@@ -207,7 +223,7 @@ export function checkFences(root: string, write = false): Finding[] {
   return markdownOf(root).flatMap((file) => {
     const { findings, text } = compare(root, file);
     if (!write) return findings;
-    writeFileSync(join(root, file), text);
+    if (readFileSync(join(root, file), 'utf8') !== text) writeFileSync(join(root, file), text);
     return findings.filter(({ message }) => !message.endsWith('--write'));
   });
 }

@@ -6,6 +6,7 @@ import { errorsOf, errorsPage } from '../docs/errors.ts';
 import { machineFolder, machinePages, picturesIn, withPictures } from '../docs/machinePages.ts';
 import { machineProblems, machinesOf, machinesTable } from '../docs/machines.ts';
 import { markdownOf } from './docs.ts';
+import { packagesOf } from './workspace.ts';
 import type { Finding } from './workspace.ts';
 
 const rule = 'generated';
@@ -81,6 +82,17 @@ function checkDashboards(root: string, write: boolean): Finding[] {
   return Object.entries(dashboardFiles).flatMap(([file, wanted]) => compare(root, file, { wanted, write }));
 }
 
+/** The version that a package tells its peers is that of its manifest. */
+function checkVersions(root: string, write: boolean): Finding[] {
+  return packagesOf(root).flatMap(({ name, manifest }) => {
+    const file = `packages/${name}/src/internal/version.ts`;
+    if (!existsSync(join(root, file))) return [];
+    const text = readFileSync(join(root, file), 'utf8');
+    const wanted = text.replace(/(?<=version = ')[^']*(?=')/, manifest.version ?? '');
+    return compare(root, file, { wanted, write });
+  });
+}
+
 /** What is made from the sources is what the sources say. With `write` it is made. */
 export function checkGenerated(root: string, write = false): Finding[] {
   const problems = machineProblems(root);
@@ -88,5 +100,6 @@ export function checkGenerated(root: string, write = false): Finding[] {
     ...checkErrors(root, write),
     ...(problems.length > 0 ? problems : [...checkMachines(root, write), ...checkMachinePages(root, write)]),
     ...checkDashboards(root, write),
+    ...checkVersions(root, write),
   ];
 }

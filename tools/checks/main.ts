@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { checkApi } from './api.ts';
 import { checkDocs, checkFences } from './docs.ts';
 import { checkExamples } from './examples.ts';
 import { checkGenerated } from './generated.ts';
@@ -60,6 +61,7 @@ const build = command('turbo', 'run', 'build', '--continue', '--output-logs=erro
 // The longest first, so that the two lanes end at about the same time.
 const steps: Readonly<Record<string, Step>> = {
   packages: check(checkPackages),
+  api: check((folder) => checkApi(folder, write)),
   examples: check(checkExamples),
   lint: command('oxlint', '--type-aware', '--deny-warnings', ...(write ? ['--fix'] : [])),
   knip: command('knip', '--no-progress', '--no-config-hints'),
@@ -72,7 +74,7 @@ const steps: Readonly<Record<string, Step>> = {
   manifests: command('sherif', '--fail-on-warnings', ...(write ? ['--fix'] : [])),
 };
 /** These look at what was built, and say nothing useful about a broken build. */
-const needsBuild = ['packages', 'lint'];
+const needsBuild = ['packages', 'lint', 'api'];
 
 const unknown = wanted.filter((name) => !(name in steps));
 if (unknown.length > 0) {

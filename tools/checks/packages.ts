@@ -1,68 +1,72 @@
 import { execFile } from 'node:child_process';
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 
-import { insideVitest } from './rules.ts';
-import { packagesOf, slashed } from './workspace.ts';
-import type { Finding, Manifest, Package } from './workspace.ts';
+import { withPacked, type Packed, type Size } from './packed.ts';
+import { insideVitest, sizeBudgets } from './rules.ts';
+import { slashed } from './workspace.ts';
+import type { Finding, Package } from './workspace.ts';
 
 const rule = 'packages';
 const run = promisify(execFile);
 
-interface Packed {
-  readonly pkg: Package;
-  readonly data: Uint8Array;
-  /** Path within the package -> text. */
-  readonly files: ReadonlyMap<string, string>;
-}
-
 const finding = (pkg: Package, message: string): Finding => ({ file: `packages/${pkg.name}`, rule, message });
 
-async function pack(pkg: Package, folder: string): Promise<Packed> {
-  const before = new Set(globSync('*.tgz', { cwd: folder }));
-  await run('pnpm', ['pack', '--pack-destination', folder], { cwd: pkg.folder });
-  const name = globSync('*.tgz', { cwd: folder }).find((file) => !before.has(file));
-  if (name === undefined) throw new Error(`pnpm packed nothing for ${pkg.name}`);
-  const data = new Uint8Array(readFileSync(join(folder, name)));
-  const contents = createPackageFromTarballData(data);
-  const prefix = `/node_modules/${pkg.manifest.name}/`;
-  const paths = contents.listFiles().map((path) => path.slice(prefix.length));
-  return { pkg, data, files: new Map(paths.map((path) => [path, contents.readFile(prefix + path)])) };
+/** What may be packed: the folders and files that the manifest names, and what npm packs by itself. */
+function isWanted({ pkg }: Packed, path: string): boolean {
+  const named = (pkg.manifest.files ?? []).filter((each) => !each.startsWith('!'));
+  const top = path.split('/')[0] ?? path;
+  return ['package.json', 'README.md', 'LICENSE', ...named].includes(top);
 }
 
-/** What `dist` holds must come from a source: an older build may have left more. */
-function isStale(path: string, files: ReadonlyMap<string, string>): boolean {
-  const stem = /^dist\/(?<stem>.+?)(?:\.d)?\.[jt]s(?:\.map)?$/.exec(path)?.groups?.['stem'];
-  if (stem === undefined) return false;
-  return !files.has(`src/${stem}.ts`) && !files.has(`src/${stem}.js`);
-}
-
-function checkContents({ pkg, files }: Packed): Finding[] {
+function checkContents(packed: Packed): Finding[] {
+  const { pkg, manifest, files } = packed;
   const findings: Finding[] = [];
   const say = (message: string): void => void findings.push(finding(pkg, message));
-  const manifest = files.get('package.json') ?? '';
-  for (const leak of ['workspace:', 'catalog:', '@lloom/source']) {
-    if (manifest.includes(leak)) say(`the packed manifest names "${leak}"`);
+  const text = files.get('package.json') ?? '';
+  for (const leak of ['workspace:', 'catalog:', '@lloom/source', '"scripts"', '"devDependencies"']) {
+    if (text.includes(leak)) say(`the packed manifest names ${leak}`);
   }
-  for (const path of ['README.md', 'LICENSE']) if (!files.has(path)) say(`${path} is not packed`);
+  for (const path of ['README.md', 'LICENSE', 'CHANGELOG.md'])
+    if (!files.has(path)) say(`${path} is not packed`);
+  if (files.has('CHANGELOG.md') && !files.get('CHANGELOG.md')?.includes(`\n## ${manifest.version}\n`))
+    say(`CHANGELOG.md does not know ${manifest.version}: npm run release -- version`);
   for (const path of files.keys()) {
-    if (/\.test\.|\.tsbuildinfo$|^(?:test|examples|bench)\//.test(path)) say(`${path} is packed`);
-    if (isStale(path, files)) say(`${path} has no source: remove dist and build again`);
+    const isUnwanted = /\.(?:test|fixture)\.|\.tsbuildinfo$/.test(path) || !isWanted(packed, path);
+    if (isUnwanted) say(`${path} is packed`);
   }
+  for (const field of ['description', 'keywords', 'license', 'repository', 'engines', 'sideEffects'])
+    if (!(field in manifest)) say(`the packed manifest has no "${field}"`);
   return findings;
 }
 
-async function checkWithPublint({ pkg, data, files }: Packed): Promise<Finding[]> {
+/** Published packages take what their users have as well: ranges, and none that leaves out what is tested here. */
+function checkRanges({ pkg, manifest }: Packed): Finding[] {
+  const all = Object.entries({ ...manifest.dependencies, ...manifest.optionalDependencies });
+  return all
+    .filter(([, range]) => !/^[~^]\d+\.\d+\.\d+$/.test(range))
+    .map(([name, range]) =>
+      finding(pkg, `the packed manifest wants ${name} ${range}; want a range: scripts/published.mjs`),
+    );
+}
+
+/** A package that has grown beyond its budget has done so on purpose, or packs what it should not. */
+function checkSize({ pkg, size }: Packed): Finding[] {
+  const budget = sizeBudgets[pkg.name];
+  if (budget === undefined) return [finding(pkg, 'it has no size budget: add it to tools/checks/rules.ts')];
+  return (['packedBytes', 'unpackedBytes'] as const)
+    .filter((which) => size[which] > budget[which])
+    .map((which: keyof Size) => finding(pkg, `${which}: got ${size[which]}, want at most ${budget[which]}`));
+}
+
+async function checkWithPublint({ pkg, data, manifest }: Packed): Promise<Finding[]> {
   const tarball = data.buffer as ArrayBuffer;
   const { messages } = await publint({ pack: { tarball }, level: 'suggestion', strict: true });
-  const manifest = JSON.parse(files.get('package.json') ?? '{}') as Manifest;
   return messages.map((message) =>
     finding(pkg, `publint: ${formatMessage(message, manifest) ?? message.code}`),
   );
@@ -81,45 +85,58 @@ async function checkTypes({ pkg, data }: Packed): Promise<Finding[]> {
     .map((problem) => finding(pkg, `types: ${problem.kind} ${JSON.stringify(problem)}`));
 }
 
-/** Every built entry point loads as users load it, without the sources. */
-async function checkLoading(pkg: Package): Promise<Finding[]> {
+/** Every entry point loads as users load it: from the package as it is packed, with the dependencies that it names. */
+async function checkLoading({ pkg, manifest, folder }: Packed): Promise<Finding[]> {
+  const entries = Object.entries(manifest.exports ?? {}).flatMap(([entry, target]) =>
+    typeof target === 'object' && target !== null && 'default' in target
+      ? [{ entry, path: String(target.default) }]
+      : [],
+  );
+  const missing = entries.filter(({ path }) => !existsSync(join(folder, path)));
+  const specifiers = entries
+    .filter((each) => !missing.includes(each) && !insideVitest.includes(each.entry))
+    .map(({ entry }) => manifest.name + entry.slice(1));
+  // In a process of its own: some entry points change it.
+  const code = specifiers.map((each) => `await import(${JSON.stringify(each)});`).join('\n');
+  const loaded = await run(process.execPath, ['--input-type=module', '--eval', code], { cwd: folder }).then(
+    () => [],
+    (error: unknown) => [finding(pkg, `it does not load: ${String(error)}`)],
+  );
+  return [
+    ...missing.map(({ entry, path }) => finding(pkg, `"${entry}": there is no ${slashed(path)}`)),
+    ...loaded,
+  ];
+}
+
+/** Its commands start, and know their version. */
+async function checkCommands({ pkg, manifest, folder }: Packed): Promise<Finding[]> {
   const findings: Finding[] = [];
-  for (const [entry, target] of Object.entries(pkg.manifest.exports ?? {})) {
-    const path =
-      typeof target === 'object' && target !== null && 'default' in target
-        ? String(target.default)
-        : undefined;
-    if (path === undefined) continue;
-    const file = join(pkg.folder, path);
-    try {
-      if (!existsSync(file)) throw new Error(`there is no ${slashed(path)}`);
-      if (!insideVitest.includes(entry)) await import(pathToFileURL(file).href);
-    } catch (error) {
-      findings.push(finding(pkg, `"${entry}" does not load: ${String(error)}`));
-    }
+  for (const [name, path] of Object.entries(manifest.bin ?? {})) {
+    const said = await run(process.execPath, [join(folder, path), '--version'], { cwd: folder }).then(
+      ({ stdout }) => stdout.trim(),
+      (error: unknown) => String(error),
+    );
+    if (said !== manifest.version)
+      findings.push(finding(pkg, `"${name} --version": got ${said}, want ${manifest.version}`));
   }
   return findings;
 }
 
-/** What would be published is complete, typed, and free of what belongs to this repository only. */
-export async function checkPackages(root: string): Promise<Finding[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'lloom-pack-'));
-  const findings: Finding[] = [];
-  try {
-    for (const pkg of packagesOf(root).filter((each) => each.manifest.private !== true)) {
-      const packed = await pack(pkg, folder);
-      const types = packed.files.has('dist/index.d.ts')
-        ? await checkTypes(packed)
-        : [finding(pkg, 'it is not built')];
+/** What would be published is complete, typed, small, and free of what belongs to this repository only. */
+export function checkPackages(root: string): Promise<Finding[]> {
+  return withPacked(root, async (all) => {
+    const findings: Finding[] = [];
+    for (const packed of all) {
       findings.push(
         ...checkContents(packed),
+        ...checkRanges(packed),
+        ...checkSize(packed),
         ...(await checkWithPublint(packed)),
-        ...types,
-        ...(await checkLoading(pkg)),
+        ...(await checkTypes(packed)),
+        ...(await checkLoading(packed)),
+        ...(await checkCommands(packed)),
       );
     }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-  return findings;
+    return findings;
+  });
 }

@@ -1,28 +1,17 @@
 // What a stranger gets: packed packages in an empty folder outside the workspace, with the examples of their README.
-import { execFile } from 'node:child_process';
-import {
-  cpSync,
-  globSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { cpSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { mustRun, pinned, serveElsewhere, root, run, versionOf, type Elsewhere } from './stranger.ts';
 import { slashed } from './workspace.ts';
 
-const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const folder = realpathSync(mkdtempSync(join(tmpdir(), 'lloom-stranger-')));
-const packed = ['core', 'simkit'];
+let elsewhere: Elsewhere;
+beforeAll(async () => void (elsewhere = await serveElsewhere()), 600_000);
+afterAll(() => elsewhere[Symbol.asyncDispose](), 300_000);
+
 /** Vitests that strangers have. */
 const vitests = ['4.0.1', '4.1.12', versionOf('vitest')];
 /** What a stranger installs beside ours. */
@@ -50,74 +39,21 @@ const tsconfig = {
   include: ['*.ts'],
 };
 
-/** Neither what Vitest nor what this workspace sets. */
-const env = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !/^(?:VITEST|NODE_(?:ENV|OPTIONS|PATH)$|TEST$)/.test(name)),
-);
-
-interface Ending {
-  readonly code: number;
-  readonly output: string;
-}
-
-const start = promisify(execFile);
-
-/** Runs a program in the stranger's folder, or another one. */
-async function run(program: string, args: readonly string[], cwd = folder): Promise<Ending> {
-  try {
-    const { stdout, stderr } = await start(program, args, { cwd, env, maxBuffer: 1 << 26, timeout: 300_000 });
-    return { code: 0, output: stdout + stderr };
-  } catch (error) {
-    const {
-      code,
-      stdout = '',
-      stderr = '',
-      message,
-    } = error as Error & { code: unknown; stdout?: string; stderr?: string };
-    return { code: typeof code === 'number' ? code : -1, output: `${stdout}${stderr}` || message };
-  }
-}
-
-async function mustRun(program: string, args: readonly string[], cwd = folder): Promise<string> {
-  const ending = await run(program, args, cwd);
-  if (ending.code !== 0)
-    throw new Error(`${program} ${args.join(' ')} ended with ${ending.code}:\n${ending.output}`);
-  return ending.output;
-}
-
-/** A version of the workspace's catalog. */
-function versionOf(name: string): string {
-  const catalog = readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8').split('\n');
-  const line = catalog.find((each) => each.trimStart().replaceAll("'", '').startsWith(`${name}: `));
-  if (line === undefined) throw new Error(`the catalog has no ${name}`);
-  return line.slice(line.lastIndexOf(': ') + 2);
-}
-
 const example = (name: string): string => join(root, 'packages/simkit/examples', name);
 const inspectorFile = (name: string): string => join(root, 'packages/inspector', name);
-const bin = (...path: string[]): string => join(folder, 'node_modules', ...path);
-
-async function pack(name: string, destination: string): Promise<void> {
-  await mustRun('tsc', ['-b'], join(root, 'packages', name));
-  await mustRun('pnpm', ['pack', '--pack-destination', destination], join(root, 'packages', name));
-}
-
-beforeAll(async () => {
-  const tarballs = join(folder, 'tarballs');
-  mkdirSync(tarballs);
-  for (const name of packed) await pack(name, tarballs);
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(tsconfig));
-  const files = globSync('*.tgz', { cwd: tarballs }).map((file) => `./tarballs/${file}`);
-  const others = installed.map((name) => `${name}@${versionOf(name)}`);
-  await mustRun('npm', ['install', '--no-audit', '--no-fund', '--save-dev', ...files, ...others]);
-  for (const name of ['services.test.js', 'services.test.ts', 'simkit.ts'])
-    cpSync(example(name), join(folder, name));
-}, 600_000);
-
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the packed simkit, installed by npm', () => {
+  let folder = '';
+  const bin = (...path: string[]): string => join(folder, 'node_modules', ...path);
+
+  beforeAll(async () => {
+    folder = elsewhere.makeProject('simkit');
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(tsconfig));
+    await mustRun('npm', ['install', '--save-dev', '@lloom/simkit', ...installed.map(pinned)], folder);
+    for (const name of ['services.test.js', 'services.test.ts', 'simkit.ts'])
+      cpSync(example(name), join(folder, name));
+  }, 600_000);
+
   test('shares the libp2p of its user, and comes with nothing of the workspace', () => {
     const find = (name: string): string[] =>
       globSync(`**/${name}`, { cwd: join(folder, 'node_modules') })
@@ -125,26 +61,22 @@ describe('the packed simkit, installed by npm', () => {
         .toSorted();
     expect(find('@lloom/*')).toEqual(['@lloom/core', '@lloom/simkit']);
     expect(find('@libp2p/interface/package.json')).toEqual(['@libp2p/interface/package.json']);
-    const manifests = ['core', 'simkit'].map((name) =>
-      readFileSync(bin('@lloom', name, 'package.json'), 'utf8'),
-    );
-    expect(manifests.join('')).not.toMatch(/workspace:|catalog:|@lloom\/source/);
   });
 
   test('runs its examples with plain Node.js', async () => {
-    expect(await mustRun('node', ['services.test.js'])).toContain('10 seeds have passed');
-    expect(await mustRun('node', ['services.test.ts'])).toContain('10 seeds have passed');
-    expect(await mustRun('node', ['simkit.ts'])).toContain('Seed 7, trace ');
+    expect(await mustRun('node', ['services.test.js'], folder)).toContain('10 seeds have passed');
+    expect(await mustRun('node', ['services.test.ts'], folder)).toContain('10 seeds have passed');
+    expect(await mustRun('node', ['simkit.ts'], folder)).toContain('Seed 7, trace ');
   });
 
   test('is found by the test runner of Node.js', async () => {
-    const output = await mustRun('node', ['--test']);
+    const output = await mustRun('node', ['--test'], folder);
     expect(output).toMatch(/pass 2\n/);
     expect(output).toMatch(/fail 0\n/);
   });
 
   test('has types that a strict compiler takes', async () => {
-    await mustRun('node', [bin('typescript', 'bin', 'tsc'), '-p', '.']);
+    await mustRun('node', [bin('typescript', 'bin', 'tsc'), '-p', '.'], folder);
   });
 
   test('tells the seed that fails, what happened last, and how to repeat it', async () => {
@@ -153,7 +85,7 @@ describe('the packed simkit, installed by npm', () => {
       'lossRatio: 0.5',
     );
     writeFileSync(join(folder, 'lossy.js'), lossy);
-    const { code, output } = await run('node', ['lossy.js']);
+    const { code, output } = await run('node', ['lossy.js'], folder);
     expect([code, output]).toEqual([1, expect.stringContaining('SimkitError: Seed 1 failed')]);
     expect(output).toMatch(/The last of \d+ events:\n(?:.* > .*\n){25}/);
     expect(output).toContain('To repeat it: SIM_SEED=1 <your test command>');
@@ -166,12 +98,8 @@ describe('the packed simkit, installed by npm', () => {
       "from 'vitest'",
     );
     writeFileSync(join(folder, 'vitest', 'services.test.ts'), changed);
-    const output = await mustRun('node', [
-      bin('vitest', 'vitest.mjs'),
-      'run',
-      '--root',
-      join(folder, 'vitest'),
-    ]);
+    const args = [bin('vitest', 'vitest.mjs'), 'run', '--root', join(folder, 'vitest')];
+    const output = await mustRun('node', args, folder);
     expect(output).toContain('10 seeds have passed');
   });
 });
@@ -187,23 +115,19 @@ function fenced(region: string): string {
 }
 
 describe('the packed inspector, installed by npm', () => {
-  const places = realpathSync(mkdtempSync(join(tmpdir(), 'lloom-stranger-')));
-  afterAll(() => rmSync(places, { recursive: true, force: true }));
-  const tarball = async (): Promise<string> => {
-    if (globSync('*.tgz', { cwd: places }).length === 0) await pack('inspector', places);
-    return join(places, globSync('*.tgz', { cwd: places })[0] ?? '');
-  };
+  const places: string[] = [];
 
   test.each(vitests)(
     'shows the machine of its README with Vitest %s, two minutes after the installation began',
     async (vitest) => {
-      const file = await tarball();
-      const place = join(places, vitest.replaceAll(/[^0-9]/g, '-'));
-      mkdirSync(place);
-      writeFileSync(join(place, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
-      const others = ['xstate', '@types/node'].map((name) => `${name}@${versionOf(name)}`);
-      others.push(`vitest@${vitest}`, `@vitest/ui@${vitest}`);
-      await mustRun('npm', ['install', '--no-audit', '--no-fund', '--save-dev', file, ...others], place);
+      const place = elsewhere.makeProject(`vitest-${vitest}`);
+      places.push(place);
+      const others = [
+        ...['xstate', '@types/node', 'typescript'].map(pinned),
+        `vitest@${vitest}`,
+        `@vitest/ui@${vitest}`,
+      ];
+      await mustRun('npm', ['install', '--save-dev', '@lloom/inspector', ...others], place);
       const loader = fenced('test/fixtures/loads.fixture.ts#main');
       writeFileSync(join(place, 'loader.test.ts'), loader);
       writeFileSync(join(place, 'plain.test.js'), stripTypeScriptTypes(loader));
@@ -221,7 +145,8 @@ describe('the packed inspector, installed by npm', () => {
   );
 
   test('has types that a strict compiler takes, with each Vitest', async () => {
-    for (const place of vitests.map((vitest) => join(places, vitest.replaceAll(/[^0-9]/g, '-')))) {
+    expect(places).toHaveLength(vitests.length);
+    for (const place of places) {
       // XState's own types do not hold with exact optional properties, and those of Vitest 4.0 name `Disposable`.
       const compilerOptions = {
         ...tsconfig.compilerOptions,
@@ -230,7 +155,7 @@ describe('the packed inspector, installed by npm', () => {
       };
       const settings = { compilerOptions, include: ['*.test.ts'] };
       writeFileSync(join(place, 'tsconfig.json'), JSON.stringify(settings));
-      await mustRun('node', [bin('typescript', 'bin', 'tsc'), '-p', place]);
+      await mustRun('node', [join(place, 'node_modules/typescript/bin/tsc'), '-p', place], place);
     }
   });
 });

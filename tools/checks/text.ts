@@ -37,9 +37,10 @@ function anchorsOf(file: string): string[] {
 
 function checkLink(root: string, file: string, target: string): string | undefined {
   if (/^[a-z][a-z+.-]*:|^\/\//i.test(target)) return undefined;
+  // npm takes it for one below the folder of the package, GitHub for one below the root.
+  if (target.startsWith('/')) return `"${target}" begins with a slash: make it relative to the file`;
   const [path = '', anchor] = target.split('#');
-  const absolute =
-    path === '' ? join(root, file) : join(root, path.startsWith('/') ? '' : dirname(file), decodeURI(path));
+  const absolute = path === '' ? join(root, file) : join(root, dirname(file), decodeURI(path));
   if (!existsSync(absolute)) return `"${target}" leads nowhere`;
   const isPage = anchor !== undefined && anchor !== '' && absolute.endsWith('.md');
   return !isPage || anchorsOf(absolute).includes(anchor)

@@ -16,12 +16,15 @@ export type Check = (root: string) => Finding[] | Promise<Finding[]>;
 
 export interface Manifest {
   readonly name: string;
+  readonly version?: string;
   readonly private?: boolean;
+  readonly files?: readonly string[];
   readonly dependencies?: Record<string, string>;
   readonly optionalDependencies?: Record<string, string>;
   readonly peerDependencies?: Record<string, string>;
   readonly devDependencies?: Record<string, string>;
   readonly exports?: Record<string, unknown>;
+  readonly bin?: Readonly<Record<string, string>>;
 }
 
 export interface Package {
