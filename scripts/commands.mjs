@@ -30,4 +30,12 @@ export const commands = {
   test: (args) => [generate, { step: ['vitest', 'run', ...filters(args)] }],
   'test:long': (args) => [generate, { step: ['vitest', 'run', '--mode', 'long', ...filters(args)] }],
   check: (args) => [{ step: ['node', 'tools/checks/main.ts', ...args] }],
+  // `version` turns changesets into versions and changelogs, `publish` packs and publishes what the registry does not have.
+  release: ([what, ...args]) =>
+    what === 'version'
+      ? [
+          { step: ['changeset', 'version', ...args] },
+          { step: ['node', 'tools/checks/main.ts', 'docs', '--write'] },
+        ]
+      : [build, { step: ['changeset', what, ...args] }],
 };

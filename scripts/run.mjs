@@ -43,6 +43,7 @@ function fingerprint() {
     'package.json',
     'pnpm-lock.yaml',
     'pnpm-workspace.yaml',
+    'examples/package.json',
     'tools/package.json',
     ...manifests,
   ]) {

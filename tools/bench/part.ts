@@ -49,6 +49,10 @@ export class Part<Q extends { readonly [K in keyof Q]: Questions[string] }> {
     this.#child.once('exit', end).on('error', end);
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /**
    * Asks it. Several questions may be under way.
    * @throws what went wrong there, or that it has ended
