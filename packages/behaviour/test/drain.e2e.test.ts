@@ -57,7 +57,8 @@ test('a node that stops ends a streamed answer in full, refuses more, is found n
     false,
     false,
   ]);
-  expect(established).toEqual([]);
+  // Others may come by: ports are given again.
+  expect(established).not.toContain(serving.peerId);
 });
 
 test('a handler that hangs keeps a node from stopping for the shortest time that was given, and is told', async () => {

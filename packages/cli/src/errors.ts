@@ -93,7 +93,7 @@ const hints: Readonly<Record<string, string>> = {
   'IdentityError FILE_NOT_FOUND':
     'Check the path, or create a key there with: lloom identity new --file FILE',
   'BehaviourError LISTEN_FAILED': 'Choose another port with --listen, or port 0 for any free one.',
-  'LoopbackError LISTEN_FAILED': 'Choose another port, or leave it out for any free one.',
+  'LoopbackError LISTEN_FAILED': 'Choose another port, or 0 for any free one.',
   'DiscoveryError BOOTSTRAP_FAILED':
     'Check that the peer of --bootstrap runs, and copy its address from its ready line: it changes with its key.',
   'DiscoveryError NO_PROVIDERS':

@@ -17,8 +17,8 @@ import { stopRequested, type Session } from './session.ts';
 import type { Traces } from './traces.ts';
 import type { WebView } from './view/serveView.ts';
 
-/** How long a node that stops waits for requests under way, in ms. */
-const drainMs = 5_000;
+/** How long whoever stops waits for requests under way, in ms. */
+export const drainMs = 5_000;
 
 /** A node that runs, and what was started for it. */
 export interface StartedNode {

@@ -1,15 +1,7 @@
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
-import {
-  collect,
-  decimal,
-  durationMs,
-  rateLimit,
-  wei,
-  wholeNumber,
-  withNodeOptions,
-  type NodeOptions,
-} from './options.ts';
+import { durationMs, wei } from './amounts.ts';
+import { collect, decimal, rateLimit, wholeNumber, withNodeOptions, type NodeOptions } from './options.ts';
 
 const usage = expect.objectContaining({ name: 'CliError', code: 'USAGE' }) as Error;
 

@@ -4,8 +4,6 @@ import { durationMs } from './amounts.ts';
 import { usageError } from './errors.ts';
 import { withObservingOptions, type NodeRole, type ObservingOptions } from './observingOptions.ts';
 
-export { durationMs, wei } from './amounts.ts';
-
 /** What every command takes. */
 export interface OutputOptions {
   readonly json?: boolean;

@@ -66,6 +66,12 @@ describe('for people', () => {
     expect(written).toEqual({ stdout: 'half an answer\n', stderr: `${wanted}By the way.\n` });
   });
 
+  test('a note is one line, whatever is told in it', () => {
+    const { output, written } = setUp();
+    output.note('refused a\r\nanswered b\u2028c: MODEL_UNAVAILABLE');
+    expect(written.stderr).toBe('refused a answered b c: MODEL_UNAVAILABLE\n');
+  });
+
   test('how things stand is one line of a terminal, gone with whatever comes next', () => {
     const { output, written } = setUp({ isTTY: true });
     output.status('10 %');

@@ -70,13 +70,16 @@ export class Output {
     this.#atLineStart = true;
   }
 
-  /** What goes on, for people who watch. On their terminal it begins a line, also in the middle of a text. */
+  /**
+   * What goes on, for people who watch. On their terminal it begins a line, also in the middle of a text. It stays one line: names
+   * that others choose must not pass for a note of their own.
+   */
   note(line: string): void {
     const { stdout, stderr, quiet } = this.#config;
     if (quiet) return;
     this.#clear();
     const isAmid = !this.#atLineStart && stdout.isTTY === true && stderr.isTTY === true;
-    stderr.write(`${isAmid ? '\n' : ''}${printable(line)}\n`);
+    stderr.write(`${isAmid ? '\n' : ''}${printable(line).replaceAll(/[\n\u2028\u2029]+/g, ' ')}\n`);
   }
 
   /** A line of the node's log, its break included. Somebody asked for it, so it is written also when all else is quiet. */

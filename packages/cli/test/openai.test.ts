@@ -206,6 +206,7 @@ describe('what comes of the answer', () => {
   test.each([
     ['length', 'length'],
     ['content_filter', 'contentFilter'],
+    ['constructor', 'constructor'],
     ['tool_calls', 'tool_calls'],
   ])('finish reason %s', async (finishReason, wanted) => {
     server.reply = (response) => streamText(response, ['x'], { finishReason });

@@ -64,6 +64,14 @@ test('a stream that breaks off in a tool call gives none', async () => {
   await expect(pieces()).rejects.toMatchObject({ code: 'BROKEN_OFF', data: { chunks: 1 } });
 });
 
+test('a stream that breaks off is no answer, though each of its chunks says an empty reason to end', async () => {
+  server.reply = (response) => {
+    startStream(response);
+    response.end(event({ choices: [{ index: 0, delta: { content: 'Let me' }, finish_reason: '' }] }));
+  };
+  await expect(pieces()).rejects.toMatchObject({ code: 'BROKEN_OFF', data: { chunks: 1 } });
+});
+
 test.for([
   ['INVALID_RESPONSE', { tool_calls: 'rain' }],
   ['TOO_LARGE', { tool_calls: [{ index: 0, function: { arguments: 'x'.repeat(70_000) } }] }],

@@ -41,6 +41,7 @@ export {
   encodePayload,
   openEnvelope,
   payloadTypeOf,
+  wantedFeatures,
 } from './payloads.ts';
 export {
   decodeRegistryQuery,

@@ -8,7 +8,10 @@ import {
   encodePayload,
   openEnvelope,
   payloadTypeOf,
+  wantedFeatures,
   type AnswerSegment,
+  type ChatMessage,
+  type JsonObject,
   type LlmRequest,
   type LlmResponse,
   type Payload,
@@ -130,6 +133,27 @@ describe('completeLlmRequest()', () => {
     expect(completeLlmRequest({ ...llmRequest, idempotencyKey: 'mine' }, 'other').idempotencyKey).toBe(
       'mine',
     );
+  });
+});
+
+describe('wantedFeatures()', () => {
+  const chat = (extra?: JsonObject): ChatMessage[] => [
+    { role: 'user', content: 'x', ...(extra && { extra }) },
+  ];
+
+  test.for<[about: string, request: Parameters<typeof wantedFeatures>[0]]>([
+    ['tools', { messages: chat(), extra: { tools: [{ type: 'function' }] } }],
+    ['functions, as they were called before', { messages: chat(), extra: { functions: [{ name: 'f' }] } }],
+    ['a call of a tool', { messages: chat({ tool_calls: [] }) }],
+    ['what a tool said', { messages: chat({ tool_call_id: 'call_1' }) }],
+  ])('are tools for %s', ([, request]) => {
+    expect(wantedFeatures(request)).toEqual(['tools']);
+  });
+
+  test('are none for a chat, whatever else is in it', () => {
+    expect(wantedFeatures({ messages: chat() })).toEqual([]);
+    const extra = { tools: [], functions: null, top_k: 4 };
+    expect(wantedFeatures({ messages: chat({ name: 'Ann' }), extra })).toEqual([]);
   });
 });
 

@@ -99,6 +99,28 @@ export function completeLlmRequest(input: LlmRequestInput, idempotencyKey: strin
   return { ...rest, messages: all, idempotencyKey: ownKey ?? idempotencyKey };
 }
 
+/** Fields of messages that mean nothing to a model without tools. */
+const toolFields = ['tool_calls', 'tool_call_id'];
+
+/**
+ * What whoever answers a request must be able to do beyond chat, as executors offer it: `tools` for one with tools, calls of them,
+ * or their results. An executor that does not know these fields leaves them out, and answers something else. Programs send
+ * empty lists for none.
+ *
+ * @example
+ * ```ts
+ * wantedFeatures({ messages: [{ role: 'tool', content: '4', extra: { tool_call_id: 'call_1' } }] }); // ['tools']
+ * ```
+ */
+export function wantedFeatures(request: Pick<LlmRequest, 'messages' | 'extra'>): readonly string[] {
+  const { messages, extra } = request;
+  const lists = [extra?.['tools'], extra?.['functions']];
+  const hasTools =
+    lists.some((list) => Array.isArray(list) && list.length > 0) ||
+    messages.some((message) => toolFields.some((field) => message.extra?.[field] !== undefined));
+  return hasTools ? ['tools'] : [];
+}
+
 /**
  * What some tokens cost, in wei, exactly.
  * @throws {CodecError} `INVALID_FIELD` when a price is no decimal text, or a count no whole number

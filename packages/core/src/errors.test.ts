@@ -152,3 +152,9 @@ test('several attempts are explained by one reason each, without repetition', ()
   expect(explainError(new AggregateError(attempts))).toBe('refused; Error; lost; a');
   expect(explainError(new Error('alone'))).toBe('alone');
 });
+
+test('a dial is explained to its end: behind the peer and its address stands why', () => {
+  const peerId = `16Uiu2${'A'.repeat(47)}`;
+  const text = `Cannot dial "${peerId}": /ip4/192.168.100.100/tcp/40001/p2p/${peerId}: nobody listens there`;
+  expect(explainError(new Error(text))).toBe(text);
+});

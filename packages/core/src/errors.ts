@@ -90,7 +90,7 @@ export function errorText(error: unknown, maxLength = 256): string {
 /** What went wrong; one reason for each attempt when there were several, at most four. */
 export function explainError(error: unknown): string {
   const causes = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
-  const texts = causes.map((cause) => errorText(cause, 160) || 'no reason given');
+  const texts = causes.map((cause) => errorText(cause) || 'no reason given');
   return [...new Set(texts)].slice(0, 4).join('; ');
 }
 

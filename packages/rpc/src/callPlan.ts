@@ -1,4 +1,10 @@
-import type { AnswerPrefix, LlmRequest, RequestMessage, SignedMessage } from '@lloom/codec';
+import {
+  wantedFeatures,
+  type AnswerPrefix,
+  type LlmRequest,
+  type RequestMessage,
+  type SignedMessage,
+} from '@lloom/codec';
 import { zeroAddress } from '@lloom/core';
 import { RpcError } from './errors.ts';
 import { custom, streamed, unary, type Asked, type Outgoing } from './outgoing.ts';
@@ -98,18 +104,9 @@ function movesOf(
   const canContinue = isSame(signer?.address, request.signer);
   const canMove = canContinue || (request.to === zeroAddress && message.prefix === undefined);
   const { model, idempotencyKey: key } = request.payload;
-  const features = hasTools(request.payload) ? { features: ['tools'] } : {};
-  return { ...every, model, key, canMove, canContinue, ...features };
+  const features = wantedFeatures(request.payload);
+  return { ...every, model, key, canMove, canContinue, ...(features.length > 0 && { features }) };
 }
-
-/** Whether an executor that knows nothing of tools would leave out what matters. Programs send empty lists for none. */
-function hasTools({ messages, extra }: LlmRequest): boolean {
-  const lists = [extra?.['tools'], extra?.['functions']];
-  if (lists.some((list) => Array.isArray(list) && list.length > 0)) return true;
-  return messages.some((message) => toolFields.some((field) => message.extra?.[field] !== undefined));
-}
-
-const toolFields = ['tool_calls', 'tool_call_id'];
 
 const utf8 = new TextEncoder();
 

@@ -224,7 +224,7 @@ async function* exchangeOnce(
   yield progress.end();
 }
 
-const finishReasons: Readonly<Record<string, FinishReason>> = { content_filter: 'contentFilter' };
+const finishReasons: ReadonlyMap<string, FinishReason> = new Map([['content_filter', 'contentFilter']]);
 
 /** What is looked at of a chunk. Servers differ in what they leave out, so nothing is taken for granted. */
 interface ChunkShape {
@@ -255,7 +255,9 @@ class Progress {
     const choices = Array.isArray(chunk?.choices) ? (chunk.choices as (ChoiceShape | null)[]) : [];
     if (typeof chunk?.usage === 'object') this.#usage = chunk.usage ?? this.#usage;
     const choice = choices.find((each) => (each?.index ?? 0) === 0);
-    if (typeof choice?.finish_reason === 'string') this.#finishReason = choice.finish_reason;
+    // Some say an empty one until the end.
+    const { finish_reason: reason } = choice ?? {};
+    if (typeof reason === 'string' && reason !== '') this.#finishReason = reason;
     const { content, tool_calls: calls } = choice?.delta ?? {};
     const text = typeof content === 'string' ? content : '';
     if (!this.#toolCalls.take(calls) && text === '') return undefined;
@@ -279,7 +281,7 @@ class Progress {
     const outboundTokens = count(this.#usage?.completion_tokens);
     const { extra } = this.#toolCalls;
     return {
-      finishReason: finishReasons[reason] ?? reason,
+      finishReason: finishReasons.get(reason) ?? reason,
       ...(inboundTokens !== undefined && { inboundTokens }),
       ...(outboundTokens !== undefined && { outboundTokens }),
       ...(extra !== undefined && { extra }),

@@ -1,7 +1,8 @@
 import { Option, type Command } from 'commander';
 import type { AskOptions } from '../ask.ts';
 import { usageError } from '../errors.ts';
-import { collect, decimal, wei, wholeNumber, withNodeOptions } from '../options.ts';
+import { wei } from '../amounts.ts';
+import { collect, decimal, wholeNumber, withNodeOptions } from '../options.ts';
 import type { Run } from '../program.ts';
 
 const help = `

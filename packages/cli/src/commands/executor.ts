@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { chooseBackend } from '../backendOptions.ts';
-import { collect, durationMs, rateLimit, wei, wholeNumber, withNodeOptions } from '../options.ts';
+import { durationMs, wei } from '../amounts.ts';
+import { collect, rateLimit, wholeNumber, withNodeOptions } from '../options.ts';
 import type { Run } from '../program.ts';
 import type { ExecutorOptions } from '../serveModels.ts';
 

@@ -1,8 +1,10 @@
 import { Option, type Command } from 'commander';
+import { durationMs, wei } from '../amounts.ts';
 import { usageError } from '../errors.ts';
+import { policies } from '../gateway/policies.ts';
 import type { GatewayOptions } from '../gateway/runGateway.ts';
 import { port } from '../observingOptions.ts';
-import { collect, durationMs, wei, wholeNumber, withNodeOptions } from '../options.ts';
+import { collect, wholeNumber, withNodeOptions } from '../options.ts';
 import type { Run } from '../program.ts';
 
 const help = `
@@ -40,7 +42,7 @@ export function addGatewayCommand(program: Command, run: Run): void {
     )
     .addOption(
       new Option('--policy <name>', 'what counts when a provider is chosen')
-        .choices(['balanced', 'price', 'latency', 'throughput'])
+        .choices(policies)
         .default('balanced'),
     )
     .option('--max-price <wei>', 'the most that one answer may cost; requests may lower it', wei)

@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
-import { durationMs, wholeNumber, withOutputOptions } from '../options.ts';
+import { durationMs } from '../amounts.ts';
+import { wholeNumber, withOutputOptions } from '../options.ts';
 import type { Run } from '../program.ts';
 import type { SimulateOptions } from '../simulate/simulate.ts';
 

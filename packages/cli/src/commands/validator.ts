@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { wei, withNodeOptions } from '../options.ts';
+import { wei } from '../amounts.ts';
+import { withNodeOptions } from '../options.ts';
 import type { Run } from '../program.ts';
 import type { ValidatorOptions } from '../validate.ts';
 

@@ -72,9 +72,12 @@ export class Catalog {
 /** What each provider of each model asks for it; `undefined` for one that does not say. */
 function pricesByModel(providers: readonly Provider[]): Map<string, (PricingInfo | undefined)[]> {
   const found = new Map<string, (PricingInfo | undefined)[]>();
-  for (const { info } of providers) {
-    if (info.kind !== 'executor') continue;
-    for (const model of info.models) {
+  const executors = providers.flatMap(({ info }) => (info.kind === 'executor' ? [info] : []));
+  const offered = executors.reduce((sum, { models }) => sum + models.length, 0);
+  // Where there is no room for all, the many names of one leave room for those of another.
+  const each = offered <= maxModels ? Infinity : Math.max(1, Math.floor(maxModels / executors.length));
+  for (const info of executors) {
+    for (const model of info.models.slice(0, each)) {
       const prices = found.get(model) ?? [];
       prices.push(info.modelPricing?.[model] ?? info.pricing);
       found.set(model, prices);

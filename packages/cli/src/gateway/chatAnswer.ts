@@ -1,5 +1,6 @@
-import type { Answer, PartialAnswer } from '@lloom/behaviour';
+import type { PartialAnswer } from '@lloom/behaviour';
 import type { JsonObject } from '@lloom/codec';
+import type { ToldAnswer } from './keptAnswers.ts';
 
 /** What every part of one answer begins with. */
 export interface AnswerHead {
@@ -11,18 +12,17 @@ export interface AnswerHead {
   readonly model: string;
 }
 
-const finishReasons: Readonly<Record<string, string>> = {
-  contentFilter: 'content_filter',
+const finishReasons: ReadonlyMap<string, string> = new Map([
+  ['contentFilter', 'content_filter'],
   // What was paid for is spent, and a caller knows no other word for that.
-  price: 'length',
-};
-const reasonOf = ({ finishReason }: Answer): string => finishReasons[finishReason] ?? finishReason;
+  ['price', 'length'],
+]);
+const reasonOf = ({ finishReason }: ToldAnswer): string => finishReasons.get(finishReason) ?? finishReason;
 
 /** A whole answer in one piece. */
-export function completionOf(head: AnswerHead, answer: Answer): object {
-  const { role: _, content: replaced, ...extra } = answer.extra ?? {};
-  const hasCalls = Array.isArray(extra['tool_calls']);
-  const content = answer.content === '' && hasCalls ? null : (replaced ?? answer.content);
+export function completionOf(head: AnswerHead, answer: ToldAnswer): object {
+  const extra = beyondText(answer);
+  const content = answer.content === '' && extra['tool_calls'] !== undefined ? null : answer.content;
   const message = { role: 'assistant', content, refusal: null, ...extra };
   return {
     ...headOf(head, 'chat.completion'),
@@ -39,9 +39,9 @@ export const firstChunk = (head: AnswerHead): object => chunk(head, { role: 'ass
 export const textChunk = (head: AnswerHead, content: string): object => chunk(head, { content });
 
 /** What follows the text: whole tool calls and all else that was said beyond it, the end, and what was counted where it is wanted. */
-export function lastChunks(head: AnswerHead, answer: Answer, includeUsage: boolean): object[] {
+export function lastChunks(head: AnswerHead, answer: ToldAnswer, includeUsage: boolean): object[] {
   const account = { lloom: accountOf(head, answer) };
-  const delta = deltaOf(answer.extra);
+  const delta = deltaOf(beyondText(answer));
   const end = chunk(head, {}, reasonOf(answer));
   return [
     ...(delta === undefined ? [] : [chunk(head, delta)]),
@@ -52,14 +52,37 @@ export function lastChunks(head: AnswerHead, answer: Answer, includeUsage: boole
   ];
 }
 
-/** What a message said beyond text, as a part of a stream says it: each call with its place. */
-function deltaOf(said: JsonObject | undefined): JsonObject | undefined {
-  const { role: _, content: _content, ...extra } = said ?? {};
+/** What a message says beyond its text, as a part of a stream says it: each call with its place. */
+function deltaOf(extra: JsonObject): JsonObject | undefined {
   const calls = extra['tool_calls'];
   if (Object.keys(extra).length === 0) return undefined;
   if (!Array.isArray(calls)) return extra;
-  const placed = calls.map((call: unknown, index) => ({ index, ...(call as JsonObject) }));
+  const placed = calls.map((call: unknown, index) => ({ ...(call as JsonObject), index }));
   return { ...extra, tool_calls: placed };
+}
+
+/**
+ * What an answer has beyond its text, which stays what was counted and paid for. It is an executor's word: what would not pass for
+ * tool calls is left out, since programs break on it.
+ */
+function beyondText({ extra = {} }: ToldAnswer): JsonObject {
+  const { role: _, content: _content, tool_calls: calls, ...others } = extra;
+  const areCalls = Array.isArray(calls) && calls.length > 0 && calls.every(isToolCall);
+  return areCalls ? { ...others, tool_calls: calls } : others;
+}
+
+/** The kinds of calls, and how each names what is handed over. */
+const callTexts: ReadonlyMap<unknown, string> = new Map([
+  ['function', 'arguments'],
+  ['custom', 'input'],
+]);
+
+function isToolCall(call: unknown): boolean {
+  const { id, type, ...others } = (call ?? {}) as JsonObject;
+  const textName = callTexts.get(type);
+  if (typeof id !== 'string' || textName === undefined) return false;
+  const { name, [textName]: text } = (others[type as string] ?? {}) as JsonObject;
+  return typeof name === 'string' && typeof text === 'string';
 }
 
 function chunk(head: AnswerHead, delta: object, finishReason: string | null = null): object {
@@ -71,7 +94,7 @@ function headOf({ requestId, created, model }: AnswerHead, object: string): obje
   return { id: `chatcmpl-${requestId}`, object, created, model };
 }
 
-function usageOf({ inboundTokens, outboundTokens }: Answer): object {
+function usageOf({ inboundTokens, outboundTokens }: ToldAnswer): object {
   return {
     prompt_tokens: inboundTokens,
     completion_tokens: outboundTokens,
@@ -80,7 +103,7 @@ function usageOf({ inboundTokens, outboundTokens }: Answer): object {
 }
 
 /** What Lloom knows of an answer: who gave it, what it costs, and what they have signed. */
-function accountOf({ requestId }: AnswerHead, answer: Answer): object {
+function accountOf({ requestId }: AnswerHead, answer: ToldAnswer): object {
   const { totalCost, shares, requestDigest, finishReason } = answer;
   return { requestId, totalCost, shares, requestDigest, finishReason };
 }

@@ -42,6 +42,10 @@ describe('a request for a chat completion', () => {
     });
   });
 
+  test('passes a negative seed on as it is, which servers take as a wish for chance', () => {
+    expect(read({ seed: -1 }).input).toEqual({ model: 'demo', messages, extra: { seed: -1 } });
+  });
+
   test('may say null for what it leaves out', () => {
     const names = [
       'temperature',
@@ -88,7 +92,10 @@ describe('a request for a chat completion', () => {
       { role: 'tool', content: '4', tool_call_id: 'call_1' },
       { role: 'user', content: 'Hello', name: 'Ann' },
     ];
-    expect(read({ messages: given }).input.messages).toEqual([
+    const { input, features } = read({ messages: given });
+    // Also without tools of its own: whoever does not know these fields would answer another question.
+    expect(features).toEqual(['tools']);
+    expect(input.messages).toEqual([
       { role: 'assistant', content: '', extra: { content: null, tool_calls: [call] } },
       { role: 'assistant', content: '', extra: { tool_calls: [call] } },
       { role: 'tool', content: '4', extra: { tool_call_id: 'call_1' } },
@@ -159,7 +166,7 @@ describe('a request for a chat completion', () => {
     ['top_p', '"x"', { top_p: 'x' }],
     ['max_tokens', '0', { max_tokens: 0 }],
     ['max_completion_tokens', '1.5', { max_completion_tokens: 1.5 }],
-    ['seed', '-1', { seed: -1 }],
+    ['seed', '0.5', { seed: 0.5 }],
     ['stop', 'a list of 2', { stop: ['a', 7] }],
     ['x-lloom-max-price', '"1.5"', {}, { 'x-lloom-max-price': '1.5' }],
     ['x-lloom-timeout', '"soon"', {}, { 'x-lloom-timeout': 'soon' }],

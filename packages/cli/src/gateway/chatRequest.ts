@@ -1,9 +1,10 @@
-import type { JsonObject, LlmRequestInput } from '@lloom/codec';
+import { limits, wantedFeatures, type JsonObject, type LlmRequestInput } from '@lloom/codec';
 import type { ChatMessage } from '@lloom/behaviour';
 import type { LoopbackExchange } from '@lloom/core/loopback';
 import { durationMs, wei } from '../amounts.ts';
-import { isPolicy, policyNames, type GatewayPolicy, type ResolvedGatewayConfig } from './config.ts';
+import type { ResolvedGatewayConfig } from './config.ts';
 import { GatewayError, invalid } from './errors.ts';
+import { isPolicy, policies, type GatewayPolicy } from './policies.ts';
 
 /** What a caller wants. */
 export interface ChatRequest {
@@ -41,31 +42,53 @@ export function readChatRequest(
     max_completion_tokens: newer,
     ...unknown
   } = sampled;
-  if (typeof model !== 'string' || model === '') throw invalid('model', model, 'the name of a model');
+  if (typeof model !== 'string' || model === '' || Buffer.byteLength(model) > limits.nameBytes)
+    throw invalid('model', model, `the name of a model, of at most ${limits.nameBytes} bytes`);
   if (present(n) !== undefined && n !== 1) throw invalid('n', n, '1: one answer is given to a request');
   const policy = headerOf(headers, 'x-lloom-policy') ?? config.policy;
-  if (!isPolicy(policy)) throw invalid('x-lloom-policy', policy, `one of ${policyNames}`);
+  if (!isPolicy(policy)) throw invalid('x-lloom-policy', policy, `one of ${policies.join(', ')}`);
   const maxTokens = wholeNumber('max_completion_tokens', newer, 1) ?? wholeNumber('max_tokens', older, 1);
   const maxPrice = lower(config.maxPrice, headerOf(headers, 'x-lloom-max-price'));
   const idempotencyKey = headerOf(headers, 'idempotency-key');
+  // Lloom has no word for them; servers take them as a wish for chance.
+  const extra = extraOf(isNegative(seed) ? { ...unknown, seed } : unknown);
   const sampling = {
     temperature: numberOf('temperature', temperature),
     topP: numberOf('top_p', topP),
     stop: stopOf(stop),
-    seed: wholeNumber('seed', seed, 0),
+    seed: isNegative(seed) ? undefined : wholeNumber('seed', seed, 0),
     ...{ maxTokens, maxPrice, idempotencyKey },
-    extra: Object.keys(unknown).length === 0 ? undefined : (unknown as JsonObject),
+    extra: Object.keys(extra).length === 0 ? undefined : extra,
   };
   const given = Object.fromEntries(Object.entries(sampling).filter(([, value]) => value !== undefined));
+  const chat = messagesOf(messages);
   return {
-    input: { model, messages: messagesOf(messages), ...given },
-    features: hasTools(unknown) ? ['tools'] : [],
+    input: { model, messages: chat, ...given },
+    features: wantedFeatures({ messages: chat, extra }),
     stream: booleanOf('stream', stream) ?? false,
     includeUsage: includesUsage(present(options)),
     policy,
     timeoutMs: timeoutOf(headerOf(headers, 'x-lloom-timeout')) ?? config.timeoutMs,
   };
 }
+
+/** Fields that Lloom does not know. */
+function extraOf(unknown: Fields): JsonObject {
+  const bytes = Buffer.byteLength(JSON.stringify(unknown));
+  if (bytes <= limits.extraBytes) return unknown as JsonObject;
+  const sizeOf = (name: string): number => JSON.stringify(unknown[name]).length;
+  const names = Object.keys(unknown).toSorted((a, b) => sizeOf(b) - sizeOf(a));
+  const [largest = ''] = names;
+  const what = names.slice(0, maxNamed).join(', ');
+  throw new GatewayError('INVALID_REQUEST', {
+    param: largest,
+    got: `${bytes} bytes of JSON in ${what}`,
+    wanted: `at most ${limits.extraBytes} bytes in all fields together that are passed on as they are`,
+  });
+}
+
+/** How many fields an error names. */
+const maxNamed = 5;
 
 function fieldsOf(body: Uint8Array): Fields {
   let value: unknown;
@@ -89,6 +112,8 @@ function numberOf(param: string, value: unknown): number | undefined {
   if (typeof value !== 'number' || value < 0) throw invalid(param, value, 'a number from 0');
   return value;
 }
+
+const isNegative = (seed: unknown): boolean => Number.isSafeInteger(seed) && (seed as number) < 0;
 
 function wholeNumber(param: string, value: unknown, min: number): number | undefined {
   if (present(value) === undefined) return undefined;
@@ -115,11 +140,6 @@ function includesUsage(options: unknown): boolean {
   if (options === undefined) return false;
   if (!isObject(options)) throw invalid('stream_options', options, 'an object');
   return booleanOf('stream_options.include_usage', options['include_usage']) ?? false;
-}
-
-/** Whether tools may be called. Programs send empty lists for none. */
-function hasTools({ tools, functions }: Fields): boolean {
-  return [tools, functions].some((list) => Array.isArray(list) && list.length > 0);
 }
 
 function messagesOf(value: unknown): ChatMessage[] {
@@ -158,9 +178,10 @@ function contentOf(value: unknown, param: string): { readonly text: string; read
   return isPlain ? { text } : { text, raw: value };
 }
 
+/** One that is there but empty counts as well: whoever means a cap and sends nothing shall not be answered without one. */
 function headerOf(headers: LoopbackExchange['headers'], name: string): string | undefined {
   const value = headers[name];
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  return typeof value === 'string' ? value : undefined;
 }
 
 /** The lower of two caps. */

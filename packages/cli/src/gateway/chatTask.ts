@@ -8,7 +8,7 @@ import {
   type LloomEvents,
   type PricingInfo,
 } from '@lloom/behaviour';
-import { systemClock, type RecentMap } from '@lloom/core';
+import { orAbort, systemClock, type RecentMap } from '@lloom/core';
 import type { LoopbackExchange } from '@lloom/core/loopback';
 import { countChatTokens } from '../backends/tokens.ts';
 import {
@@ -23,7 +23,8 @@ import { readChatRequest, type ChatRequest } from './chatRequest.ts';
 import type { GatewayReport, ResolvedGatewayConfig } from './config.ts';
 import { GatewayError } from './errors.ts';
 import { EventStream } from './eventStream.ts';
-import { failureBody, failureContent, failureOf } from './failures.ts';
+import { failureBody, failureContent, failureOf, whereOwed, type Failure } from './failures.ts';
+import type { KeptAnswers, ToldAnswer } from './keptAnswers.ts';
 
 /** What of a node requests take. */
 export type AskingNode = Pick<LloomBehaviour, 'libp2p' | 'selectExecutor' | 'stream'>;
@@ -37,6 +38,7 @@ export interface ChatTaskPorts {
   readonly config: ResolvedGatewayConfig;
   /** Who was asked by the keys that callers gave: whoever has run a request does not run it again. */
   readonly askedByKey: RecentMap<string>;
+  readonly answers: KeptAnswers;
   /** Who is told when a request is made again, by its name. */
   readonly retries: Map<string, (retry: Retry) => void>;
 }
@@ -79,9 +81,13 @@ export class ChatTask {
     try {
       const request = readChatRequest(this.#exchange, this.#ports.config);
       this.#request = request;
-      const stream = await this.#ask(request);
-      const answer = request.stream ? await this.#pass(stream, request) : await this.#give(stream);
-      this.#report({ outcome: 'answered', status: 200 }, answer);
+      const known = await this.#known(request);
+      if (known === undefined) {
+        this.#report({ outcome: 'answered', status: 200 }, await this.#obtain(request));
+      } else {
+        await this.#repeat(known, request);
+        this.#report({ outcome: 'repeated', status: 200 });
+      }
     } catch (error) {
       this.refuse(this.#impatience ?? error);
     } finally {
@@ -89,12 +95,17 @@ export class ChatTask {
     }
   }
 
+  /** Ends a request that is under way, for this reason. */
+  giveUp(reason: unknown): void {
+    this.#impatience ??= reason;
+    this.#controller.abort();
+  }
+
   /** Says why there is no answer, or no more of it. */
   refuse(error: unknown): void {
     this.#events?.close();
     if (this.#exchange.signal.aborted) return this.#report({ outcome: 'cancelled', status: statusLeft });
-    const { shares = [], totalCost = '0' } = this.#stream?.soFar ?? {};
-    const failure = { ...failureOf(error), ...(shares.length > 0 && { owed: { shares, totalCost } }) };
+    const failure = this.#failureOf(error);
     const outcome = this.#stream === undefined ? 'refused' : 'failed';
     if (this.#events?.hasBegun === true) {
       this.#report({ outcome, status: 200, error });
@@ -107,6 +118,36 @@ export class ChatTask {
     this.#exchange.answer({ ...content, headers: { ...content.headers, ...this.#idHeader } });
   }
 
+  #failureOf(error: unknown): Failure {
+    const failure = failureOf(error);
+    const { shares = [], totalCost = '0', content = '' } = this.#stream?.soFar ?? {};
+    if (shares.length === 0) return failure;
+    return whereOwed(failure, { shares, totalCost, ...(this.#events?.hasBegun !== true && { content }) });
+  }
+
+  /** What was answered to the same request before, or is being answered now. */
+  async #known(request: ChatRequest): Promise<ToldAnswer | undefined> {
+    for (;;) {
+      const running = this.#ports.answers.find(request);
+      if (running === undefined) return undefined;
+      const answer = await orAbort(running, this.#controller.signal);
+      if (answer !== undefined) return answer;
+    }
+  }
+
+  /** Asks the network. */
+  async #obtain(request: ChatRequest): Promise<Answer> {
+    const end = this.#ports.answers.begin(request);
+    let answer: Answer | undefined;
+    try {
+      const stream = await this.#ask(request);
+      answer = request.stream ? await this.#pass(stream, request) : await this.#give(stream);
+      return answer;
+    } finally {
+      end(answer);
+    }
+  }
+
   async #ask(request: ChatRequest): Promise<AnswerStream> {
     const { node, config, askedByKey, retries } = this.#ports;
     const { input, timeoutMs } = request;
@@ -115,6 +156,8 @@ export class ChatTask {
     const peerId = (key !== undefined && askedByKey.get(key)) || (await this.#select(request));
     if (key !== undefined) askedByKey.set(key, peerId);
     const signed = await config.identity.sign(input, { to: peerId });
+    // Nobody would read what is asked for from here on.
+    signal.throwIfAborted();
     const leftMs = Math.max(1, Math.ceil(timeoutMs - this.#elapsedMs));
     this.#stream = node.stream(
       peerId,
@@ -135,8 +178,7 @@ export class ChatTask {
   #noteRetry({ delayMs, error }: Retry): void {
     if (delayMs <= this.#ports.config.patienceMs || this.#events?.hasBegun === true) return;
     if (this.#stream?.soFar.content !== '') return;
-    this.#impatience = error;
-    this.#controller.abort();
+    this.giveUp(error);
   }
 
   /** Who is asked first. */
@@ -183,11 +225,7 @@ export class ChatTask {
   /** The answer in one piece. */
   async #give(stream: AnswerStream): Promise<Answer> {
     const answer = await stream.result;
-    this.#exchange.answer({
-      contentType: 'application/json',
-      body: JSON.stringify(completionOf(this.#head, answer)),
-      headers: { ...this.#idHeader, ...peerHeader(answer) },
-    });
+    this.#complete(answer, { ...this.#idHeader, ...peerHeader(answer) });
     return answer;
   }
 
@@ -207,6 +245,23 @@ export class ChatTask {
     await events.send(...first, ...lastChunks(head, answer, includeUsage), '[DONE]');
     events.end();
     return answer;
+  }
+
+  /** What the same request was answered with before: nobody is asked, and nothing is owed for it. */
+  async #repeat(answer: ToldAnswer, { stream, includeUsage }: ChatRequest): Promise<void> {
+    const head = this.#head;
+    const headers = { ...this.#idHeader, ...peerHeader(answer), 'idempotent-replayed': 'true' };
+    if (!stream) return this.#complete(answer, headers);
+    const events = new EventStream(this.#exchange, this.#ports.config, headers);
+    this.#events = events;
+    const text = answer.content === '' ? [] : [textChunk(head, answer.content)];
+    await events.send(firstChunk(head), ...text, ...lastChunks(head, answer, includeUsage), '[DONE]');
+    events.end();
+  }
+
+  #complete(answer: ToldAnswer, headers: Readonly<Record<string, string>>): void {
+    const body = JSON.stringify(completionOf(this.#head, answer));
+    this.#exchange.answer({ contentType: 'application/json', body, headers });
   }
 
   get #head(): AnswerHead {

@@ -5,11 +5,7 @@ import {
   type ReachableConfig,
   type ResolvedLoopbackConfig,
 } from '@lloom/core/loopback';
-
-/** What counts when one provider of several is chosen. */
-export type GatewayPolicy = (typeof policies)[number];
-
-const policies = ['balanced', 'price', 'latency', 'throughput'] as const;
+import { policies, type GatewayPolicy } from './policies.ts';
 
 /** What a gateway asks with, and whom it answers. */
 export interface GatewayConfig extends Omit<ReachableConfig, 'token'> {
@@ -60,7 +56,7 @@ export interface GatewayReport {
   readonly requestId: string;
   /** Empty when the request names none. */
   readonly model: string;
-  readonly outcome: 'answered' | 'refused' | 'failed' | 'cancelled';
+  readonly outcome: 'answered' | 'repeated' | 'refused' | 'failed' | 'cancelled';
   /** Of the HTTP answer. 200 for a stream that has begun, however it ended; 499 when the caller left before. */
   readonly status: number;
   readonly stream: boolean;
@@ -159,11 +155,3 @@ function resolveServer(given: ReachableConfig): ResolvedLoopbackConfig {
     throw new ConfigError(problems);
   }
 }
-
-/** Whether a text names a policy. */
-export function isPolicy(value: string): value is GatewayPolicy {
-  return (policies as readonly string[]).includes(value);
-}
-
-/** The policies, for people. */
-export const policyNames = policies.join(', ');

@@ -18,6 +18,8 @@ export interface GatewayErrorData {
   DEADLINE: { readonly limitMs: number };
   /** So many requests are under way already. Nothing was asked. */
   TOO_MANY_REQUESTS: { readonly limit: number };
+  /** The key of the caller has named another request before. Nothing was asked. */
+  IDEMPOTENCY_CONFLICT: { readonly model: string };
   /** The gateway is about to stop, and takes no new requests. */
   STOPPING: { readonly url: string };
 }
@@ -69,6 +71,11 @@ const table: CodeTable<GatewayErrorData> = {
     message: ({ limit }) => `Cannot take the request: ${limit} are under way already`,
     retryable: true,
     hint: 'Try again when some have ended.',
+  },
+  IDEMPOTENCY_CONFLICT: {
+    message: () => 'The Idempotency-Key has named another request before',
+    retryable: false,
+    hint: 'Give each request a key of its own.',
   },
   STOPPING: {
     message: () => 'The gateway is about to stop, and takes no new requests',

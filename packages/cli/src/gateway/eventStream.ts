@@ -45,10 +45,13 @@ export class EventStream {
     await this.#drained(response);
   }
 
-  /** Ends the answer. */
+  /** Ends the answer. A reader that takes nothing of the rest is cut off, too. */
   end(): void {
     this.close();
-    this.#response?.end();
+    const response = this.#response;
+    if (response === undefined) return;
+    const timer = setTimeout(() => response.destroy(), this.#times.stallMs);
+    response.once('close', () => clearTimeout(timer)).end();
   }
 
   /** Says nothing of its own any more. */

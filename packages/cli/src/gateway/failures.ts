@@ -11,6 +11,8 @@ import { GatewayError, type GatewayErrorCode } from './errors.ts';
 
 /** What is owed for an answer that broke off. */
 export interface Owed {
+  /** As much of the text as there is, where the caller has not seen it. */
+  readonly content?: string;
   readonly shares: readonly AnswerShare[];
   readonly totalCost: string;
 }
@@ -56,6 +58,7 @@ const gatewayStatuses: Readonly<Record<GatewayErrorCode, number>> = {
   NOT_CONNECTED: 503,
   DEADLINE: 504,
   TOO_MANY_REQUESTS: 429,
+  IDEMPOTENCY_CONFLICT: 409,
   STOPPING: 503,
 };
 
@@ -81,13 +84,20 @@ export function failureOf(error: unknown): Failure {
     const param = GatewayError.is(error, 'INVALID_REQUEST') ? error.data.param : (params[error.code] ?? null);
     return withRetry({ ...plain(error, gatewayStatuses[error.code]), param }, error);
   }
-  if (CodecError.is(error, 'INVALID_FIELD')) return { ...plain(error, 400), param: error.data.path };
+  if (CodecError.is(error, 'INVALID_FIELD'))
+    return { ...plain(error, 400), param: error.data.path.replace(/^LlmRequest\./, '') };
   if (CodecError.is(error, 'TOO_LARGE')) return plain(error, 413);
   if (DiscoveryError.is(error)) return plain(error, 503);
   return {
     ...{ status: 500, code: 'internal', param: null, isRetryable: false },
     message: 'The gateway failed, and its operator can find out why.',
   };
+}
+
+/** A failure that came when an answer had begun. Programs do not ask again by themselves for what would be owed a second time. */
+export function whereOwed({ retryAfterMs, ...failure }: Failure, owed: Owed): Failure {
+  if (BigInt(owed.totalCost) > 0n) return { ...failure, owed, isRetryable: false };
+  return { ...failure, owed, ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }
 
 function plain(error: LloomError, status: number): Failure {
@@ -152,6 +162,7 @@ const denialCodes: Readonly<Record<number, string>> = {
   404: 'unknown_path',
   405: 'method_not_allowed',
   413: 'too_large',
+  503: 'too_much_at_once',
 };
 
 /** What the server itself says to a request that is not for it. */
@@ -159,5 +170,5 @@ export function denialContent({ status, text }: LoopbackDenial): Omit<LoopbackCo
   const message =
     status === 401 ? 'The API key is missing or wrong. It stands in the file of --api-key-file.' : text;
   const code = denialCodes[status] ?? 'internal';
-  return failureContent({ status, code, message, param: null, isRetryable: false });
+  return failureContent({ status, code, message, param: null, isRetryable: status === 503 });
 }

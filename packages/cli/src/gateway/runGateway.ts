@@ -2,10 +2,11 @@ import { client } from '@lloom/behaviour/presets';
 import { describeError } from '../errors.ts';
 import { obtainIdentity } from '../identityFile.ts';
 import { obtainToken } from '../metricsToken.ts';
-import { runServer, startNode } from '../node.ts';
+import { drainMs, runServer, startNode } from '../node.ts';
 import type { NodeOptions } from '../options.ts';
 import { stopRequested, type Session } from '../session.ts';
-import type { GatewayPolicy, GatewayReport } from './config.ts';
+import type { GatewayReport } from './config.ts';
+import type { GatewayPolicy } from './policies.ts';
 import { serveGateway } from './serveGateway.ts';
 
 /** What `lloom gateway` takes. */
@@ -21,9 +22,6 @@ export interface GatewayOptions extends NodeOptions {
   /** How long a provider may take before another one is asked as well, in ms. */
   readonly hedge?: number;
 }
-
-/** How long answers that are under way may take when the gateway is to stop, in ms. */
-const drainMs = 5_000;
 
 /** Runs a gateway until it is asked to stop; gives the exit code. */
 export async function runGateway(options: GatewayOptions, session: Session): Promise<number> {
@@ -71,6 +69,7 @@ function tell(report: GatewayReport, { output }: Session): void {
   const who = peerIds.map((peerId) => `…${peerId.slice(-6)}`).join(', ');
   if (outcome === 'answered')
     output.note(`${status} ${model} by ${who}: ${tokens}, ${totalCost} wei, ${durationMs} ms`);
+  else if (outcome === 'repeated') output.note(`${status} ${model} as before, for nothing`);
   else if (error === undefined) output.note(`${outcome} ${model} after ${tokens}, ${durationMs} ms`);
   else output.note(`${status} ${outcome} ${model}: ${error.code}: ${error.message}`);
 }

@@ -1,10 +1,11 @@
 import { ConfigError, type LloomBehaviour } from '@lloom/behaviour';
-import { RecentMap } from '@lloom/core';
+import { RecentMap, systemClock } from '@lloom/core';
 import { openLoopback, type LoopbackExchange, type LoopbackLimits } from '@lloom/core/loopback';
 import { Catalog } from './catalog.ts';
 import { ChatTask, type AskingNode, type ChatTaskPorts } from './chatTask.ts';
 import { resolveGatewayConfig, type GatewayConfig, type ResolvedGatewayConfig } from './config.ts';
 import { GatewayError } from './errors.ts';
+import { KeptAnswers } from './keptAnswers.ts';
 import { denialContent, failureContent, failureOf } from './failures.ts';
 
 /** What of a node a gateway uses. */
@@ -29,11 +30,14 @@ const gatewayLimits: LoopbackLimits = {
   answerMs: 30_000,
   idleMs: 75_000,
   maxConnections: 1_024,
+  maxBodiesBytes: 64 * 1_024 * 1_024,
 };
 
 /** Names of models have slashes, and are sent encoded or not. */
 const modelsPath = '/v1/models/';
 const maxKeys = 1_024;
+/** How long callers may take to read why their requests have ended. */
+const lastWordMs = 500;
 
 /**
  * Serves the API of OpenAI over the network, until it is closed or the node is stopped: `/v1/chat/completions`, `/v1/models` and
@@ -100,8 +104,9 @@ class Service {
   readonly #config: ResolvedGatewayConfig;
   readonly #catalog: Catalog;
   readonly #askedByKey = new RecentMap<string>(maxKeys);
+  readonly #answers = new KeptAnswers();
   readonly #retries: ChatTaskPorts['retries'] = new Map();
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #underWay = new Map<ChatTask, Promise<void>>();
   readonly #ended = new AbortController();
   #stoppingAt: string | undefined;
 
@@ -119,29 +124,38 @@ class Service {
     this.#ended.abort();
   }
 
-  /** Refuses what comes from now on. Resolves when nothing is under way any more, or the time is over. */
+  /** Refuses what comes from now on, and ends what is under way when the time is over. */
   async stop(url: string, drainMs: number): Promise<void> {
     this.#stoppingAt = url;
     this.#catalog.close();
-    if (drainMs <= 0 || this.#underWay.size === 0) return;
+    if (drainMs > 0) await this.#allOver(drainMs);
+    for (const task of this.#underWay.keys()) task.giveUp(this.#stopping);
+    await this.#allOver(lastWordMs);
+  }
+
+  /** Resolves when nothing is under way any more, or the time is over. */
+  async #allOver(limitMs: number): Promise<void> {
+    if (this.#underWay.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, drainMs);
-    await Promise.race([Promise.all(this.#underWay), promise]);
+    const timer = setTimeout(resolve, limitMs);
+    await Promise.race([Promise.all(this.#underWay.values()), promise]);
     clearTimeout(timer);
   }
 
   readonly chat = async (exchange: LoopbackExchange): Promise<void> => {
     const task = new ChatTask(
-      { node: this.#node, config: this.#config, askedByKey: this.#askedByKey, retries: this.#retries },
+      {
+        ...{ node: this.#node, config: this.#config },
+        ...{ askedByKey: this.#askedByKey, answers: this.#answers, retries: this.#retries },
+      },
       exchange,
     );
     const { maxRequests: limit } = this.#config;
     if (this.#stoppingAt !== undefined) return task.refuse(this.#stopping);
     if (this.#underWay.size >= limit) return task.refuse(new GatewayError('TOO_MANY_REQUESTS', { limit }));
     const run = task.run();
-    this.#underWay.add(run);
-    await run;
-    this.#underWay.delete(run);
+    this.#underWay.set(task, run);
+    await run.finally(() => this.#underWay.delete(task));
   };
 
   readonly models = (exchange: LoopbackExchange): Promise<void> =>
@@ -150,10 +164,10 @@ class Service {
   readonly model = (exchange: LoopbackExchange): Promise<void> =>
     this.#answer(exchange, async () => {
       const id = decoded(exchange.path.slice(modelsPath.length));
-      const startedAt = performance.now();
+      const startedAtMs = systemClock.elapsed();
       const found = (await this.#catalog.list()).find((model) => model.id === id);
       if (found !== undefined) return found;
-      const waitedMs = Math.round(performance.now() - startedAt);
+      const waitedMs = Math.round(systemClock.elapsed() - startedAtMs);
       throw new GatewayError('MODEL_NOT_FOUND', { model: id, waitedMs });
     });
 

@@ -73,6 +73,32 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
 }
 
+/** What the bodies of all requests under way may have together: each is held until it is answered. */
+export class BodyRoom {
+  #bytes: number;
+  readonly #held = new WeakMap<ServerResponse, number>();
+
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+  }
+
+  /** Takes room until the response is over. @returns whether there is as much */
+  take(response: ServerResponse, bytes: number): boolean {
+    if (bytes > this.#bytes) return false;
+    const held = this.#held.get(response);
+    if (held === undefined) response.once('close', () => (this.#bytes += this.#held.get(response) ?? 0));
+    this.#held.set(response, (held ?? 0) + bytes);
+    this.#bytes -= bytes;
+    return true;
+  }
+}
+
+const noRoom: LoopbackDenial = {
+  status: 503,
+  text: 'Too much is being sent at this moment. Try again.',
+  headers: { 'Retry-After': '1' },
+};
+
 /** Of a body that is too large, so many times its limit is dropped before the connection goes. */
 const droppedTimes = 4;
 
@@ -81,17 +107,20 @@ const droppedTimes = 4;
  * @returns a denial when it is too large; `undefined` when the connection has gone
  */
 export function readBody(
-  request: IncomingMessage,
+  response: ServerResponse,
   maxBytes: number,
+  room: BodyRoom,
 ): Promise<Uint8Array | LoopbackDenial | undefined> {
+  const { req: request } = response;
   const { promise, resolve } = Promise.withResolvers<Uint8Array | LoopbackDenial | undefined>();
   let parts: Buffer[] = [];
   let sizeBytes = 0;
   request.on('data', (part: Buffer) => {
     sizeBytes += part.length;
-    if (sizeBytes <= maxBytes) return void parts.push(part);
+    const isTooLarge = sizeBytes > maxBytes;
+    if (!isTooLarge && room.take(response, part.length)) return void parts.push(part);
     parts = [];
-    resolve(tooLarge(maxBytes));
+    resolve(isTooLarge ? tooLarge(maxBytes) : noRoom);
     if (sizeBytes > maxBytes * droppedTimes) request.destroy();
   });
   request.once('end', () => resolve(Buffer.concat(parts)));

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type * as Http from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { errorText } from '../errors.ts';
 import type { ResolvedLoopbackConfig } from './config.ts';
@@ -13,6 +15,7 @@ import {
   originHeaders,
   plainDenial,
   readBody,
+  BodyRoom,
 } from './reply.ts';
 import type {
   LoopbackContent,
@@ -30,9 +33,13 @@ const ownLimits: LoopbackLimits = {
   // Prometheus comes every 15 to 60 s, and would else connect anew each time.
   idleMs: 75_000,
   maxConnections: 32,
+  maxBodiesBytes: 64 * 1_024 * 1_024,
 };
 /** How often connections are looked through for requests that take too long, in parts of the time that they have. */
 const looks = 5;
+
+/** Requests of one connection at the same time: programs wait for an answer before they ask again, or ask for a few. */
+const maxUnderWay = 32;
 
 const maxHeaderBytes = 8 * 1_024;
 const maxHeaders = 64;
@@ -85,12 +92,15 @@ const isDenial = (value: Uint8Array | LoopbackDenial): value is LoopbackDenial =
 class Endpoint {
   readonly #server: Server;
   readonly #limits: LoopbackLimits;
+  readonly #bodies: BodyRoom;
   readonly #judge: Judge;
   readonly #denialContent: NonNullable<LoopbackRules['denialContent']>;
   #port = 0;
   /** All that are open, and of those the ones that have shown no token yet, the oldest first. */
   readonly #sockets = new Set<Socket>();
   readonly #strangers = new Set<Socket>();
+  /** How many requests of each are under way. */
+  readonly #underWay = new WeakMap<Socket, number>();
   #closed: Promise<void> | undefined;
 
   constructor(
@@ -101,12 +111,15 @@ class Endpoint {
       ([name, path]) => [name, typeof path === 'function' ? { serve: path } : path] as const,
     );
     this.#limits = { ...ownLimits, ...limits };
+    this.#bodies = new BodyRoom(this.#limits.maxBodiesBytes);
     this.#denialContent = denialContent;
     this.#judge = new Judge({
       ...{ token, realm, isTokenInUrl, allowedHosts, allowedOrigins },
       paths: new Map<string, LoopbackPath>(served),
     });
     const { idleMs, requestMs } = this.#limits;
+    // Not imported: that reads every export of it, one of which has Node set up its HTTP client, at 50 ms of every start.
+    const { createServer } = createRequire(import.meta.url)('node:http') as typeof Http;
     this.#server = createServer(
       {
         maxHeaderSize: maxHeaderBytes,
@@ -163,6 +176,7 @@ class Endpoint {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!this.#hasRoom(response)) return void request.socket.destroy();
     const timer = new AnswerTimer(request.socket, this.#limits.answerMs);
     response.once('close', () => timer.stop());
     // The connection is gone: there is nobody to tell.
@@ -175,7 +189,7 @@ class Endpoint {
     if (verdict.kind === 'denied') return this.#deny(response, verdict.denial);
     const { serve, isOpen = false, isPatient = false, maxBodyBytes = 0 } = verdict.path;
     if (!isOpen) this.#strangers.delete(request.socket);
-    const body = maxBodyBytes === 0 ? new Uint8Array() : await readBody(request, maxBodyBytes);
+    const body = maxBodyBytes === 0 ? new Uint8Array() : await readBody(response, maxBodyBytes, this.#bodies);
     if (body === undefined) return;
     if (isDenial(body)) return this.#deny(response, body);
     if (isPatient) timer.stop();
@@ -184,6 +198,16 @@ class Endpoint {
     } catch {
       this.#deny(response, failed);
     }
+  }
+
+  /** Whether the connection may have another request under way. */
+  #hasRoom(response: ServerResponse): boolean {
+    const { socket } = response.req;
+    const count = this.#underWay.get(socket) ?? 0;
+    if (count >= maxUnderWay) return false;
+    this.#underWay.set(socket, count + 1);
+    response.once('close', () => this.#underWay.set(socket, (this.#underWay.get(socket) ?? 1) - 1));
+    return true;
   }
 
   #exchange(body: Uint8Array, response: ServerResponse, timer: AnswerTimer): LoopbackExchange {

@@ -10,6 +10,8 @@ export interface LoopbackLimits {
   readonly idleMs: number;
   /** Where all are taken, the oldest of those goes that have shown no token. @default 32 */
   readonly maxConnections: number;
+  /** How many bytes the bodies of all requests that are under way have together. @default 67_108_864, 64 MiB */
+  readonly maxBodiesBytes: number;
 }
 
 /** A whole answer. */
