@@ -6,6 +6,7 @@ import { gossipSuite } from './gossip.ts';
 import { inspectorSuite } from './inspector.ts';
 import { metricsSuite } from './metrics.ts';
 import { natSuite } from './nat.ts';
+import { nodeSuite } from './node.ts';
 import { peersSuite } from './peers.ts';
 import { printTable, type Row } from './report.ts';
 import { rpcSuite } from './rpc.ts';
@@ -17,6 +18,7 @@ const suites: Readonly<Record<string, () => Promise<Row[]>>> = {
   inspector: inspectorSuite,
   metrics: metricsSuite,
   nat: natSuite,
+  node: nodeSuite,
   peers: peersSuite,
   rpc: rpcSuite,
   simulator: simulatorSuite,

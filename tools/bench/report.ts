@@ -34,7 +34,7 @@ export function row(
   goal: number | null = null,
 ): Row {
   const { value, baseline, unit, against, cpuUs } = measured;
-  const lessIsBetter = ['us', 'ms', 's', 'CPU s', 'bodies', 'KiB', 'MB'].includes(unit);
+  const lessIsBetter = ['us', 'ms', 's', 'CPU s', 'bodies', 'KiB', 'MiB', 'MB'].includes(unit);
   const { ratio = lessIsBetter ? baseline / value : value / baseline } = measured;
   const round = (n: number): number => Number(n.toPrecision(4));
   const met = goal === null ? null : ratio >= goal;

@@ -1,11 +1,9 @@
 // Puts programs into few files, for those who install the command and for tests alike: most of what a start from 1,500 files computes
 // is to find and read them.
 import { dirname, isAbsolute, relative } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { rolldown, type OutputChunk, type Plugin } from 'rolldown';
-
-/** The folder of the repository. */
-export const root = fileURLToPath(new URL('../..', import.meta.url));
+import { root } from '../root.ts';
 
 /** What is put into few files, and how. */
 export interface BundleConfig {
@@ -14,8 +12,8 @@ export interface BundleConfig {
   readonly folder: string;
   /** Whether a module is loaded from where it is installed, by the name it is asked for. */
   readonly isExternal?: (name: string) => boolean;
-  /** Whether what nobody uses is left out. */
-  readonly treeshake: boolean;
+  /** Whether stacks can be led to the sources. @default true */
+  readonly sourcemap?: boolean;
   /**
    * Where a source takes itself to be, which the paths to its data begin at: a path below `folder`, an absolute one, or `undefined` for
    * where it comes to be.
@@ -24,9 +22,12 @@ export interface BundleConfig {
   readonly plugins?: readonly Plugin[];
 }
 
+/** Whether a module is asked for by the name of its package. */
+export const isBare = (name: string): boolean => !/^[./]|^[A-Za-z]:[\\/]/.test(name);
+
 /** Writes few files. @returns what was written */
 export async function writeBundle(config: BundleConfig): Promise<readonly OutputChunk[]> {
-  const { entries, folder, isExternal = () => false, treeshake, placeOf, plugins = [] } = config;
+  const { entries, folder, isExternal = () => false, sourcemap = true, placeOf, plugins = [] } = config;
   await using bundle = await rolldown({
     cwd: root,
     input: Object.fromEntries(entries),
@@ -34,15 +35,16 @@ export async function writeBundle(config: BundleConfig): Promise<readonly Output
     tsconfig: false,
     external: (name) => isExternal(name),
     resolve: { conditionNames: ['@lloom/source', 'node', 'module-sync'] },
-    treeshake,
     plugins: [...plugins, keepPlaces(placeOf)],
     logLevel: 'silent',
   });
   const { output } = await bundle.write({
     dir: folder,
     format: 'esm',
-    sourcemap: true,
+    sourcemap,
     sourcemapExcludeSources: true,
+    // Those for people are in the sources. Marks for bundlers stay.
+    comments: { jsdoc: false, legal: false, annotation: true },
     chunkFileNames: 'chunks/[name].js',
   });
   return output.filter((file) => file.type === 'chunk');

@@ -2,7 +2,8 @@
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import type { OutputChunk } from 'rolldown';
-import { root, writeBundle } from './bundle.ts';
+import { root } from '../root.ts';
+import { writeBundle } from './bundle.ts';
 
 /** What is started: the command, the demo's processes, and the thread that draws charts. */
 const programs = ['bin', 'demo/main', 'demo/client', 'demo/application', 'view/chartThread'];
@@ -31,7 +32,8 @@ export async function commandFiles(folder: string): Promise<string[]> {
     entries: new Map(programs.map((program) => [program, join(sources, `${program}.ts`)])),
     folder: dist,
     isExternal: (name) => external.some((pattern) => pattern.test(name)),
-    treeshake: true,
+    // As large again, and of sources that are not there for the most part.
+    sourcemap: false,
     placeOf: (source) => {
       if (source.startsWith(sources + sep)) return relative(sources, source).replace(/\.ts$/, '.js');
       // Those of our other packages look for what is loaded by `require`, which is found from here.

@@ -7,8 +7,9 @@ import { delimiter, join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { root } from '../root.ts';
 import { blocksOf, Follower } from './guides.ts';
-import { serveElsewhere, root, type Elsewhere } from './stranger.ts';
+import { serveElsewhere, type Elsewhere } from './stranger.ts';
 
 const guides = globSync('docs/guides/*.md', { cwd: root }).toSorted();
 /** What guides say, each of which becomes a free port. */

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 
 import { describe, expect, test } from 'vitest';
 
+import { root } from '../root.ts';
 import { blocksOf, isShown, stepsOf } from './guides.ts';
-import { root } from './stranger.ts';
 
 /** As much of commander's commands as is looked at. */
 interface Command {

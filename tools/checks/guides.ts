@@ -29,10 +29,11 @@ export function blocksOf(text: string): Block[] {
   return [...text.matchAll(fence)].flatMap((match) => {
     const { indent = '', language = '', code = '' } = match.groups ?? {};
     if (!acting.test(language)) return [];
-    const line = text.slice(0, match.index).split('\n').length;
-    const { not, why, act, file, needs } = marks.exec(text.slice(0, match.index))?.groups ?? {};
-    if (marks.exec(text.slice(0, match.index)) === null)
-      throw new Error(`line ${line}: nothing says whether this block is run`);
+    const before = text.slice(0, match.index);
+    const line = before.split('\n').length;
+    const mark = marks.exec(before);
+    if (mark === null) throw new Error(`line ${line}: nothing says whether this block is run`);
+    const { not, why, act, file, needs } = mark.groups ?? {};
     return {
       act: not !== undefined ? 'not run' : file !== undefined ? 'save' : ((act ?? 'run') as Block['act']),
       detail: why ?? file ?? '',

@@ -1,8 +1,7 @@
 // `npm run check`: all checks, or those that are named. `--write` repairs what can be repaired.
 import { spawn } from 'node:child_process';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
+import { root } from '../root.ts';
 import { checkApi } from './api.ts';
 import { checkDocs, checkFences } from './docs.ts';
 import { checkExamples } from './examples.ts';
@@ -13,7 +12,6 @@ import { checkRooms, checkToolBudget } from './rooms.ts';
 import { checkLinks, checkPlaces } from './text.ts';
 import type { Check, Finding } from './workspace.ts';
 
-const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const wanted = process.argv.slice(2).filter((arg) => !arg.startsWith('-'));
 const write = process.argv.includes('--write');
 

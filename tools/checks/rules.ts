@@ -253,7 +253,8 @@ const ownTables: Readonly<Record<string, Readonly<Record<string, Room>>>> = {
     service: { files: ['$.ts', 'debugging.ts'], xstate: true, libp2p: 'types', lines: 300 },
     wiring: { files: ['wiring.ts'], libp2p: 'types' },
     surface: { files: ['surface/*.ts'], libp2p: 'types' },
-    presets: { files: ['presets/*.ts'], libp2p: 'types' },
+    // What a role wants follows from what is given alone.
+    presets: { files: ['presets/*.ts'], own: ['presets', 'data'], libp2p: 'types', pure: true },
     data: {
       files: ['config.ts', 'events.ts', 'errors.ts', 'ports.ts', 'types.ts'],
       libp2p: 'types',
@@ -369,7 +370,8 @@ export const sizeBudgets: Readonly<
   Record<string, { readonly packedBytes: number; readonly unpackedBytes: number }>
 > = {
   behaviour: { packedBytes: 165_000, unpackedBytes: 650_000 },
-  cli: { packedBytes: 415_000, unpackedBytes: 1_580_000 },
+  // All that the command runs is in it.
+  cli: { packedBytes: 1_660_000, unpackedBytes: 6_790_000 },
   codec: { packedBytes: 145_000, unpackedBytes: 1_200_000 },
   core: { packedBytes: 85_000, unpackedBytes: 310_000 },
   discovery: { packedBytes: 320_000, unpackedBytes: 1_370_000 },

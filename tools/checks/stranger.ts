@@ -2,14 +2,12 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+import { root } from '../root.ts';
 import { withPacked } from './packed.ts';
 import { serveRegistry } from './registry.ts';
-
-export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** Neither what Vitest nor what this workspace sets. */
 const env = Object.fromEntries(

@@ -7,7 +7,8 @@ import { basename, join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { mustRun, pinned, serveElsewhere, root, run, versionOf, type Elsewhere } from './stranger.ts';
+import { root } from '../root.ts';
+import { mustRun, pinned, serveElsewhere, run, versionOf, type Elsewhere } from './stranger.ts';
 import { packagesOf } from './workspace.ts';
 
 const nodes = { 24: versionOf('node'), 22: '22.23.3' } as const;

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { mustRun, pinned, serveElsewhere, root, run, versionOf, type Elsewhere } from './stranger.ts';
+import { root } from '../root.ts';
+import { mustRun, pinned, serveElsewhere, run, versionOf, type Elsewhere } from './stranger.ts';
 import { slashed } from './workspace.ts';
 
 let elsewhere: Elsewhere;

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Plugin } from 'rolldown';
 import type { TestProject } from 'vitest/node';
-import { root, writeBundle } from '../build/bundle.ts';
+import { writeBundle } from '../build/bundle.ts';
+import { root } from '../root.ts';
 
 declare module 'vitest' {
   // oxlint-disable-next-line typescript/consistent-type-definitions -- Vitest's own
@@ -53,8 +54,6 @@ async function build(programs: readonly string[]): Promise<string> {
   const output = await writeBundle({
     entries,
     folder: made,
-    // As it is shipped.
-    treeshake: true,
     // Programs find each other where they are put.
     placeOf: (source) => (sources.has(source) ? undefined : source),
     plugins: [keepAddons],

@@ -159,7 +159,7 @@ const codeTable: CodeTable<SimkitErrorData> = {
   WRONG_STATE: {
     message: ({ name, act, state }) => `Cannot ${act} node "${name}": it is ${state}`,
     retryable: false,
-    hint: 'A node is crashed before it is restarted.',
+    hint: 'A node is crashed before it is restarted, and used when it is up: take what you need of it before a crash.',
   },
   PROPERTY_VIOLATED: {
     message: ({ what, kind, atMs, seed, reason }) => {

@@ -1,14 +1,13 @@
 // How large what is published is, and what comes with it when it is installed.
 import { existsSync, globSync, lstatSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { withPacked, type Packed } from '../../checks/packed.ts';
 import { sizeBudgets } from '../../checks/rules.ts';
 import type { Manifest } from '../../checks/workspace.ts';
+import { root } from '../../root.ts';
 import { row, type Row } from '../report.ts';
 
-const root = fileURLToPath(new URL('../../..', import.meta.url));
 /** What a node of bare libp2p has of the same modules. */
 const libp2pModule = /^(?:libp2p|@libp2p\/.*|interface-datastore|datastore-.*|main-event)$/;
 
