@@ -1,5 +1,5 @@
 // The command as it is shipped: all that it loads in few files, beside the terms of what is in them.
-import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import type { OutputChunk } from 'rolldown';
 import { root } from '../root.ts';
@@ -20,7 +20,9 @@ const external = [
 ];
 
 /** What the files are called in which the terms of a package are. */
-const termsNames = '{LICENSE,LICENCE,COPYING,NOTICE}*';
+const termsName = /^(?:licen[cs]e|copying|notice)/i;
+/** A package that has its text. */
+const apacheLicense = join(root, 'packages/cli/node_modules/@opentelemetry/api/LICENSE');
 /** Under these, what was built of a work may be given to anybody who is shown them. */
 const permitted = /^\(?(?:MIT|ISC|0BSD|BSD-[23]-Clause|Apache-2\.0|Unlicense|CC0-1\.0|BlueOak-1\.0\.0)\b/;
 
@@ -44,6 +46,14 @@ export async function commandFiles(folder: string): Promise<string[]> {
   return chunks.map(({ fileName }) => fileName);
 }
 
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly license?: string;
+  readonly author?: string | { readonly name: string };
+  readonly repository?: string | { readonly url: string };
+}
+
 /** The terms of every package that is in the files. @throws where there are none that permit it */
 function notices(chunks: readonly OutputChunk[]): string {
   const folders = new Set<string>();
@@ -51,29 +61,40 @@ function notices(chunks: readonly OutputChunk[]): string {
     const folder = folderOf(module);
     if (folder !== undefined) folders.add(folder);
   }
-  const texts = new Map<string, string>();
+  const parts = new Set<string>();
   for (const folder of folders) {
-    const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
-      readonly name: string;
-      readonly version: string;
-      readonly license?: string;
-    };
+    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+    const { name, version, license } = manifest;
     if (license === undefined || !permitted.test(license))
       throw new Error(
         `${name} ${version} is in the command, under terms that nobody has looked at: ${license}`,
       );
-    const files = globSync(termsNames, { cwd: folder }).toSorted();
-    const terms = files.map((file) => readFileSync(join(folder, file), 'utf8').trim());
-    texts.set(
-      `${name} ${version} (${license})`,
-      terms.join('\n\n') || 'The package has no text of its terms.',
-    );
+    const files = readdirSync(folder).filter((file) => termsName.test(file));
+    const own = files.toSorted().map((file) => readFileSync(join(folder, file), 'utf8').trim());
+    parts.add(`${name} ${version} (${license})\n\n${own.join('\n\n') || standardTerms(manifest)}`);
   }
-  const parts = [...texts.keys()].toSorted().map((head) => `${head}\n\n${texts.get(head)!}`);
   const first =
     'The files of the command `lloom` have parts of these packages in them, under the terms below.';
-  return `${[first, ...parts].join(`\n\n${'-'.repeat(80)}\n\n`)}\n`;
+  const apache = `Apache License 2.0\n\n${readFileSync(apacheLicense, 'utf8').trim()}`;
+  return `${[first, ...[...parts].toSorted(), apache].join(`\n\n${'-'.repeat(80)}\n\n`)}\n`;
 }
+
+/** The terms that a package names, where it comes without their text: those of MIT where it leaves the choice. */
+function standardTerms({ name, license = '', author, repository }: Manifest): string {
+  const holder = typeof author === 'object' ? author.name : author;
+  const url = typeof repository === 'object' ? repository.url : repository;
+  const copyright = `Copyright (c) ${holder ?? 'its contributors'}, ${url ?? name}`;
+  if (/\bMIT\b/.test(license)) return `${copyright}\n\n${mitTerms()}`;
+  if (/\bApache-2\.0\b/.test(license))
+    return `${copyright}\n\nUnder the Apache License 2.0, at the end of this file.`;
+  throw new Error(`${name} is in the command, and has no text of its terms: ${license}`);
+}
+
+/** This repository's own terms are those of MIT: what follows the name of whose it is. */
+const mitTerms = (): string => {
+  const text = readFileSync(join(root, 'LICENSE'), 'utf8');
+  return text.slice(text.indexOf('Permission is hereby granted')).trim();
+};
 
 /** The folder of the third-party package that a module is of. */
 function folderOf(module: string): string | undefined {
