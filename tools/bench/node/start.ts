@@ -7,7 +7,7 @@ import { median, row, type Row } from '../report.ts';
 import { mediansOf } from '../turns.ts';
 import { Script } from './script.ts';
 
-const rounds = 9;
+const rounds = 7;
 const libp2p = 'bare libp2p with the same modules';
 const cli = join(root, 'packages', 'cli');
 
