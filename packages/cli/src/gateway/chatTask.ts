@@ -138,13 +138,13 @@ export class ChatTask {
   /** Asks the network. */
   async #obtain(request: ChatRequest): Promise<Answer> {
     const end = this.#ports.answers.begin(request);
-    let answer: Answer | undefined;
     try {
       const stream = await this.#ask(request);
-      answer = request.stream ? await this.#pass(stream, request) : await this.#give(stream);
-      return answer;
+      // A caller who leaves before the last byte of it has paid for it all the same.
+      stream.result.then(end, () => undefined);
+      return request.stream ? await this.#pass(stream, request) : await this.#give(stream);
     } finally {
-      end(answer);
+      end();
     }
   }
 

@@ -86,6 +86,22 @@ describe('a request that is sent again with its key', () => {
     expect(await contentOf(await first)).toBe('Hi');
   });
 
+  test('gets what was whole already when the first caller left', async () => {
+    const gateway = await here.open();
+    const controller = new AbortController();
+    const asked = ask(gateway, { headers, body: { stream: true }, signal: controller.signal });
+    const answer = await here.node.asked;
+    await answer.give('Hi');
+    const { body } = await asked;
+    answer.end();
+    // Before the last bytes of it are on their way.
+    await answer.result;
+    controller.abort();
+    await body?.cancel().catch(() => undefined);
+    expect(await contentOf(await ask(gateway, { headers }))).toBe('Hi');
+    expect(here.node.answers).toHaveLength(1);
+  });
+
   test('is asked anew when what was answered since is too much to be kept', async () => {
     const gateway = await here.open();
     const long = 'x'.repeat(6 * 1_024 * 1_024);

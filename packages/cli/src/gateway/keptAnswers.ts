@@ -42,14 +42,17 @@ export class KeptAnswers {
     return kept?.answer;
   }
 
-  /** Has whoever asks the same wait for this request. What it gives has to be called when that has ended. */
+  /** Has whoever asks the same wait for this request. What it gives has to be called when that has ended; the first call counts. */
   begin({ input }: ChatRequest): (answer?: Answer) => void {
     const { idempotencyKey: key } = input;
     if (key === undefined) return () => undefined;
     const { promise, resolve } = Promise.withResolvers<ToldAnswer | undefined>();
     const kept: Kept = { digest: digestOf(input), answer: promise, size: 0 };
     this.#kept.set(key, kept);
+    let isOver = false;
     return (answer) => {
+      if (isOver) return;
+      isOver = true;
       resolve(answer && toldOf(answer));
       if (answer === undefined && this.#kept.get(key) === kept) this.#kept.delete(key);
       kept.size = answer === undefined ? 0 : sizeOf(answer);
