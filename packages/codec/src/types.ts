@@ -103,10 +103,7 @@ export interface AnswerSegment {
   readonly modelUsed: string;
   /** Why the answer ended; absent when more follows. */
   readonly finishReason?: FinishReason;
-  /**
-   * What the answer has beyond its text, such as `tool_calls`; at most 64 KiB as JSON. Only beside a `finishReason`.
-   * @default nothing
-   */
+  /** What the answer has beyond its text, as in {@link LlmResponse}; only beside a `finishReason`. @default nothing */
   readonly extra?: JsonObject;
 }
 
